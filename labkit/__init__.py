@@ -1,0 +1,62 @@
+"""labkit: the bench for finding slow-moving landslides in InSAR.
+
+    >>> import labkit as lk
+
+The flow is the folder list: read → stack → chip → label → train → detect → maps; ``lk.view`` shows, ``lk.simulate``
+makes scenes with known truth. ``import labkit`` is light: each name below is loaded when it is first used, so that
+neither torch nor plotting nor the Label Studio SDK is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from labkit.errors import FileError, LabkitError, ServerError
+
+__version__ = "0.1.0"
+
+#: Public name → the module that holds it.
+_HOMES = {
+    "open_interferograms": "labkit.read",
+    "open_rates": "labkit.read",
+    "multilook": "labkit.stack",
+    "select_pairs": "labkit.stack",
+    "stack_gradients": "labkit.stack",
+    "make_chips": "labkit.chip",
+    "split_chips": "labkit.chip",
+    "load_detector": "labkit.train",
+    "detect_landslides": "labkit.detect",
+    "filter_detections": "labkit.detect",
+    "merge_detections": "labkit.detect",
+    "evaluate": "labkit.detect",
+    "density": "labkit.maps",
+    "write_detections": "labkit.maps",
+}
+_STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "schema", "geo")
+
+if TYPE_CHECKING:
+    from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, train, view
+    from labkit.chip import make_chips, split_chips
+    from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
+    from labkit.maps import density, write_detections
+    from labkit.read import open_interferograms, open_rates
+    from labkit.stack import multilook, select_pairs, stack_gradients
+    from labkit.train import load_detector
+
+__all__ = ["FileError", "LabkitError", "ServerError", "__version__", *_HOMES, *_STAGES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _STAGES:
+        value = import_module(f"labkit.{name}")
+    else:
+        raise AttributeError(f"module 'labkit' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

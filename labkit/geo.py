@@ -1,0 +1,283 @@
+"""Pixel ↔ lon/lat, windows and spacing: the only place that converts coordinates.
+
+Pixel coordinates are edges, as everywhere in labkit: pixel i spans [i, i + 1) and its centre is i + 0.5. Points are
+(y, x) in pixels and (lon, lat) in degrees on WGS 84; boxes are xmin, ymin, xmax, ymax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pyproj import CRS, Transformer
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import KDTree
+from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
+
+from labkit.errors import LabkitError
+
+WGS84 = "EPSG:4326"
+
+Array = npt.NDArray[np.float64]
+
+
+def has_lonlat(data: xr.Dataset | xr.DataArray) -> bool:
+    """Whether the pixels of ``data`` can be placed on the Earth: 2-D ``lon``/``lat``, or 1-D ``y``/``x`` with a CRS."""
+    if "lon" in data.coords and "lat" in data.coords:
+        return True
+    return bool(data.attrs.get("crs")) and "y" in data.coords and "x" in data.coords
+
+
+def pixel_to_lonlat(data: xr.Dataset | xr.DataArray, y: npt.ArrayLike, x: npt.ArrayLike) -> tuple[Array, Array]:
+    """Place pixel positions on the Earth.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or DataArray
+        Any scene object: 2-D ``lon`` and ``lat`` (radar geometry), or 1-D ``y`` and ``x`` with attribute ``crs``.
+    y, x : array_like
+        Pixel-edge coordinates of one shape; positions up to a few pixels outside are extrapolated linearly.
+
+    Returns
+    -------
+    lon, lat : numpy.ndarray
+        Degrees, of the shape of ``y``. Where the lookup table has a hole, the nearest known pixel is carried on along
+        the scene's mean plane.
+
+    Raises
+    ------
+    LabkitError
+        ``data`` has no lon/lat and no CRS.
+
+    Examples
+    --------
+    >>> grid = xr.Dataset(coords={"y": [31.0, 30.9], "x": [101.0, 101.1]}, attrs={"crs": "EPSG:4326"})
+    >>> lon, lat = pixel_to_lonlat(grid, 0.5, 1.5)
+    >>> round(float(lon), 6), round(float(lat), 6)
+    (101.1, 31.0)
+    """
+    y, x = np.broadcast_arrays(np.asarray(y, float), np.asarray(x, float))
+    _require_lonlat(data)
+    if "lon" in data.coords and data["lon"].ndim == 2:
+        lon, lat = _lookup_table(data)
+        return _bilinear(lon, y, x), _bilinear(lat, y, x)
+    (x0, dx), (y0, dy) = _axis(data, "x"), _axis(data, "y")
+    east, north = x0 + dx * (x - 0.5), y0 + dy * (y - 0.5)
+    lon, lat = Transformer.from_crs(data.attrs["crs"], WGS84, always_xy=True).transform(east, north)
+    return np.asarray(lon, float), np.asarray(lat, float)
+
+
+def lonlat_to_pixel(data: xr.Dataset | xr.DataArray, lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[Array, Array]:
+    """Find the pixel positions (y, x; edge coordinates) of points on the Earth; the inverse of pixel_to_lonlat.
+
+    In radar geometry the nearest known pixel is refined by two Newton steps on the lookup table, so that the way there
+    and back agrees to about a hundredth of a pixel where the table is smooth. Points outside are extrapolated.
+    """
+    lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
+    _require_lonlat(data)
+    if "lon" in data.coords and data["lon"].ndim == 2:
+        return _invert_table(*_lookup_table(data), lon, lat)
+    east, north = Transformer.from_crs(WGS84, data.attrs["crs"], always_xy=True).transform(lon, lat)
+    (x0, dx), (y0, dy) = _axis(data, "x"), _axis(data, "y")
+    return (np.asarray(north, float) - y0) / dy + 0.5, (np.asarray(east, float) - x0) / dx + 0.5
+
+
+def box_polygons(data: xr.Dataset | xr.DataArray, corners: npt.ArrayLike) -> list[BaseGeometry | None]:
+    """Turn pixel boxes into lon/lat polygons.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or DataArray
+        The scene that the boxes lie on.
+    corners : array_like, shape (n, 4)
+        xmin, ymin, xmax, ymax in pixel edges.
+
+    Returns
+    -------
+    list
+        One four-cornered polygon for each box, or None for each where the scene has no lon/lat.
+    """
+    corners = np.asarray(corners, float).reshape(-1, 4)
+    if not has_lonlat(data):
+        return [None] * len(corners)
+    xs, ys = corners[:, [0, 2, 2, 0]], corners[:, [1, 1, 3, 3]]
+    lon, lat = pixel_to_lonlat(data, ys, xs)
+    return [Polygon(np.column_stack([lon[i], lat[i]])) for i in range(len(corners))]
+
+
+def with_geometry(boxes: gpd.GeoDataFrame, data: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:
+    """Give the table of boxes with its ``geometry`` filled from the pixel corners on ``data``."""
+    polygons = box_polygons(data, boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float))
+    return boxes.set_geometry(gpd.GeoSeries(polygons, index=boxes.index, crs=WGS84))
+
+
+def metric_crs(lonlat: gpd.GeoDataFrame | gpd.GeoSeries) -> CRS:
+    """Give the UTM zone in which these lon/lat geometries have true lengths and areas in metres.
+
+    Raises
+    ------
+    LabkitError
+        There is no geometry with a place.
+    """
+    placed = lonlat.geometry[~(lonlat.geometry.isna() | lonlat.geometry.is_empty)]
+    if not len(placed):
+        raise LabkitError(
+            "geometry must hold at least one place on the Earth, instead all are empty. "
+            "Open the interferograms with their lookup table, or give the scene a CRS"
+        )
+    return placed.estimate_utm_crs()
+
+
+def ground_spacing(y_spacing: float, x_spacing: float, incidence_angle: float = float("nan")) -> float:
+    """Give the ground spacing (m): the geometric mean of the spacings along y and x on the ground.
+
+    Parameters
+    ----------
+    y_spacing, x_spacing : float
+        Spacing of the array, m.
+    incidence_angle : float
+        Degrees, for slant range along x: ground range = slant range / sin(incidence). NaN: x is on the ground already.
+
+    Examples
+    --------
+    >>> round(ground_spacing(13.98, 9.318, 37.292), 2)
+    14.66
+    """
+    across = x_spacing if np.isnan(incidence_angle) else x_spacing / np.sin(np.radians(incidence_angle))
+    return float(np.sqrt(abs(y_spacing) * abs(across)))
+
+
+def windows(shape: tuple[int, int], size: int, overlap: float = 0.0) -> Iterator[tuple[int, int]]:
+    """Walk over the upper left corners (row, col) of square windows that cover an array.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the array.
+    size : int
+        Edge of the window, px. A smaller array gives one window at (0, 0), to be padded.
+    overlap : float
+        Share of the window that neighbours have in common, in [0, 1). The last window of each axis is moved back so
+        that it ends at the edge.
+
+    Examples
+    --------
+    >>> list(windows((10, 4), 4, 0.5))
+    [(0, 0), (2, 0), (4, 0), (6, 0)]
+    """
+    if size < 1:
+        raise LabkitError(f"size must be at least 1 px, instead got size={size}")
+    if not 0 <= overlap < 1:
+        raise LabkitError(f"overlap must be in [0, 1), instead got overlap={overlap}")
+    step = max(1, round(size * (1 - overlap)))
+    for row in _starts(shape[0], size, step):
+        for col in _starts(shape[1], size, step):
+            yield row, col
+
+
+def read_window(layer: xr.DataArray, row: int, col: int, size: int) -> npt.NDArray[np.float32]:
+    """Cut a square window out of an image, padded with NaN where it reaches beyond the edge.
+
+    Parameters
+    ----------
+    layer : xarray.DataArray (y, x)
+        An image of a scene (:func:`labkit.schema.layers`); only the window is read.
+    row, col : int
+        Upper left corner, px; may lie outside.
+    size : int
+        Edge of the window, px.
+
+    Returns
+    -------
+    numpy.ndarray
+        (size, size) float32, NaN = no data.
+    """
+    rows, cols = layer.shape
+    top, left = max(row, 0), max(col, 0)
+    bottom, right = min(row + size, rows), min(col + size, cols)
+    out = np.full((size, size), np.nan, np.float32)
+    if bottom > top and right > left:
+        out[top - row : bottom - row, left - col : right - col] = layer.isel(y=slice(top, bottom), x=slice(left, right))
+    return out
+
+
+def _starts(length: int, size: int, step: int) -> list[int]:
+    if length <= size:
+        return [0]
+    return [*range(0, length - size, step), length - size]
+
+
+def _require_lonlat(data: xr.Dataset | xr.DataArray) -> None:
+    if not has_lonlat(data):
+        raise LabkitError(
+            f"the scene {data.attrs.get('scene', '')!r} must have 2-D lon and lat, or y and x with a CRS, instead got "
+            f"coords={sorted(map(str, data.coords))}. In radar geometry, put the lookup table beside the interferograms"
+        )
+
+
+def _axis(data: xr.Dataset | xr.DataArray, name: str) -> tuple[float, float]:
+    """First pixel centre and step of a regular map axis."""
+    values = np.asarray(data[name].values, float)
+    if len(values) > 1:
+        return float(values[0]), float((values[-1] - values[0]) / (len(values) - 1))
+    return float(values[0]), float(data.attrs.get(f"{name}_spacing", 1.0))
+
+
+def _lookup_table(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
+    lon, lat = np.asarray(data["lon"].values, float), np.asarray(data["lat"].values, float)
+    known = np.isfinite(lon) & np.isfinite(lat)
+    if known.all():
+        return lon, lat
+    if not known.any():
+        raise LabkitError(f"the lookup table of scene {data.attrs.get('scene', '')!r} must place some pixels, found none")
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    rows, cols = np.indices(lon.shape)
+    offsets = np.stack([rows - nearest[0], cols - nearest[1]], axis=-1)
+    terms = np.column_stack([rows[known], cols[known], np.ones(int(known.sum()))])
+    filled = []
+    for table in (lon, lat):
+        plane = np.linalg.lstsq(terms, table[known], rcond=None)[0][:2]
+        filled.append(np.where(known, table, table[nearest[0], nearest[1]] + offsets @ plane))
+    return filled[0], filled[1]
+
+
+def _bilinear(table: Array, y: Array, x: Array) -> Array:
+    """Read a table given at pixel centres; beyond the outer centres the edge cell is continued linearly."""
+    rows, cols = table.shape
+    v, u = y - 0.5, x - 0.5
+    i = np.clip(np.floor(v).astype(int), 0, max(rows - 2, 0))
+    j = np.clip(np.floor(u).astype(int), 0, max(cols - 2, 0))
+    below, right = np.minimum(i + 1, rows - 1), np.minimum(j + 1, cols - 1)
+    fv, fu = v - i, u - j
+    top = table[i, j] * (1 - fu) + table[i, right] * fu
+    bottom = table[below, j] * (1 - fu) + table[below, right] * fu
+    return np.asarray(top * (1 - fv) + bottom * fv)
+
+
+def _invert_table(lon: Array, lat: Array, at_lon: Array, at_lat: Array) -> tuple[Array, Array]:
+    scale = np.cos(np.radians(np.mean(lat)))
+    tree = KDTree(np.column_stack([lon.ravel() * scale, lat.ravel()]))
+    flat_lon, flat_lat = at_lon.ravel(), at_lat.ravel()
+    _, nearest = tree.query(np.column_stack([flat_lon * scale, flat_lat]))
+    row, col = np.unravel_index(nearest, lon.shape)
+    y, x = row + 0.5, col + 0.5
+    for _ in range(2):
+        miss_lon, miss_lat = flat_lon - _bilinear(lon, y, x), flat_lat - _bilinear(lat, y, x)
+        lon_y, lon_x = _slopes(lon, y, x)
+        lat_y, lat_x = _slopes(lat, y, x)
+        determinant = lon_y * lat_x - lon_x * lat_y
+        usable = np.abs(determinant) > 1e-18
+        safe = np.where(usable, determinant, 1.0)
+        y = y + np.where(usable, (miss_lon * lat_x - miss_lat * lon_x) / safe, 0.0)
+        x = x + np.where(usable, (miss_lat * lon_y - miss_lon * lat_y) / safe, 0.0)
+    return y.reshape(at_lon.shape), x.reshape(at_lon.shape)
+
+
+def _slopes(table: Array, y: Array, x: Array) -> tuple[Array, Array]:
+    along_y = _bilinear(table, y + 0.5, x) - _bilinear(table, y - 0.5, x)
+    along_x = _bilinear(table, y, x + 0.5) - _bilinear(table, y, x - 0.5)
+    return along_y, along_x
