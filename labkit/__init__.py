@@ -44,7 +44,37 @@ if TYPE_CHECKING:
     from labkit.stack import multilook, select_pairs, stack_gradients
     from labkit.train import load_detector
 
-__all__ = ["FileError", "LabkitError", "ServerError", "__version__", *_HOMES, *_STAGES]
+__all__ = [
+    "FileError",
+    "LabkitError",
+    "ServerError",
+    "__version__",
+    "open_interferograms",
+    "open_rates",
+    "multilook",
+    "select_pairs",
+    "stack_gradients",
+    "make_chips",
+    "split_chips",
+    "load_detector",
+    "detect_landslides",
+    "filter_detections",
+    "merge_detections",
+    "evaluate",
+    "density",
+    "write_detections",
+    "read",
+    "simulate",
+    "stack",
+    "chip",
+    "label",
+    "train",
+    "detect",
+    "maps",
+    "view",
+    "schema",
+    "geo",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -233,7 +233,9 @@ def _lookup_table(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
     if known.all():
         return lon, lat
     if not known.any():
-        raise LabkitError(f"the lookup table of scene {data.attrs.get('scene', '')!r} must place some pixels, found none")
+        raise LabkitError(
+            f"the lookup table of scene {data.attrs.get('scene', '')!r} must place some pixels, found none"
+        )
     nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
     rows, cols = np.indices(lon.shape)
     offsets = np.stack([rows - nearest[0], cols - nearest[1]], axis=-1)
