@@ -1,0 +1,9 @@
+"""From landslides to maps: density, counties, and files that other programs open."""
+
+from __future__ import annotations
+
+from labkit.maps.counties import by_polygons
+from labkit.maps.density import density
+from labkit.maps.export import write_density, write_detections
+
+__all__ = ["density", "by_polygons", "write_detections", "write_density"]

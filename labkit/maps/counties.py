@@ -1,0 +1,89 @@
+"""How many landslides each county holds, and how densely."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+from pyproj import CRS
+
+from labkit import geo
+from labkit.errors import LabkitError
+from labkit.maps.points import landslide_points
+
+
+def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, name: str = "name") -> gpd.GeoDataFrame:
+    """Rank counties, or any polygons, by the density of their landslides.
+
+    Parameters
+    ----------
+    detections : geopandas.GeoDataFrame
+        One row for each landslide, which counts in the polygon that holds its centroid. May be empty.
+    counties : geopandas.GeoDataFrame
+        Polygons with a coordinate system.
+    name : str
+        Column of ``counties`` with their names.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        One row for each county, densest first: ``name`` (under its own column's name), ``count``, ``area_km2`` (on an
+        equal-area projection), ``density_per_km2``, ``rank`` (1 = densest; equals share a rank), geometry as given.
+        Attribute ``attrs["n_outside"]``: landslides in no county. A landslide on a common border counts once, in the
+        county that comes first.
+
+    Raises
+    ------
+    LabkitError
+        The column is missing, a polygon has no area, or a landslide has no place.
+
+    Examples
+    --------
+    >>> from shapely.geometry import box
+    >>> counties = gpd.GeoDataFrame({"name": ["west", "east"]}, geometry=[box(0, 0, 1, 1), box(1, 0, 2, 1)], crs=4326)
+    >>> one = gpd.GeoDataFrame(geometry=[box(1.4, 0.4, 1.6, 0.6)], crs=4326)
+    >>> by_polygons(one, counties)[["name", "count", "rank"]].values.tolist()
+    [['east', 1, 1], ['west', 0, 2]]
+    """
+    if not isinstance(counties, gpd.GeoDataFrame) or name not in counties.columns:
+        columns = list(getattr(counties, "columns", []))
+        raise LabkitError(f"name must be a column of counties, instead got name={name!r} with the columns {columns}")
+    if counties.crs is None or not len(counties):
+        raise LabkitError(
+            f"counties must hold polygons with a coordinate system, instead got {len(counties)} rows and "
+            f"crs={counties.crs}"
+        )
+    equal_area = _equal_area_crs(counties)
+    polygons = counties[[name, counties.active_geometry_name]].reset_index(drop=True).to_crs(equal_area)
+    areas = polygons.area.to_numpy() / 1e6
+    if not (areas > 0).all():
+        raise LabkitError(
+            f"counties must all have an area, instead row {int(np.argmin(areas > 0))} "
+            f"({polygons[name].iloc[int(np.argmin(areas > 0))]!r}) has none"
+        )
+    counts = np.zeros(len(polygons), int)
+    if len(detections):
+        points = gpd.GeoDataFrame(geometry=landslide_points(detections, equal_area).reset_index(drop=True))
+        joined = points.sjoin(polygons[[polygons.active_geometry_name]], predicate="intersects")
+        counts += np.bincount(joined.groupby(level=0)["index_right"].min(), minlength=len(polygons))
+
+    table = gpd.GeoDataFrame(
+        {
+            name: counties[name].to_numpy(),
+            "count": counts,
+            "area_km2": areas,
+            "density_per_km2": counts / areas,
+        },
+        geometry=counties.geometry.to_numpy(),
+        crs=counties.crs,
+    )
+    table["rank"] = table["density_per_km2"].rank(method="min", ascending=False).astype(int)
+    table = table[[name, "count", "area_km2", "density_per_km2", "rank", "geometry"]]
+    table = table.sort_values(["rank", "count"], ascending=[True, False], kind="stable").reset_index(drop=True)
+    table.attrs["n_outside"] = int(len(detections) - counts.sum())
+    return table
+
+
+def _equal_area_crs(polygons: gpd.GeoDataFrame) -> CRS:
+    """Lambert's azimuthal equal-area projection about the middle of the polygons."""
+    west, south, east, north = polygons.to_crs(geo.WGS84).total_bounds
+    return CRS.from_dict({"proj": "laea", "lat_0": (south + north) / 2, "lon_0": (west + east) / 2, "units": "m"})

@@ -1,0 +1,192 @@
+"""Files that other programs open: landslides for GIS and Google Earth, density as GeoTIFF."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import rasterio
+import xarray as xr
+from rasterio import Affine
+
+from labkit import geo
+from labkit.errors import LabkitError
+from labkit.maps.kml import kml_text, write_kmz
+
+
+def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
+    """Write landslides to a file; the suffix says the format.
+
+    Parameters
+    ----------
+    detections : geopandas.GeoDataFrame
+        Detections, labels or any table with a geometry and a coordinate system. An empty one gives a valid, empty file.
+    path : str or pathlib.Path
+        ``.gpkg`` (GeoPackage), ``.geojson``, ``.parquet`` (GeoParquet), ``.kml`` or ``.kmz``. Its folder is made. An
+        existing file is replaced once the new one is whole.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    LabkitError
+        The suffix is none of these, the table has no geometry or no coordinate system, or two columns share a name.
+
+    Notes
+    -----
+    GeoJSON and KML are in longitude and latitude (WGS 84) as their standards ask; the others keep the table's own
+    system. Lists, tuples, sets and dictionaries become JSON text in every format
+    (in GeoJSON, JSON of its own). Numbers, booleans, text and times
+    keep their type where the format knows it; KML holds everything as text.
+    """
+    path = Path(path)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise LabkitError(f"path must end with one of {', '.join(_WRITERS)}, instead got path={path.name!r}")
+    if not isinstance(detections, gpd.GeoDataFrame) or detections.active_geometry_name is None:
+        raise LabkitError(f"detections must be a GeoDataFrame with a geometry, instead got {type(detections).__name__}")
+    if detections.crs is None:
+        raise LabkitError("detections must say their coordinate system, instead got crs=None. Set detections.crs")
+    repeated = sorted({str(c) for c in detections.columns[detections.columns.astype(str).duplicated()]})
+    if repeated:
+        raise LabkitError(f"detections must have columns of different names, instead got twice: {repeated}")
+    portable = _portable(detections)
+    with _whole(path) as partial:
+        writer(portable, partial)
+    return path
+
+
+def write_density(density: xr.DataArray, path: str | Path) -> Path:
+    """Write a density map as a GeoTIFF (float32, landslides per km², NaN = no data), whole or not at all.
+
+    Raises
+    ------
+    LabkitError
+        The suffix is not ``.tif`` or ``.tiff``, or the map lacks its coordinates or coordinate system.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise LabkitError(f"path must end with .tif or .tiff, instead got path={path.name!r}")
+    if density.dims != ("y", "x") or not density.attrs.get("crs") or "cell_m" not in density.attrs:
+        raise LabkitError("density must be a map (y, x) with the attributes crs and cell_m, as labkit.density returns")
+    cell = float(density.attrs["cell_m"])
+    left, top = float(density["x"].values[0]) - cell / 2, float(density["y"].values[0]) + cell / 2
+    with (
+        _whole(path) as partial,
+        rasterio.open(
+            partial,
+            "w",
+            driver="GTiff",
+            height=density.sizes["y"],
+            width=density.sizes["x"],
+            count=1,
+            dtype="float32",
+            crs=density.attrs["crs"],
+            transform=Affine(cell, 0.0, left, 0.0, -cell, top),
+            nodata=np.nan,
+            compress="deflate",
+        ) as target,
+    ):
+        target.write(density.values.astype(np.float32), 1)
+        target.set_band_description(1, "landslide density")
+        target.set_band_unit(1, str(density.attrs.get("units", "")))
+        target.update_tags(**{k: str(v) for k, v in density.attrs.items() if k not in ("crs", "units")})
+    return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a place to write to beside ``path``; it becomes ``path`` only when the body ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The file keeps its name inside a folder of its own: GeoPackage and GeoJSON name their layer after it.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        partial = Path(folder) / path.name
+        yield partial
+        partial.replace(path)
+
+
+def _portable(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The table with columns that every format can hold, and a plain index."""
+    table = table.reset_index(drop=True).copy()
+    table.columns = [str(c) for c in table.columns]
+    for column in table.columns.drop(table.active_geometry_name):
+        if isinstance(table[column].dtype, pd.CategoricalDtype):
+            table[column] = table[column].astype(table[column].cat.categories.dtype)
+        elif table[column].dtype == object:
+            table[column] = _plain(table[column])
+    return table
+
+
+def _plain(values: pd.Series) -> pd.Series:
+    known = [v for v in values if not _is_missing(v)]
+    if known and all(isinstance(v, bool | np.bool_) for v in known):
+        return values.astype("boolean" if len(known) < len(values) else bool)
+    if known and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in known):
+        return values.astype(float if any(isinstance(v, float | np.floating) for v in known) else "Int64")
+    if known and all(isinstance(v, pd.Timestamp | np.datetime64) for v in known):
+        return pd.to_datetime(values)
+    return values.map(_word).astype(object)
+
+
+def _is_missing(value: object) -> bool:
+    return not isinstance(value, list | tuple | set | frozenset | dict | np.ndarray) and bool(pd.isna(value))
+
+
+def _word(value: object) -> str | None:
+    if _is_missing(value):
+        return None
+    if isinstance(value, set | frozenset):
+        value = sorted(value)
+    if isinstance(value, list | tuple | dict | np.ndarray):
+        return json.dumps(value, default=_json, ensure_ascii=False)
+    return str(value)
+
+
+def _json(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+def _write_gpkg(table: gpd.GeoDataFrame, path: Path) -> None:
+    table.to_file(path, driver="GPKG", engine="pyogrio", geometry_type=_geometry_type(table))
+
+
+def _write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
+    table = table.to_crs(geo.WGS84)
+    table.to_file(path, driver="GeoJSON", engine="pyogrio", geometry_type=_geometry_type(table), RFC7946="YES")
+
+
+def _write_parquet(table: gpd.GeoDataFrame, path: Path) -> None:
+    table.to_parquet(path, index=False)
+
+
+def _write_kml(table: gpd.GeoDataFrame, path: Path) -> None:
+    path.write_bytes(kml_text(table.to_crs(geo.WGS84), path.stem))
+
+
+def _write_kmz(table: gpd.GeoDataFrame, path: Path) -> None:
+    write_kmz(kml_text(table.to_crs(geo.WGS84), path.stem), path)
+
+
+def _geometry_type(table: gpd.GeoDataFrame) -> str:
+    types = set(table.geometry[~table.geometry.isna()].geom_type)
+    if types <= {"Polygon"}:
+        return "Polygon"
+    return types.pop() if len(types) == 1 else "Unknown"
+
+
+_WRITERS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
+    ".gpkg": _write_gpkg,
+    ".geojson": _write_geojson,
+    ".parquet": _write_parquet,
+    ".kml": _write_kml,
+    ".kmz": _write_kmz,
+}
