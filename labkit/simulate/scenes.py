@@ -1,0 +1,302 @@
+"""Scenes with known truth: what two Sentinel-1 tracks see of a mountain valley in which slopes creep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from shapely import MultiPoint, box, voronoi_polygons
+from tqdm.auto import tqdm
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.simulate.fields import power_law_field, stream
+from labkit.simulate.geometry import WAVELENGTH_M, Frame, Place
+from labkit.simulate.interferometry import (
+    PHASE_SIGN,
+    Ground,
+    Pair,
+    atmosphere,
+    calendar,
+    interferogram,
+    make_ground,
+    pairs_within,
+    vegetation,
+)
+from labkit.simulate.landslides import los_rates, outlines, place_landslides
+from labkit.simulate.terrain import Terrain, make_terrain
+from labkit.simulate.truth import truth_tables
+
+MAX_DAYS = 36
+
+_HEADINGS = {"ascending": 348.0, "descending": 192.0}
+_INCIDENCE = {"ascending": 38.6, "descending": 37.3}
+_COUNTY_NAMES = ("Upper Valley", "East Ridge", "Stone Bridge", "Lower Valley", "West Meadows", "Two Rivers")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a named scene holds.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Lines and samples of both tracks' images.
+    spacing_m : float
+        Pixel spacing on the ground.
+    acquisitions : dict
+        Dates by track.
+    landslides, tributaries, counties : int
+        How many.
+    rate_range : (float, float)
+        Least and greatest |LOS rate|, mm/yr.
+    atmosphere_mm : float
+        Typical rms difference of the delay between points 1 km apart.
+    """
+
+    shape: tuple[int, int]
+    acquisitions: dict[str, int]
+    landslides: int
+    tributaries: int
+    counties: int
+    rate_range: tuple[float, float]
+    spacing_m: float = 40.0
+    atmosphere_mm: float = 1.0
+
+
+PRESETS = {
+    "tiny": Preset((160, 192), {"ascending": 10, "descending": 10}, 5, 2, 4, (60.0, 150.0)),
+    "workshop": Preset((480, 720), {"ascending": 25, "descending": 18}, 24, 6, 6, (20.0, 150.0)),
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simulated region with everything that is known about it.
+
+    Attributes
+    ----------
+    name, seed
+        What it was made from.
+    interferograms, rates : dict
+        By track, "ascending" and "descending" (:mod:`labkit.schema`).
+    truth : geopandas.GeoDataFrame
+        Labels on the gradients: one row for each landslide, track and direction (azimuth, range) in which it is
+        visible (:func:`labkit.simulate.truth.truth_tables`).
+    rate_truth : geopandas.GeoDataFrame
+        Labels on the rates (direction "rate").
+    landslides : geopandas.GeoDataFrame
+        Every landslide, visible or not, with its outline in lon/lat.
+    dem : xarray.DataArray
+        Heights (y, x), m, in lon/lat.
+    counties, rivers : geopandas.GeoDataFrame
+        Polygons and lines in lon/lat with ``name``.
+    true_rates : dict
+        By track: the LOS rate without noise, (y, x), mm/yr.
+    frames : dict
+        By track: the radar frame, which ties pixels to the ground.
+    place : Place
+        The centre of the scene.
+    """
+
+    name: str
+    seed: int
+    interferograms: dict[str, xr.Dataset]
+    rates: dict[str, xr.Dataset]
+    truth: gpd.GeoDataFrame
+    rate_truth: gpd.GeoDataFrame
+    landslides: gpd.GeoDataFrame
+    dem: xr.DataArray
+    counties: gpd.GeoDataFrame
+    rivers: gpd.GeoDataFrame
+    true_rates: dict[str, xr.DataArray] = field(repr=False)
+    frames: dict[str, Frame] = field(repr=False)
+    place: Place = field(repr=False)
+
+
+def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene:
+    """Make a scene with known landslides; the same name and seed give the same scene, bit for bit.
+
+    Parameters
+    ----------
+    name : str
+        "tiny" (160 × 192 pixels, 5 landslides, about 2 × 24 pairs; in a second) or "workshop" (480 × 720 pixels, 24
+        landslides, about 100 pairs; in some seconds).
+    seed : int
+        Another number, another region.
+    progress : bool
+        Show a bar over the pairs.
+
+    Raises
+    ------
+    LabkitError
+        There is no scene of that name.
+
+    Examples
+    --------
+    >>> tiny = scene("tiny", seed=0)
+    >>> sorted(tiny.interferograms), tiny.interferograms["ascending"].sizes["y"]
+    (['ascending', 'descending'], 160)
+    """
+    if name not in PRESETS:
+        raise LabkitError(f"name must be one of {tuple(PRESETS)}, instead got name={name!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise LabkitError(f"seed must be a whole number of at least 0, instead got seed={seed!r}")
+    preset = PRESETS[name]
+    place = Place(lon=101.95, lat=30.85)
+    frames = [Frame(track, _HEADINGS[track], _INCIDENCE[track], preset.shape, preset.spacing_m) for track in _HEADINGS]
+    width, height = _extent(frames)
+    terrain = make_terrain(place, width, height, preset.spacing_m, preset.tributaries, seed)
+    slides = place_landslides(terrain, frames, preset.landslides, preset.rate_range, seed)
+    forest = vegetation(terrain, seed)
+    tracks, rates, true_rates, truths, rate_truths = {}, {}, {}, [], []
+    for frame in frames:
+        ground = make_ground(frame, terrain, forest)
+        rate = los_rates(slides, frame)
+        ifgs = _interferograms(name, preset, frame, place, rate, ground, seed, progress)
+        truth, rate_truth = truth_tables(slides, frame, ifgs, ifgs["coherence"].mean("pair").values)
+        tracks[frame.track] = ifgs
+        rates[frame.track] = _rates(ifgs, rate, ground, frame, seed)
+        true_rates[frame.track] = xr.DataArray(rate, dims=("y", "x"), name="rate", attrs={"units": "mm/yr"})
+        truths.append(truth)
+        rate_truths.append(rate_truth)
+    return Scene(
+        name=name,
+        seed=seed,
+        interferograms=tracks,
+        rates=rates,
+        truth=_joined(truths),
+        rate_truth=_joined(rate_truths),
+        landslides=outlines(slides, place),
+        dem=terrain.dem(),
+        counties=_counties(terrain, preset.counties, seed),
+        rivers=terrain.rivers,
+        true_rates=true_rates,
+        frames={frame.track: frame for frame in frames},
+        place=place,
+    )
+
+
+def _joined(tables: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    filled = [table for table in tables if len(table)]
+    return gpd.GeoDataFrame(pd.concat(filled, ignore_index=True)) if filled else tables[0]
+
+
+def _extent(frames: list[Frame]) -> tuple[float, float]:
+    """Width and height (m) of ground that covers every frame, with a margin."""
+    corners = [frame.ground([0, 0, frame.shape[0], frame.shape[0]], [0, frame.shape[1]] * 2) for frame in frames]
+    east = max(float(np.abs(e).max()) for e, _ in corners)
+    north = max(float(np.abs(n).max()) for _, n in corners)
+    return 2 * east + 400.0, 2 * north + 400.0
+
+
+def _interferograms(
+    name: str,
+    preset: Preset,
+    frame: Frame,
+    place: Place,
+    rate: npt.NDArray[np.float32],
+    ground: Ground,
+    seed: int,
+    progress: bool,
+) -> xr.Dataset:
+    start = "2018-03-05" if frame.track == "ascending" else "2018-03-10"
+    random = stream(seed, frame.track, "calendar")
+    dates = calendar(start, preset.acquisitions[frame.track], 0.1, random)
+    across_track = random.normal(0.0, 55.0, len(dates))
+    pairs = pairs_within(dates, MAX_DAYS)
+    delay = atmosphere(frame, len(dates), preset.atmosphere_mm, seed)
+    phase = np.empty((len(pairs), *frame.shape), np.float32)
+    coherence = np.empty_like(phase)
+    for k, pair in enumerate(tqdm(pairs, desc=f"{frame.track} pairs", unit="pair", disable=not progress)):
+        difference = delay[pair.secondary] - delay[pair.reference]
+        speckle = stream(seed, frame.track, "speckle", dates[pair.reference], dates[pair.secondary])
+        phase[k], coherence[k] = interferogram(rate, pair.days, difference, ground, speckle)
+    lon, lat = place.to_lonlat(*frame.pixel_centres())
+    first, second = ([dates[getattr(p, end)] for p in pairs] for end in ("reference", "secondary"))
+    coords = {
+        "pair": [f"{_compact(a)}_{_compact(b)}" for a, b in zip(first, second, strict=True)],
+        "reference": ("pair", np.array(first, "datetime64[ns]")),
+        "secondary": ("pair", np.array(second, "datetime64[ns]")),
+        "temporal_baseline": ("pair", [p.days for p in pairs], {"units": "days"}),
+        "perpendicular_baseline": ("pair", _baselines(pairs, across_track), {"units": "m"}),
+        "lon": (("y", "x"), lat * 0 + lon, {"units": "degrees_east"}),
+        "lat": (("y", "x"), lat, {"units": "degrees_north"}),
+    }
+    images = {
+        "phase": (("pair", "y", "x"), phase, {"units": "rad"}),
+        "coherence": (("pair", "y", "x"), coherence, {"units": "1"}),
+    }
+    return schema.check_interferograms(xr.Dataset(images, coords, _attributes(name, frame)))
+
+
+def _baselines(pairs: list[Pair], across_track: npt.NDArray[np.float64]) -> list[float]:
+    return [round(float(across_track[p.secondary] - across_track[p.reference]), 4) for p in pairs]
+
+
+def _compact(date: np.datetime64) -> str:
+    return str(date).replace("-", "")
+
+
+def _attributes(name: str, frame: Frame) -> dict[str, object]:
+    slant = frame.slant_spacing_m
+    return {
+        "scene": f"{name}-{frame.track}",
+        "geometry": "radar",
+        "wavelength": WAVELENGTH_M,
+        "orbit_direction": frame.track,
+        "heading": frame.heading,
+        "incidence_angle": frame.incidence_angle,
+        "y_spacing": frame.spacing_m,
+        "x_spacing": slant,
+        "ground_spacing": geo.ground_spacing(frame.spacing_m, slant, frame.incidence_angle),
+        "track": frame.track,
+        "burst": "",
+        "processor": "simulated",
+        "phase_sign": PHASE_SIGN,
+        "crs": "",
+    }
+
+
+def _rates(ifgs: xr.Dataset, rate: npt.NDArray[np.float32], ground: Ground, frame: Frame, seed: int) -> xr.Dataset:
+    """A rate map as time-series analysis would give it: the truth, slow atmospheric remains and pixel noise."""
+    random = stream(seed, frame.track, "rates")
+    slow = power_law_field(
+        frame.shape, frame.spacing_m, random, exponent=11 / 3, break_m=3000.0, outer_exponent=8 / 3,
+        lag_m=1000.0, rms_difference=0.6,
+    )  # fmt: skip
+    coherence = np.clip(ground.coherence(24.0), 0.05, 1.0)
+    error = (0.8 * np.sqrt(1 - coherence**2) / coherence).clip(0.3, 12.0).astype(np.float32)
+    measured = (rate + slow - slow.mean() + error * random.standard_normal(frame.shape)).astype(np.float32)
+    measured[ground.water] = np.nan
+    error[ground.water] = np.nan
+    images = {
+        "rate": (("y", "x"), measured, {"units": "mm/yr"}),
+        "standard_error": (("y", "x"), error, {"units": "mm/yr"}),
+    }
+    coords = {name: ifgs.coords[name] for name in ("lon", "lat")}
+    return schema.check_rates(xr.Dataset(images, coords, dict(ifgs.attrs)))
+
+
+def _counties(terrain: Terrain, count: int, seed: int) -> gpd.GeoDataFrame:
+    """Share the region among counties: each owns what lies nearest to its seat."""
+    half_width, half_height = float(terrain.east[-1]), float(terrain.north[0])
+    random = stream(seed, "counties")
+    # one seat in each cell of a coarse grid, so that no county is a sliver
+    cols = int(np.ceil(count / 2))
+    cells = [(i, j) for i in range(2) for j in range(cols)][:count]
+    seats = [
+        (half_width * (2 * (j + random.uniform(0.3, 0.7)) / cols - 1), half_height * (i + random.uniform(0.3, 0.7) - 1))
+        for i, j in cells
+    ]
+    region = box(-half_width, -half_height, half_width, half_height)
+    shapes = [shape.intersection(region) for shape in voronoi_polygons(MultiPoint(seats), extend_to=region).geoms]
+    table = gpd.GeoDataFrame({"name": _COUNTY_NAMES[:count]}, geometry=shapes)
+    place = terrain.place
+    return table.set_geometry(
+        table.geometry.transform(lambda points: np.column_stack(place.to_lonlat(points[:, 0], points[:, 1])))
+    ).set_crs("EPSG:4326")
