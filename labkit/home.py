@@ -7,6 +7,7 @@ random source, and kept in one file that only its owner can read.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -80,14 +81,38 @@ def write_private(path: Path, text: str) -> None:
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on this port of this host now."""
+    """Whether a server could listen on this port of this host now.
+
+    Raises
+    ------
+    LabkitError
+        ``port`` is no port number, or ``host`` is no address of this machine.
+    """
+    if not 1 <= port <= 65535:
+        raise LabkitError(f"port must be between 1 and 65535, instead got port={port}")
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise LabkitError(
+                f"host must be an address of this machine, instead got host={host!r} ({error.strerror}). "
+                "Use 127.0.0.1 for this machine alone, 0.0.0.0 for all who reach it"
+            ) from error
     return True
+
+
+def reachable(host: str) -> str:
+    """Give the address under which a server that listens on ``host`` is reached from this machine.
+
+    Examples
+    --------
+    >>> reachable("0.0.0.0"), reachable("127.0.0.1")
+    ('127.0.0.1', '127.0.0.1')
+    """
+    return "127.0.0.1" if host == "0.0.0.0" else host
 
 
 def free_port(preferred: int, host: str = "127.0.0.1") -> int:
@@ -96,9 +121,10 @@ def free_port(preferred: int, host: str = "127.0.0.1") -> int:
     Raises
     ------
     LabkitError
-        None of them is free.
+        None of them is free, ``preferred`` is no port number, or ``host`` is no address of this machine.
     """
-    for port in range(preferred, min(preferred + 100, 65536)):
+    last = min(preferred + 99, 65535)
+    for port in range(preferred, max(last, preferred) + 1):
         if is_free(port, host):
             return port
-    raise LabkitError(f"port must be free, instead {preferred} to {preferred + 99} are all taken. Name another port")
+    raise LabkitError(f"port must be free, instead {preferred} to {last} are all taken. Name another port")

@@ -1,0 +1,251 @@
+"""Starting and stopping the bench: JupyterLab and Label Studio side by side, until Ctrl-C.
+
+:func:`run_lab` is what ``make lab`` and ``labkit lab`` call. Everything that it starts it also ends, in the opposite
+order, on Ctrl-C, on SIGTERM, when the terminal closes, and on every error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from types import FrameType
+from urllib.parse import quote
+
+from labkit import home, jupyter
+from labkit.errors import LabkitError, ServerError
+
+LOOPBACK = "127.0.0.1"
+JUPYTER_PORT = 8888
+LABEL_PORT = 8080
+
+#: What notebooks find in their environment; the secrets themselves stay in their file.
+HOME_VARIABLE = "LABKIT_HOME"
+LABEL_STUDIO_VARIABLE = "LABKIT_LABEL_STUDIO_URL"
+
+#: The page that leads a browser in, in labkit's home.
+PAGE = "open-lab.html"
+
+_ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one bench works: the project folder and, in it, the first notebook and the demo scene."""
+
+    project: Path
+    first_notebook: Path | None
+    demo: Path
+
+
+def find_bench(notebooks: Path | None = None) -> Bench:
+    """Find the project folder from the folder of notebooks.
+
+    Parameters
+    ----------
+    notebooks : Path, optional
+        Folder that holds notebooks; its parent is the project. Default: ``notebooks`` in the working folder; where
+        there is none, JupyterLab opens on the working folder without a notebook.
+
+    Raises
+    ------
+    LabkitError
+        ``notebooks`` was named and holds no notebook.
+    """
+    folder = Path("notebooks" if notebooks is None else notebooks).resolve()
+    found = sorted(folder.glob("*.ipynb"))
+    if notebooks is not None and not found:
+        raise LabkitError(
+            f"notebooks must be a folder that holds .ipynb files, instead got notebooks={notebooks}. "
+            "Go to the project's folder, or name another one with --notebooks"
+        )
+    project = folder.parent
+    return Bench(project, found[0] if found else None, project / "data" / "demo")
+
+
+def run_lab(
+    *,
+    host: str = LOOPBACK,
+    port: int = JUPYTER_PORT,
+    label_port: int = LABEL_PORT,
+    notebooks: Path | None = None,
+    browser: bool = True,
+    say: Say = print,
+) -> None:
+    """Open the bench and keep it open until Ctrl-C (or SIGTERM, or the end of the terminal).
+
+    The first call makes Label Studio's environment and the demo scene, once. Where the bench of this folder is open
+    already, it is only shown.
+
+    Parameters
+    ----------
+    host : str
+        The address to listen on: this machine alone by default; "0.0.0.0" for all who reach it, with a warning.
+    port, label_port : int
+        Ports of JupyterLab and of Label Studio; where one is taken, the next free one is used and named.
+    notebooks : Path, optional
+        The folder of notebooks (:func:`find_bench`).
+    browser : bool
+        Whether to open the first notebook on the screen.
+    say : callable
+        Where the words for the person go.
+
+    Raises
+    ------
+    LabkitError
+        A server did not start, no port is free, or a folder is wrong. What had been started is stopped.
+    """
+    bench = find_bench(notebooks)
+    running = jupyter.find()
+    if running is not None:
+        url, pid = running
+        say(f"The bench of this folder is open already: {url}/lab (process {pid}; `kill {pid}` stops it).")
+        if browser:
+            _open_browser(_way_in(bench, url), say)
+        return
+    home.is_free(port, host)  # a wrong host or port is named before anything long begins
+    if host != LOOPBACK:
+        say(_warning(host))
+    with _until_stopped(say) as things:
+        _open(bench, things, host=host, ports=(port, label_port), browser=browser, say=say)
+
+
+def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say = print) -> None:
+    """Run Label Studio alone, for a team that works in notebooks of its own, until Ctrl-C.
+
+    Raises
+    ------
+    LabkitError
+        It is running already, or does not start.
+    """
+    from labkit.label.server import find_server, is_healthy, start_server
+
+    running = find_server()
+    if running is not None:
+        raise ServerError(f"Label Studio must not run yet, instead it answers at {running.url}. Open that address")
+    if host != LOOPBACK:
+        say(_warning(host))
+    with _until_stopped(say) as things:
+        studio = start_server(port=port, host=host)
+        things.callback(studio.stop)
+        say(_addresses(host, {"Label Studio": studio.url}, studio.user))
+        while is_healthy(studio.url, timeout_s=30.0):
+            time.sleep(2.0)
+        raise ServerError(f"Label Studio at {studio.url} must run until it is stopped, instead it is silent")
+
+
+def _open(bench: Bench, things: ExitStack, *, host: str, ports: tuple[int, int], browser: bool, say: Say) -> None:
+    from labkit.label.server import start_server
+
+    if not bench.demo.is_dir():
+        from labkit import simulate
+
+        say(f"Making the demo scene in {bench.demo} ...")
+        simulate.demo(bench.demo)
+    studio = start_server(port=ports[1], host=host)
+    if studio.started:
+        things.callback(studio.stop)
+    else:
+        say(f"Label Studio was running already at {studio.url}; it will go on when JupyterLab is stopped.")
+    port = home.free_port(ports[0], host)
+    if port != ports[0]:
+        say(f"Port {ports[0]} is taken: JupyterLab listens on {port}")
+    variables = {HOME_VARIABLE: str(home.folder()), LABEL_STUDIO_VARIABLE: studio.url}
+    server = jupyter.start(bench.project, host=host, port=port, environment=variables)
+    things.callback(server.stop)
+    page = _way_in(bench, server.url)
+    things.callback(page.unlink, missing_ok=True)
+    say(_addresses(host, {"JupyterLab": f"{server.url}/lab", "Label Studio": studio.url}, studio.user, page))
+    if browser:
+        _open_browser(page, say)
+    code = _watch(server)
+    if code:
+        raise ServerError(f"JupyterLab must run until it is stopped, instead it ended with {code}. Read {server.log}")
+    say("JupyterLab was shut down from within.")
+
+
+def _watch(server: jupyter.JupyterServer) -> int:
+    while (code := server.process.poll()) is None:
+        time.sleep(0.5)
+    return code
+
+
+def _way_in(bench: Bench, url: str) -> Path:
+    """Write the private page that leads a browser to the first notebook with the token, and give its path.
+
+    A browser is started with the path of this page: the token stands in no command line.
+    """
+    first = bench.first_notebook
+    tree = "" if first is None else f"/tree/{quote(first.relative_to(bench.project).as_posix())}"
+    target = escape(f"{url}/lab{tree}?token={quote(home.load_secrets().jupyter_token)}", quote=True)
+    page = home.folder() / PAGE
+    home.write_private(
+        page,
+        "<!doctype html>\n<meta charset='utf-8'>\n<meta name='referrer' content='no-referrer'>\n<title>labkit</title>\n"
+        f'<meta http-equiv="refresh" content="0; url={target}">\n<p><a href="{target}">Open JupyterLab</a></p>\n',
+    )
+    return page
+
+
+def _open_browser(page: Path, say: Say) -> None:
+    # On a Linux machine without a screen a text browser would take the terminal over.
+    screen = not sys.platform.startswith("linux") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not (screen and webbrowser.open(page.as_uri())):
+        say("No browser was found on this machine: open the address in yours.")
+
+
+def _addresses(host: str, urls: dict[str, str], user: str, page: Path | None = None) -> str:
+    lines = ["", "  The bench is open.", ""]
+    lines += [f"    {name:<14} {url}" for name, url in urls.items()]
+    if host == "0.0.0.0":
+        name = socket.gethostname()
+        lines += [f"    {'for others':<14} {url.replace(LOOPBACK, name)}" for url in urls.values()]
+    lines += [
+        f"    {'user name':<14} {user}",
+        f"    {'passwords':<14} {home.folder() / home.SECRETS_FILE}",
+        f"    {'':<14} (password: Label Studio" + ("; jupyter_token: JupyterLab)" if page else ")"),
+    ]
+    if page is not None:
+        lines += [f"    {'straight in':<14} {page.as_uri()}"]
+    return "\n".join([*lines, "", "  Ctrl-C stops it; nothing is lost.", ""])
+
+
+def _warning(host: str) -> str:
+    return (
+        f"Warning: with HOST={host} everyone who reaches this machine over the network reaches the sign-in pages.\n"
+        "Whoever has the token of JupyterLab can run any program here under your name, and what goes over the wire is\n"
+        "not encrypted. Use it in a network that you trust, and stop it afterwards."
+    )
+
+
+@contextmanager
+def _until_stopped(say: Say) -> Iterator[ExitStack]:
+    """Hold open things, and end them in order on Ctrl-C, SIGTERM, the end of the terminal, or an error."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in _ENDS}
+    things = ExitStack()
+    try:
+        yield things
+    except KeyboardInterrupt:
+        say("\nStopping ...")
+    finally:
+        # A second Ctrl-C must not cut the orderly end short; each step of it has a time limit of its own.
+        for number in _ENDS:
+            signal.signal(number, signal.SIG_IGN)
+        things.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    say("Stopped. Notebooks, labels and results are where they were.")
