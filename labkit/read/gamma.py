@@ -1,0 +1,218 @@
+"""GAMMA: complex interferograms in radar geometry, with image parameters and a lookup table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from labkit.errors import FileError
+from labkit.geo import ground_spacing
+from labkit.read.gamma_parameters import (
+    ImageParameters,
+    MapParameters,
+    perpendicular_baseline,
+    read_image_parameters,
+    read_map_parameters,
+)
+from labkit.read.lookup_table import invert_lookup_table
+from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name
+
+_COMPLEX_PAIR = r"\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
+_BYTES_PER_SAMPLE = 8
+
+#: GAMMA's phase grows with the range: motion toward the satellite lowers it.
+_PHASE_SIGN = -1
+
+
+def recognise(folder: Path) -> bool:
+    """Whether the folder holds complex pairs of GAMMA."""
+    return folder.is_dir() and bool(_complex_pairs(folder))
+
+
+def open_pairs(folder: Path) -> xr.Dataset:
+    """Open a folder of GAMMA pairs (:func:`labkit.open_interferograms` says what it may hold)."""
+    files = _complex_pairs(folder)
+    if not files:
+        raise FileError(
+            f"{folder} must hold GAMMA pairs (YYYYMMDD_YYYYMMDD.diff…), found none. Point to the folder above diff/"
+        )
+    image = _image_parameters(folder, next(iter(files.values())))
+    for path in files.values():
+        _check_size(path, image)
+    coherence = _coherence_files(folder)
+    baselines = {name: p for p in find_files(folder, r"(base|bperp)\.par$") if (name := pair_name(p))}
+    pairs = [
+        PairFiles(
+            name,
+            path,
+            coherence.get(name),
+            perpendicular_baseline(baselines[name], image.look_angle) if name in baselines else float("nan"),
+        )
+        for name, path in files.items()
+    ]
+    shape = (image.lines, image.samples)
+    attrs = {
+        "scene": scene_name(folder),
+        "geometry": "radar",
+        "wavelength": image.wavelength,
+        "orbit_direction": image.orbit_direction,
+        "heading": image.heading,
+        "incidence_angle": image.incidence_angle,
+        "y_spacing": image.y_spacing,
+        "x_spacing": image.x_spacing,
+        "ground_spacing": ground_spacing(image.y_spacing, image.x_spacing, image.incidence_angle),
+        "processor": "GAMMA",
+        "phase_sign": _PHASE_SIGN,
+    }
+    return assemble(pairs, shape, load_pair, _lonlat(folder, shape), attrs)
+
+
+def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
+    """Read one pair: phase (rad, [−π, π)) and coherence (0..1), (y, x) float32, NaN = no data.
+
+    Raises
+    ------
+    FileError
+        The file was cut since it was opened, is of the wrong byte order, or its magnitude is no coherence.
+    """
+    values = _read_complex(pair.phase, shape)
+    magnitude = np.abs(values)
+    empty = magnitude == 0
+    if pair.coherence is not None:
+        coherence = _read_coherence(pair.coherence, shape)
+    else:
+        coherence = magnitude
+        _check_magnitude(pair.phase, magnitude)
+    phase = np.angle(values)
+    phase[phase >= np.float32(np.pi)] = -np.float32(np.pi)
+    missing = empty | ~np.isfinite(phase) | ~np.isfinite(coherence)
+    phase[missing] = np.nan
+    return phase, np.where(missing, np.float32(np.nan), np.minimum(coherence, np.float32(1)))
+
+
+def _complex_pairs(folder: Path) -> dict[str, Path]:
+    return {name: p for p in find_files(folder, _COMPLEX_PAIR) if (name := pair_name(p))}
+
+
+def _coherence_files(folder: Path) -> dict[str, Path]:
+    return {name: p for p in find_files(folder, r"\.cc(\.|$)(?!.*(ras|bmp|png|tif)$)") if (name := pair_name(p))}
+
+
+def _image_parameters(folder: Path, example: Path) -> ImageParameters:
+    """Find the image ``.par`` that fits the pairs by size; the last one looked at where none fits."""
+    found = [p for path in find_files(folder, r"\.par$") if (p := read_image_parameters(path))]
+    if not found:
+        raise FileError(
+            f"{folder} must hold an image parameter file (*.rmli.par with range_samples, azimuth_lines), found none. "
+            "Copy the .par of the multilooked reference image beside the interferograms"
+        )
+    size = example.stat().st_size
+    fitting = [p for p in found if p.lines * p.samples * _BYTES_PER_SAMPLE == size]
+    return fitting[0] if fitting else found[-1]
+
+
+def _check_size(path: Path, image: ImageParameters) -> None:
+    expected = image.lines * image.samples * _BYTES_PER_SAMPLE
+    size = path.stat().st_size
+    if size == expected:
+        return
+    line = image.samples * _BYTES_PER_SAMPLE
+    remedy = (
+        "It was cut while being written or copied: make it again"
+        if size < expected
+        else "It has other looks or another extent than the others: take it away or make it again"
+    )
+    raise FileError(
+        f"{path} must hold {image.lines} lines × {image.samples} samples of complex64 ({expected} bytes) as "
+        f"{image.path.name} says, instead it holds {size} bytes ({size / line:.2f} lines). {remedy}"
+    )
+
+
+def _read_big_endian(path: Path, shape: tuple[int, int], dtype: str) -> npt.NDArray[np.generic]:
+    values = np.fromfile(path, dtype)
+    if values.size != shape[0] * shape[1]:
+        raise FileError(
+            f"{path} must hold {shape[0]} × {shape[1]} samples, instead got {values.size}. It is cut or of another size"
+        )
+    return values.reshape(shape)
+
+
+def _read_complex(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.complex64]:
+    raw = _read_big_endian(path, shape, ">c8")
+    values = raw.astype(np.complex64)
+    if _is_senseless(values) and not _is_senseless(raw.view("<c8").astype(np.complex64)):
+        raise FileError(
+            f"{path} must be big-endian complex64 as GAMMA writes it, instead its values make sense as little-endian "
+            "only. Swap its bytes (GAMMA's swap_bytes with a width of 4 bytes)"
+        )
+    return values
+
+
+def _is_senseless(values: npt.NDArray[np.complex64]) -> bool:
+    """Whether numbers look like floats read in the wrong byte order: exponents scattered over the whole range."""
+    parts = np.abs(values.view(np.float32))
+    used = parts[parts != 0]
+    if used.size == 0:
+        return False
+    with np.errstate(invalid="ignore"):
+        odd = ~np.isfinite(used) | (used > 1e12) | (used < 1e-18)
+    return float(odd.mean()) > 0.1
+
+
+def _check_magnitude(path: Path, magnitude: npt.NDArray[np.float32]) -> None:
+    beyond = magnitude[magnitude > 1.01]
+    if beyond.size:
+        raise FileError(
+            f"{path} must carry the coherence (0..1) as its magnitude, instead it reaches {float(beyond.max()):.4g}. "
+            "Put the coherence of the pair beside it (YYYYMMDD_YYYYMMDD.cc, big-endian float32)"
+        )
+
+
+def _read_coherence(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    coherence = _read_big_endian(path, shape, ">f4").astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        wrong = (coherence < 0) | (coherence > 1.01)
+    if wrong.any():
+        raise FileError(
+            f"{path} must hold coherence between 0 and 1, instead got {float(coherence[wrong][0]):.4g}. "
+            "Is it big-endian float32?"
+        )
+    return coherence
+
+
+def _lonlat(folder: Path, shape: tuple[int, int]) -> dict[str, object]:
+    """Lazy lon/lat of the radar grid from the lookup table; nothing where there is none."""
+    tables = find_files(folder, r"\.lt(_fine)?$|\.lt_[^.]*$")
+    maps = [read_map_parameters(p) for p in find_files(folder, r"dem[._]par$")]
+    for table in tables:
+        for grid in maps:
+            if table.stat().st_size == grid.lines * grid.width * _BYTES_PER_SAMPLE:
+                inverted = dask.delayed(_read_lookup_table, pure=True, nout=2)(table, grid, shape)
+                lon, lat = (da.from_delayed(part, shape, np.float64) for part in inverted)
+                return {"lon": (("y", "x"), lon), "lat": (("y", "x"), lat)}
+    if tables:
+        raise FileError(
+            f"{tables[0]} must fit a dem_par beside it (lines × width × 8 bytes), instead it holds "
+            f"{tables[0].stat().st_size} bytes and there are {[m.path.name for m in maps]}. "
+            "Put the dem_par of the lookup table beside it, or take a cut table away"
+        )
+    return {}
+
+
+def _read_lookup_table(
+    table: Path, grid: MapParameters, shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    values = _read_complex(table, (grid.lines, grid.width)).astype(np.complex128)
+    outside = values == 0
+    x, y = np.where(outside, np.nan, values.real), np.where(outside, np.nan, values.imag)
+    lat, lon = np.meshgrid(
+        grid.first_lat + grid.lat_step * np.arange(grid.lines),
+        grid.first_lon + grid.lon_step * np.arange(grid.width),
+        indexing="ij",
+    )
+    return invert_lookup_table(y, x, lon, lat, shape)

@@ -1,0 +1,121 @@
+"""Open a folder of interferograms or a map of rates, whoever wrote it: the door that recognises the product."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+
+from labkit.errors import FileError, LabkitError
+from labkit.read import gamma, geotiff, rates
+from labkit.schema import check_interferograms, check_rates
+
+#: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
+_INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "gamma": (gamma.recognise, gamma.open_pairs),
+    "geotiff": (geotiff.recognise, geotiff.open_pairs),
+}
+_RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "geotiff": (rates.recognise, rates.open_rate_map),
+}
+
+#: What a person may state when the files do not say it.
+_STATED = ("scene", "wavelength", "heading", "incidence_angle", "orbit_direction", "phase_sign", "track", "burst")
+
+
+def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **stated: object) -> xr.Dataset:
+    """Open a folder of interferograms as one lazy dataset.
+
+    Only names, headers and sizes are read; pixels are read when they are needed, pair by pair.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder. It is searched two levels deep.
+    product : str
+        "auto" (look and recognise), or the name of a reader:
+
+        - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64, 0 = no data) with an image
+          ``.par``; coherence from a ``.cc`` beside the pair, else from the magnitude; lon/lat from a lookup table
+          (``.lt*``) with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``.
+        - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
+          dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
+    **stated
+        What the files do not say, or say wrongly: ``scene``, ``wavelength`` (m), ``heading`` (degrees),
+        ``incidence_angle`` (degrees), ``orbit_direction``, ``phase_sign`` (+1 or −1), ``track``, ``burst``.
+
+    Returns
+    -------
+    xarray.Dataset
+        interferograms (:mod:`labkit.schema`), sorted by date.
+
+    Raises
+    ------
+    FileError
+        The folder holds no known product; a pair is cut or of another size; a header is missing. A file of the wrong
+        byte order is found when its pixels are first read.
+    LabkitError
+        ``product`` or a stated name is unknown.
+    """
+    unknown = sorted(set(stated) - set(_STATED))
+    if unknown:
+        raise LabkitError(f"stated attributes must be among {_STATED}, instead got {unknown}")
+    dataset = _open(path, product, _INTERFEROGRAMS, "interferograms")
+    dataset.attrs.update(stated)
+    return check_interferograms(dataset)
+
+
+def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: object) -> xr.Dataset:
+    """Open a map of line-of-sight rates.
+
+    Parameters
+    ----------
+    path : path-like
+        A GeoTIFF of rates in mm/yr, positive toward the satellite, or a folder that holds one (``*vel*.tif`` or
+        ``*rate*.tif``), with its standard error beside it where there is one (``*vstd*.tif`` or ``*std*.tif``).
+    product : str
+        "auto" or "geotiff".
+    **stated
+        As in :func:`open_interferograms`.
+
+    Returns
+    -------
+    xarray.Dataset
+        rates (:mod:`labkit.schema`); NaN = no data.
+
+    Raises
+    ------
+    FileError
+        There is no rate map at ``path``, or it is damaged.
+    """
+    unknown = sorted(set(stated) - set(_STATED))
+    if unknown:
+        raise LabkitError(f"stated attributes must be among {_STATED}, instead got {unknown}")
+    dataset = _open(path, product, _RATES, "rates")
+    dataset.attrs.update(stated)
+    return check_rates(dataset)
+
+
+def _open(
+    path: str | os.PathLike[str],
+    product: str,
+    readers: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]],
+    what: str,
+) -> xr.Dataset:
+    place = Path(path)
+    if not place.exists():
+        raise FileError(f"path must exist, instead there is nothing at {place}. Check the spelling of the folder")
+    if product != "auto":
+        if product not in readers:
+            raise LabkitError(f"product must be 'auto' or one of {sorted(readers)}, instead got product={product!r}")
+        return readers[product][1](place)
+    for recognise, opener in readers.values():
+        if recognise(place):
+            return opener(place)
+    names = sorted(p.name for p in place.iterdir())[:5] if place.is_dir() else [place.name]
+    raise FileError(
+        f"{place} must hold {what} of a known product ({', '.join(readers)}), instead it holds {names or 'nothing'}. "
+        "Point to the folder of the pairs, or name the reader with product='…'"
+    )

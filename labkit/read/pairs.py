@@ -1,0 +1,150 @@
+"""Pairs from file names, and one lazy dataset from the files of many pairs."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from labkit.errors import FileError
+from labkit.schema import SCENE_ATTRIBUTES
+
+Image = npt.NDArray[np.float32]
+
+_DATES = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_]((?:19|20)\d{6})(?!\d)")
+
+#: Folder names that say what is inside but not where it is; the scene is then named after the folder above.
+_GENERIC = {"diff", "ifgs", "interferograms", "pairs", "insar", "int"}
+
+_SEARCH_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The files of one pair: the phase (or complex interferogram), and the coherence where it stands apart."""
+
+    name: str
+    phase: Path
+    coherence: Path | None = None
+    perpendicular_baseline: float = float("nan")
+
+    @property
+    def dates(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Reference and secondary date."""
+        reference, secondary = self.name.split("_")
+        return pd.Timestamp(reference), pd.Timestamp(secondary)
+
+
+def pair_name(path: Path) -> str | None:
+    """Give "YYYYMMDD_YYYYMMDD" from a file name, or None where it does not name two dates.
+
+    Raises
+    ------
+    FileError
+        The digits are no calendar dates, or the secondary date is not after the reference.
+    """
+    found = _DATES.search(path.name)
+    if found is None:
+        return None
+    try:
+        reference, secondary = (pd.to_datetime(d, format="%Y%m%d") for d in found.groups())
+    except ValueError as error:
+        raise FileError(
+            f"{path} must name two calendar dates, instead got {found.group(0)}. Rename the file"
+        ) from error
+    if secondary <= reference:
+        raise FileError(
+            f"{path} must name the earlier date first, instead got {found.group(0)}. "
+            "Rename the file, and change the sign of its phase where the processor reversed the pair"
+        )
+    return "_".join(found.groups())
+
+
+def find_files(folder: Path, pattern: str) -> list[Path]:
+    """Give the files below ``folder``, at most two levels deep, whose name matches the regular expression."""
+    matcher = re.compile(pattern)
+    levels = [folder.glob("/".join(["*"] * depth)) for depth in range(1, _SEARCH_DEPTH + 1)]
+    return sorted(p for level in levels for p in level if matcher.search(p.name) and p.is_file())
+
+
+def scene_name(folder: Path) -> str:
+    """Name a scene after its folder, or the folder above where the name is a generic one."""
+    folder = folder.absolute()
+    return folder.parent.name if folder.name.lower() in _GENERIC else folder.name
+
+
+def assemble(
+    pairs: Sequence[PairFiles],
+    shape: tuple[int, int],
+    load: Callable[[PairFiles, tuple[int, int]], tuple[Image, Image]],
+    coords: dict[str, object],
+    attrs: dict[str, object],
+) -> xr.Dataset:
+    """Build the lazy interferograms dataset from a function that loads one pair.
+
+    Parameters
+    ----------
+    pairs : sequence of PairFiles
+        Of distinct names.
+    shape : (int, int)
+        Rows and columns of every pair.
+    load : callable
+        ``load(pair, shape) -> phase, coherence``: (y, x) float32, NaN = no data. It is called when pixels are needed,
+        once for both images when both are computed together.
+    coords, attrs : dict
+        Coordinates besides those on ``pair``; scene attributes (those left out become unknown).
+
+    Raises
+    ------
+    FileError
+        A pair stands twice.
+    """
+    ordered = sorted(pairs, key=lambda p: p.name)
+    for first, second in itertools.pairwise(ordered):
+        if first.name == second.name:
+            raise FileError(f"each pair must stand once, instead {first.name} is in {first.phase} and {second.phase}")
+    lazily = dask.delayed(load, pure=True, nout=2)
+    images: tuple[list[da.Array], list[da.Array]] = ([], [])
+    for pair in ordered:
+        loaded = lazily(pair, shape)
+        for collected, part in zip(images, loaded, strict=True):
+            collected.append(da.from_delayed(part, shape, np.float32))
+    dates = [p.dates for p in ordered]
+    reference = np.array([d[0] for d in dates], "datetime64[ns]")
+    secondary = np.array([d[1] for d in dates], "datetime64[ns]")
+    unknown: dict[str, object] = {"wavelength": np.nan, "heading": np.nan, "incidence_angle": np.nan}
+    scene = {name: attrs.get(name, unknown.get(name, "")) for name in SCENE_ATTRIBUTES if name != "crs"}
+    if "crs" in attrs:
+        scene["crs"] = attrs["crs"]
+    return xr.Dataset(
+        {
+            "phase": (("pair", "y", "x"), da.stack(images[0]), {"units": "rad", "long_name": "wrapped phase"}),
+            "coherence": (("pair", "y", "x"), da.stack(images[1]), {"units": "1", "long_name": "coherence"}),
+        },
+        coords={
+            "pair": [p.name for p in ordered],
+            "reference": ("pair", reference),
+            "secondary": ("pair", secondary),
+            "temporal_baseline": ("pair", (secondary - reference) / np.timedelta64(1, "D"), {"units": "days"}),
+            "perpendicular_baseline": ("pair", [p.perpendicular_baseline for p in ordered], {"units": "m"}),
+            **coords,
+        },
+        attrs=scene,
+    )
+
+
+def wrap(phase: npt.NDArray[np.floating]) -> Image:
+    """Wrap a phase into [−π, π), rad; NaN stays NaN."""
+    wrapped = (np.asarray(phase, np.float64) + np.pi) % (2 * np.pi) - np.pi
+    as_float32 = wrapped.astype(np.float32)
+    # Rounding to float32 can lift a value just below +π onto it, outside the half-open interval.
+    return np.where(as_float32 >= np.float32(np.pi), np.nextafter(np.float32(np.pi), np.float32(0)), as_float32)

@@ -1,0 +1,124 @@
+"""GeoTIFF headers and pixels, through GDAL's GeoTIFF driver alone."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from pyproj import CRS, Geod
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from labkit.errors import FileError
+
+#: Larger images are refused before their pixels are asked for: no burst or frame comes near.
+MAX_PIXELS = 4_000_000_000
+
+_TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The map grid of a GeoTIFF: shape, CRS, centre of the first pixel and steps in CRS units, spacing in metres."""
+
+    path: Path
+    shape: tuple[int, int]
+    crs: str
+    first_y: float
+    first_x: float
+    y_step: float
+    x_step: float
+
+    @property
+    def coords(self) -> dict[str, object]:
+        """1-D ``y`` and ``x`` of the pixel centres, in CRS units."""
+        return {
+            "y": self.first_y + self.y_step * np.arange(self.shape[0]),
+            "x": self.first_x + self.x_step * np.arange(self.shape[1]),
+        }
+
+    @property
+    def spacing_m(self) -> tuple[float, float]:
+        """Spacing along y and x at the middle of the grid, m; NaN without a CRS."""
+        if not self.crs:
+            return math.nan, math.nan
+        crs = CRS.from_user_input(self.crs)
+        if not crs.is_geographic:
+            to_metre = crs.axis_info[0].unit_conversion_factor
+            return abs(self.y_step) * to_metre, abs(self.x_step) * to_metre
+        geod = crs.get_geod() or Geod(ellps="WGS84")
+        lat = self.first_y + self.y_step * (self.shape[0] - 1) / 2
+        north = geod.inv(self.first_x, lat - self.y_step / 2, self.first_x, lat + self.y_step / 2)[2]
+        east = geod.inv(self.first_x, lat, self.first_x + self.x_step, lat)[2]
+        return float(north), float(east)
+
+
+def read_grid(path: Path) -> Grid:
+    """Read the header of a GeoTIFF.
+
+    Raises
+    ------
+    FileError
+        It is no GeoTIFF, is damaged, has rotated axes or an absurd size.
+    """
+    with _open(path) as source:
+        transform = source.transform
+        shape = (int(source.height), int(source.width))
+        crs = "" if source.crs is None else source.crs.to_string()
+    if shape[0] * shape[1] > MAX_PIXELS:
+        raise FileError(
+            f"{path} must have at most {MAX_PIXELS} pixels, instead its header claims {shape[0]} × {shape[1]}"
+        )
+    if transform.b or transform.d:
+        raise FileError(f"{path} must have axes along its CRS, instead its grid is rotated. Resample it with gdalwarp")
+    return Grid(
+        path=path,
+        shape=shape,
+        crs=crs,
+        first_y=transform.f + transform.e / 2,
+        first_x=transform.c + transform.a / 2,
+        y_step=transform.e,
+        x_step=transform.a,
+    )
+
+
+def read_band(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Read the first band as float32, with the file's no-data value as NaN.
+
+    Raises
+    ------
+    FileError
+        The file is cut, or of another shape than its pairs.
+    """
+    with _open(path) as source:
+        if (source.height, source.width) != shape:
+            raise FileError(f"{path} must have the shape {shape}, instead got {(source.height, source.width)}")
+        try:
+            band = source.read(1)
+        except RasterioError as error:
+            raise FileError(
+                f"{path} must be a whole GeoTIFF, instead its pixels cannot be read. Fetch it again"
+            ) from error
+        nodata = source.nodata
+    values = band.astype(np.float32)
+    if nodata is not None and not math.isnan(nodata):
+        values[band == nodata] = np.nan
+    return values
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in _TIFF_MAGIC:
+        raise FileError(f"{path} must be a GeoTIFF, instead it begins with {magic!r}. Fetch or make it again")
+    with warnings.catch_warnings():
+        # A TIFF without a CRS is a fact that the caller reports in its own words.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            return rasterio.open(path, driver="GTiff")
+        except RasterioError as error:
+            raise FileError(f"{path} must be a whole GeoTIFF, instead it cannot be opened: {error}") from error
