@@ -12,6 +12,7 @@ from labkit.simulate.geometry import Frame, Place
 _LIGHT_M_S = 299_792_458.0
 _GROUND_SPEED_M_S = 6800.0
 _CENTRE_RANGE_M = 880_000.0
+_MARGIN = 2.0
 
 
 def write_pair(folder: Path, pair: xr.Dataset) -> None:
@@ -34,7 +35,8 @@ def write_geometry(folder: Path, ifgs: xr.Dataset, dem: xr.DataArray, frame: Fra
     """Write the image parameters, the DEM with its parameters, and the lookup table from the DEM to the image.
 
     ``<date>.lt_fine`` is big-endian complex64 on the DEM's grid: the real part is the range sample, the imaginary part
-    the azimuth line (whole numbers are pixel centres), and 0 lies outside the image.
+    the azimuth line (whole numbers are pixel centres), and 0 lies outside the image; the table goes on for two pixels
+    beyond, so that its cells cover the outermost ones.
     """
     date = str(ifgs["reference"].values.min().astype("datetime64[D]"))
     stem = date.replace("-", "")
@@ -43,7 +45,8 @@ def write_geometry(folder: Path, ifgs: xr.Dataset, dem: xr.DataArray, frame: Fra
     dem.values.astype(">f4").tofile(folder / "EQA.dem")
     lon, lat = np.meshgrid(dem["x"].values, dem["y"].values)
     y, x = frame.pixel(*place.to_ground(lon, lat))
-    inside = (y >= 0) & (y < frame.shape[0]) & (x >= 0) & (x < frame.shape[1])
+    lines, samples = frame.shape
+    inside = (y > -_MARGIN) & (y < lines + _MARGIN) & (x > -_MARGIN) & (x < samples + _MARGIN)
     table = np.where(inside, (x - 0.5) + 1j * (y - 0.5), 0)
     table.astype(">c8").tofile(folder / f"{stem}.lt_fine")
 

@@ -258,7 +258,6 @@ def _attributes(name: str, frame: Frame) -> dict[str, object]:
         "burst": "",
         "processor": "simulated",
         "phase_sign": PHASE_SIGN,
-        "crs": "",
     }
 
 

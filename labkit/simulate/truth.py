@@ -21,7 +21,7 @@ GRADIENT_THRESHOLD_RAD = 1.2
 #: A rate is part of a landslide above this, mm/yr (the threshold of Zhang et al. 2025).
 RATE_THRESHOLD_MM = 10.0
 
-_LEAST_PEAK_RAD = 4.0
+_LEAST_STACKED_RAD = 1.0
 _LEAST_PIXELS = 24
 _LEAST_COHERENCE = 0.35
 
@@ -63,13 +63,16 @@ def truth_tables(
     Notes
     -----
     A box goes around all pixels whose noise-free value exceeds 1.2 rad at the reference (10 mm/yr for rates). A row is
-    made where a landslide is visible: its peak gradient reaches 4 rad (or its rate the threshold), on at least 24
-    pixels, with a mean coherence of at least 0.35 there.
+    made where a landslide is visible: at least 24 such pixels with a mean coherence of at least 0.35, and a greatest
+    gradient that makes at least 1 rad in the stack of this track's own pairs (not scaled to the reference), some six
+    times the spread of quiet ground.
     """
     gradients: list[dict[str, object]] = []
     rates: list[dict[str, object]] = []
+    years = float(scene["temporal_baseline"].sum()) / schema.DAYS_PER_YEAR
+    least_peak = _LEAST_STACKED_RAD * schema.REFERENCE_YEARS / years
     for slide in slides:
-        for seen in _views(slide, frame, coherence):
+        for seen in _views(slide, frame, coherence, least_peak):
             row = {
                 "scene": scene.attrs["scene"],
                 "direction": seen.direction,
@@ -94,7 +97,7 @@ def _table(rows: list[dict[str, object]], scene: xr.Dataset) -> gpd.GeoDataFrame
     return geo.with_geometry(schema.boxes_table(columns), scene)
 
 
-def _views(slide: Landslide, frame: Frame, coherence: npt.NDArray) -> list[Seen]:
+def _views(slide: Landslide, frame: Frame, coherence: npt.NDArray, least_peak: float) -> list[Seen]:
     """All that a track sees of a landslide clearly enough to be labelled."""
     y, x = frame.pixel(slide.east, slide.north)
     reach = slide.length_m / frame.spacing_m
@@ -106,7 +109,7 @@ def _views(slide: Landslide, frame: Frame, coherence: npt.NDArray) -> list[Seen]
     seen = []
     for direction, image in images.items():
         least, peak = (
-            (RATE_THRESHOLD_MM, RATE_THRESHOLD_MM) if direction == "rate" else (GRADIENT_THRESHOLD_RAD, _LEAST_PEAK_RAD)
+            (RATE_THRESHOLD_MM, RATE_THRESHOLD_MM) if direction == "rate" else (GRADIENT_THRESHOLD_RAD, least_peak)
         )
         above = (np.abs(image) > least) & np.isfinite(coherence[window])
         count = int(above.sum())

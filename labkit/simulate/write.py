@@ -9,7 +9,6 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
-import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.errors import FileError, LabkitError
@@ -48,7 +47,8 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     Notes
     -----
     Everything is written to a temporary folder beside the target, which is then renamed: a scene is there whole, or
-    not at all.
+    not at all. On disk a scene's id is the name of its track's folder, which is what :func:`labkit.open_interferograms`
+    finds there: the written truth says scene "ascending" where in memory it is "workshop-ascending".
     """
     target = Path(folder).absolute()
     if target.exists() and not target.is_dir():
@@ -115,22 +115,22 @@ def _write_all(simulated: Scene, folder: Path, progress: bool) -> None:
             for k in range(ifgs.sizes["pair"]):
                 write_pair(home, ifgs.isel(pair=k))
                 bar.update()
-            _write_rates(simulated.rates[track], home / "rates.nc")
+            rates = simulated.rates[track]
+            rates.assign_attrs(scene=track).to_netcdf(home / "rates.nc", engine="scipy")
     for name in _VECTORS:
-        getattr(simulated, name).to_file(folder / f"{name}.gpkg", driver="GPKG")
+        table = getattr(simulated, name)
+        if "scene" in table:
+            table = table.assign(scene=table["track"])
+        table.to_file(folder / f"{name}.gpkg", driver="GPKG")
     written = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest = {
         "name": simulated.name,
         "seed": simulated.seed,
         "recipe": recipe(),
-        "scenes": {track: ifgs.attrs["scene"] for track, ifgs in simulated.interferograms.items()},
+        "tracks": sorted(simulated.interferograms),
         "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in written},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-
-
-def _write_rates(rates: xr.Dataset, path: Path) -> None:
-    rates.to_netcdf(path, engine="h5netcdf")
 
 
 def _exchange(partial: Path, target: Path) -> None:
