@@ -77,6 +77,7 @@ def stack_gradients(
 
     Every estimator assumes that the true phase difference between neighbours in one pair stays within ±π: at C-band
     (λ = 55.5 mm) less than λ/4 = 13.9 mm of LOS displacement per pixel during one pair. Faster slides alias.
+    At the edge of the data the window is one-sided, and within half a window of it the gradient is pulled toward zero.
     ``rewrapped`` destroys the signal where the phase is noisy: its wrapped noise is uniform.
 
     The standard error is the sandwich estimate from the spread of the pairs at each pixel, times κ measured over the

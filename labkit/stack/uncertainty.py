@@ -39,9 +39,9 @@ def network_ratio(
     -----
     The variance of a sum of pairs holds the covariances of pairs that share an acquisition:
     Σ_a (Σ_{k ∋ a} ψ_k)² − Σ_k ψ_k², against the naive Σ_k ψ_k². Consecutive pairs carry the noise of the date they
-    share with opposite signs, so that it cancels and κ < 1; pairs from one date to several others add it up. At one pixel the
-    ratio is too noisy to use; the square root of its median over blocks of the scene is steady. It assumes that the
-    kind of noise is the same over the scene.
+    share with opposite signs, so that it cancels and κ < 1; pairs from one date to several others add it up. At one
+    pixel the ratio is too noisy to use; the square root of its median over blocks of the scene is steady. It assumes
+    that the kind of noise is the same over the scene.
     """
     dates, inverse = np.unique(np.concatenate([reference, secondary]), return_inverse=True)
     pairs = len(reference)

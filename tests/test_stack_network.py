@@ -1,0 +1,64 @@
+"""Selection of pairs: each criterion by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from stack_scenes import interferograms
+
+import labkit as lk
+
+PAIRS = [
+    ("20191220", "20200101"),  # 12 days over new year
+    ("20200101", "20200206"),  # 36 days
+    ("20200101", "20200218"),  # 48 days
+    ("20200601", "20200613"),
+    ("20200820", "20200901"),  # from August into September
+]
+
+
+@pytest.fixture
+def network() -> xr.Dataset:
+    coherence = np.linspace(0.1, 0.9, 5)[:, None, None] * np.ones((5, 8, 8))
+    return interferograms(np.zeros((5, 8, 8)), coherence, PAIRS)
+
+
+def chosen(ifgs: xr.Dataset) -> list[int]:
+    return [["_".join(p) for p in PAIRS].index(str(name)) for name in ifgs["pair"].values]
+
+
+def test_36_days_are_the_default_and_included(network: xr.Dataset) -> None:
+    assert chosen(lk.select_pairs(network)) == [0, 1, 3, 4]
+    assert chosen(lk.select_pairs(network, max_days=None)) == [0, 1, 2, 3, 4]
+
+
+def test_both_dates_lie_between_start_and_end(network: xr.Dataset) -> None:
+    assert chosen(lk.select_pairs(network, max_days=None, start="2020-01-01", end="2020-06-13")) == [1, 2, 3]
+
+
+def test_a_pair_across_the_border_of_the_months_belongs_to_neither(network: xr.Dataset) -> None:
+    assert chosen(lk.select_pairs(network, months=range(4, 9))) == [3]
+    assert chosen(lk.select_pairs(network, months=[9, 10, 11, 12, 1, 2, 3])) == [0, 1]
+
+
+def test_baselines_and_coherence_are_limits(network: xr.Dataset) -> None:
+    # Perpendicular baselines are −90, −45, 0, 45, 90 m; coherence 0.1, 0.3, 0.5, 0.7, 0.9.
+    assert chosen(lk.select_pairs(network, max_days=None, max_perpendicular_m=45)) == [1, 2, 3]
+    assert chosen(lk.select_pairs(network, max_days=None, min_coherence=0.45)) == [2, 3, 4]
+    unknown = network.assign_coords(perpendicular_baseline=("pair", np.full(5, np.nan)))
+    with pytest.raises(lk.LabkitError, match="max_perpendicular_m=45 leaves 0"):
+        lk.select_pairs(unknown, max_perpendicular_m=45)
+
+
+def test_when_nothing_fits_each_criterion_tells_what_it_left(network: xr.Dataset) -> None:
+    with pytest.raises(lk.LabkitError, match=r"none of 5 does \(max_days=6 leaves 0, months=\[6\] leaves 1\)"):
+        lk.select_pairs(network, max_days=6, months=[6])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_days": -1}, {"min_coherence": 1.5}, {"months": [0]}, {"max_perpendicular_m": -3}]
+)
+def test_criteria_out_of_range_are_named(network: xr.Dataset, wrong: dict[str, object]) -> None:
+    with pytest.raises(lk.LabkitError, match=next(iter(wrong))):
+        lk.select_pairs(network, **wrong)  # type: ignore[arg-type]
