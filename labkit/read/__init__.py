@@ -1,5 +1,6 @@
 """Files of InSAR processors → interferograms and rates (``labkit.schema``); one module for each processor."""
 
 from labkit.read.open import open_interferograms, open_rates
+from labkit.read.store import load_scene, save_scene
 
-__all__ = ["open_interferograms", "open_rates"]
+__all__ = ["load_scene", "open_interferograms", "open_rates", "save_scene"]
