@@ -1,0 +1,35 @@
+"""Labelling with people: a Label Studio server for the bench, chips pushed to it, labels pulled from it.
+
+    >>> from labkit import label
+
+``start_server`` starts (or finds) the server, ``connect`` gives a ``Studio``; ``studio.push`` makes tasks of chips,
+``studio.pull`` gives the labels table. The Label Studio SDK is imported when a connection is opened, not before.
+"""
+
+from __future__ import annotations
+
+from labkit.label.config import CLASSES, labelling_interface
+from labkit.label.duplicates import drop_duplicates
+from labkit.label.environment import ensure_environment
+from labkit.label.server import LabelServer, find_server, is_healthy, start_server
+from labkit.label.store import load_labels, save_labels
+from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
+from labkit.label.table import LABEL_COLUMNS
+
+__all__ = [
+    "start_server",
+    "find_server",
+    "is_healthy",
+    "LabelServer",
+    "connect",
+    "Studio",
+    "PushReport",
+    "AnnotateReport",
+    "CLASSES",
+    "LABEL_COLUMNS",
+    "labelling_interface",
+    "drop_duplicates",
+    "save_labels",
+    "load_labels",
+    "ensure_environment",
+]

@@ -1,0 +1,164 @@
+"""One project of Label Studio: found or made, its images served, its tasks listed whole, its predictions renewed.
+
+The client is the SDK's; its errors go through to the caller (:func:`labkit.label.connection.asking`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+
+from labkit.errors import LabkitError, ServerError
+from labkit.label import config, tasks
+from labkit.label.server import CHIPS_FOLDER
+
+#: Names the folder that a server elsewhere on this machine serves (its document root).
+FILES_VARIABLE = "LABKIT_LABEL_STUDIO_FILES"
+
+_PAGE = 200
+
+
+class Project:
+    """A project and the client to work on it; made by :func:`open_project` and :func:`find_or_make_project`."""
+
+    def __init__(self, url: str, client: Any, number: int) -> None:
+        self.server_url = url
+        self.number = number
+        self.client = client
+        self.interface = str(client.projects.get(id=number).label_config)
+
+    @property
+    def url(self) -> str:
+        """The address of the project's page, to be opened in a browser."""
+        return f"{self.server_url}/projects/{self.number}/data"
+
+    def serve_folder(self, root: Path) -> Path:
+        """Make the folder of the project's images below the server's document root, and let the server serve it.
+
+        Label Studio serves files of a folder only to those who may see a project with a storage there. The storage is
+        never synced: a sync would make a second task of every image.
+        """
+        from label_studio_sdk.core.api_error import ApiError
+
+        folder = root / CHIPS_FOLDER / str(self.number)
+        folder.mkdir(parents=True, exist_ok=True)
+        storages = self.client.import_storage.local
+        if any(Path(str(storage.path)) == folder for storage in storages.list(project=self.number)):
+            return folder
+        try:
+            storages.create(project=self.number, path=str(folder), title="chips of labkit, not to be synced")
+        except ApiError as error:
+            if error.status_code != 400:
+                raise
+            raise ServerError(
+                f"Label Studio at {self.server_url} must serve images from {folder}, instead it refuses: "
+                f"{str(error.body)[:300]}. Give connect(files=...) the folder that it serves (its "
+                f"LOCAL_FILES_DOCUMENT_ROOT), or set {FILES_VARIABLE}"
+            ) from None
+        return folder
+
+    def tasks(self, *, full: bool = True) -> Iterator[dict[str, Any]]:
+        """Walk over all tasks, page by page; raise when the listing ends before the count that the server stated.
+
+        Parameters
+        ----------
+        full : bool
+            With annotations and predictions, or only ``id`` and ``data``.
+        """
+        only = {} if full else {"include": "id,data"}
+        pages = self.client.tasks.list(project=self.number, page_size=_PAGE, **only)
+        total = int(getattr(pages.response, "total", 0) or 0)
+        seen: set[int] = set()
+        for item in pages:
+            if item.id not in seen:
+                seen.add(item.id)
+                yield item.model_dump()
+        if len(seen) < total:
+            raise ServerError(
+                f"Label Studio at {self.server_url} must list all {total} tasks of project {self.number}, instead it "
+                f"listed {len(seen)}. Try again when nobody deletes tasks"
+            )
+
+    def add_tasks(self, fresh: list[dict[str, Any]]) -> None:
+        """Import tasks (``data`` and ``predictions`` each)."""
+        for start in range(0, len(fresh), _PAGE):
+            batch = fresh[start : start + _PAGE]
+            answer = self.client.projects.import_tasks(self.number, request=batch)
+            if answer.task_count != len(batch):
+                raise ServerError(
+                    f"Label Studio at {self.server_url} must take {len(batch)} tasks, instead it took "
+                    f"{answer.task_count}. Push again: chips that arrived are not doubled"
+                )
+
+    def renew_predictions(
+        self, known: list[dict[str, Any]], detections: gpd.GeoDataFrame, directions: Sequence[str]
+    ) -> int:
+        """Replace the predictions of the detections' models on tasks where they differ; return how many were added."""
+        models = {str(model) or tasks.UNNAMED_MODEL for model in detections["model"]}
+        added: list[dict[str, Any]] = []
+        for task in known:
+            wanted = {str(p["model_version"]): p for p in tasks.predictions_on(task["data"], detections, directions)}
+            for old in task.get("predictions") or []:
+                model = str(old.get("model_version"))
+                if model in wanted and tasks.same_boxes(old.get("result") or [], wanted[model]["result"]):
+                    del wanted[model]
+                elif model in models:
+                    self.client.predictions.delete(id=int(old["id"]))
+            added += [{"task": int(task["id"]), **prediction} for prediction in wanted.values()]
+        for start in range(0, len(added), _PAGE):
+            self.client.projects.import_predictions(self.number, request=added[start : start + _PAGE])
+        return len(added)
+
+
+def open_project(url: str, client: Any, title: str) -> Project:
+    """Open the project of this title.
+
+    Raises
+    ------
+    LabkitError
+        There is none, or more than one.
+    """
+    number = _number_of(url, client, title)
+    if number is None:
+        raise LabkitError(
+            f"project must be one of Label Studio's at {url}, instead got project={title!r}. "
+            "Push chips first: studio.push(chips, images, project)"
+        )
+    return Project(url, client, number)
+
+
+def find_or_make_project(
+    url: str, client: Any, title: str, directions: tuple[str, ...], classes: Sequence[str]
+) -> Project:
+    """Open the project of this title, or make it for these images and labels.
+
+    Raises
+    ------
+    LabkitError
+        It exists for other images, or the title is not unique.
+    """
+    number = _number_of(url, client, title)
+    if number is None:
+        interface = config.labelling_interface(directions, classes)
+        made = client.projects.create(title=title, label_config=interface, expert_instruction=config.INSTRUCTION)
+        return Project(url, client, int(made.id))
+    project = Project(url, client, number)
+    has = config.directions_of(project.interface)
+    if has != directions:
+        raise LabkitError(
+            f"project must be made for the images {directions}, instead project={title!r} at {url} shows "
+            f"{has or 'others'}. Name another project"
+        )
+    return project
+
+
+def _number_of(url: str, client: Any, title: str) -> int | None:
+    same = [int(project.id) for project in client.projects.list(title=title) if project.title == title]
+    if len(same) > 1:
+        raise LabkitError(
+            f"project must name one project of {url}, instead {len(same)} are called {title!r}. Rename the others"
+        )
+    return same[0] if same else None

@@ -1,0 +1,318 @@
+"""The Label Studio server of one bench: started, found again, stopped.
+
+Everything it keeps is in labkit's home: ``label-studio/`` (its database), ``label-studio-files/chips/`` (the images it
+may serve), ``label-studio.log``, and ``label-studio.json`` (process and address of the running server).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+from tqdm.auto import tqdm
+
+from labkit import home
+from labkit.errors import LabkitError, ServerError
+from labkit.label.environment import ensure_environment
+
+STATE_FILE = "label-studio.json"
+LOG_FILE = "label-studio.log"
+DATA_FOLDER = "label-studio"
+FILES_FOLDER = "label-studio-files"
+
+#: The one folder below the document root from which images are served; Label Studio asks for a strict subfolder.
+CHIPS_FOLDER = "chips"
+
+#: Label Studio reads these also without its own prefix, so a `HOST` or `DEBUG` of the shell would change its ways.
+_FOREIGN = {
+    "HOST",
+    "PORT",
+    "DEBUG",
+    "USERNAME",
+    "PASSWORD",
+    "LOG_LEVEL",
+    "JSON_LOG",
+    "CI",
+    "STORAGE_TYPE",
+    "BASE_DATA_DIR",
+}
+_FOREIGN_PREFIXES = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHONPATH", "PYTHONHOME")
+
+# The servers that this process started: it has to take their exit status, or they would seem to live on.
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass
+class LabelServer:
+    """A running Label Studio server.
+
+    Leaving it as a context manager stops it only if this very call started it, so that a notebook cannot take the
+    server away from colleagues; :meth:`stop` always stops it.
+    """
+
+    url: str
+    user: str
+    pid: int
+    #: Whether this call started it; False for one that was running already.
+    started: bool
+    token: str = field(repr=False)
+    password: str = field(repr=False)
+    _state: Path = field(repr=False)
+
+    def stop(self, *, timeout_s: float = 15.0) -> None:
+        """Stop the server: ask it to end, and after ``timeout_s`` seconds end its whole process group. Data stay."""
+        if _is_alive(self.pid):
+            _signal_group(self.pid, signal.SIGTERM)
+            if not _gone_within(self.pid, timeout_s):
+                _signal_group(self.pid, signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+                _gone_within(self.pid, timeout_s)
+        if _read_state(self._state).get("pid") == self.pid:
+            self._state.unlink(missing_ok=True)
+
+    def __enter__(self) -> LabelServer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.started:
+            self.stop()
+
+
+def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float = 180.0) -> LabelServer:
+    """Start the Label Studio of this bench, or find it running.
+
+    Parameters
+    ----------
+    port : int
+        Where to listen; when it is taken, the next free one is used and named.
+    host : str
+        "127.0.0.1": only this machine. "0.0.0.0": everyone who reaches this machine can see the log-in page.
+    timeout_s : float
+        Seconds until it has to answer; the very first start takes half a minute, later ones a few seconds.
+
+    Returns
+    -------
+    LabelServer
+        With ``url`` and ``user``; the password is in the secrets file of labkit's home (:func:`labkit.home.folder`).
+
+    Raises
+    ------
+    ServerError
+        It ended or did not answer in time; the message holds the last lines of its log.
+    LabkitError
+        Its environment could not be made, or no port is free.
+    """
+    known = home.load_secrets()
+    state = home.folder() / STATE_FILE
+    running = find_server()
+    if running is not None:
+        return running
+    command = ensure_environment()
+    chosen = home.free_port(port, host)
+    if chosen != port:
+        tqdm.write(f"Port {port} is taken: Label Studio listens on {chosen}")
+    log = home.folder() / LOG_FILE
+    process = _launch(command, host, chosen, log)
+    _CHILDREN[process.pid] = process
+    server = LabelServer(
+        url=f"http://{_reachable(host)}:{chosen}",
+        user=known.user,
+        pid=process.pid,
+        started=True,
+        token=known.label_studio_token,
+        password=known.password,
+        _state=state,
+    )
+    try:
+        _wait_until_up(server, process, log, timeout_s)
+        _check_token(server)
+    except BaseException:
+        server.stop()
+        raise
+    home.write_private(state, json.dumps({"pid": server.pid, "url": server.url}) + "\n")
+    return server
+
+
+def find_server() -> LabelServer | None:
+    """Find the running Label Studio of this bench; None when there is none.
+
+    It counts as running when the process named in the state file lives, its address is healthy and it accepts this
+    bench's token.
+    """
+    state = home.folder() / STATE_FILE
+    content = _read_state(state)
+    if not content or not _is_alive(int(content["pid"])):
+        return None
+    known = home.load_secrets()
+    server = LabelServer(
+        url=str(content["url"]),
+        user=known.user,
+        pid=int(content["pid"]),
+        started=False,
+        token=known.label_studio_token,
+        password=known.password,
+        _state=state,
+    )
+    return server if is_healthy(server.url) and _accepts(server) else None
+
+
+def is_healthy(url: str, *, timeout_s: float = 5.0) -> bool:
+    """Whether a Label Studio answers "UP" at this address."""
+    try:
+        answer = _get(f"{url}/health", timeout_s)
+        return answer.status_code == 200 and answer.json().get("status") == "UP"
+    except requests.RequestException:
+        return False
+
+
+def files_folder() -> Path:
+    """Give the folder from which this bench's server may serve images (its document root), made when absent."""
+    folder = home.folder() / FILES_FOLDER
+    (folder / CHIPS_FOLDER).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _get(url: str, timeout_s: float, token: str = "") -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the shell cannot reach this machine's loopback
+        headers = {"Authorization": f"Token {token}"} if token else {}
+        return session.get(url, timeout=timeout_s, headers=headers, allow_redirects=False)
+
+
+def _accepts(server: LabelServer) -> bool:
+    try:
+        return _get(f"{server.url}/api/current-user/whoami", 30.0, server.token).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _check_token(server: LabelServer) -> None:
+    if not _accepts(server):
+        raise ServerError(
+            f"the Label Studio data in {home.folder() / DATA_FOLDER} must belong to the secrets beside it, instead the "
+            f"server at {server.url} refuses this bench's token. Restore {home.folder() / home.SECRETS_FILE} from "
+            "where the data come from, or move the data folder away to begin anew"
+        )
+
+
+def _launch(command: Path, host: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.previous"))
+    with log.open("wb") as words:
+        return subprocess.Popen(
+            [str(command), "start", "--no-browser", "--internal-host", host, "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            cwd=files_folder(),
+            start_new_session=True,
+        )
+
+
+def _environment() -> dict[str, str]:
+    """What the server sees: the shell's variables without those that would bend it, and its settings."""
+    known = home.load_secrets()
+    data = home.folder() / DATA_FOLDER
+    data.mkdir(mode=0o700, exist_ok=True)
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() not in _FOREIGN and not name.upper().startswith(_FOREIGN_PREFIXES)
+    }
+    return inherited | {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
+        "LABEL_STUDIO_USERNAME": known.user,
+        "LABEL_STUDIO_PASSWORD": known.password,
+        "LABEL_STUDIO_USER_TOKEN": known.label_studio_token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        # Colleagues join by the invitation link of the owner, not by signing up at an open door.
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(files_folder()),
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _wait_until_up(server: LabelServer, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:
+    began = time.monotonic()
+    with tqdm(
+        desc=f"Label Studio starts at {server.url}", mininterval=1, bar_format="{desc} ({elapsed}){postfix}"
+    ) as bar:
+        while time.monotonic() - began < timeout_s:
+            if process.poll() is not None:
+                raise ServerError(
+                    f"Label Studio at {server.url} must keep running, instead it ended with {process.returncode}. "
+                    f"The last lines of {log}:\n{_tail(log)}"
+                )
+            if is_healthy(server.url):
+                bar.set_postfix_str("ready")
+                return
+            bar.update()
+            time.sleep(0.3)
+    raise ServerError(
+        f"Label Studio at {server.url} must answer within {timeout_s:g} s, instead it is silent. Give it longer "
+        f"(timeout_s). The last lines of {log}:\n{_tail(log)}"
+    )
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _reachable(host: str) -> str:
+    """The address under which a server that listens on ``host`` is reached from this machine."""
+    return "127.0.0.1" if host == "0.0.0.0" else host
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        raise LabkitError(f"{path} must hold JSON, instead it cannot be read. Remove it") from error
+    return dict(content)
+
+
+def _is_alive(pid: int) -> bool:
+    child = _CHILDREN.get(pid)
+    if child is not None:
+        return child.poll() is None
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _gone_within(pid: int, timeout_s: float) -> bool:
+    began = time.monotonic()
+    while _is_alive(pid):
+        if time.monotonic() - began > timeout_s:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        if os.name == "posix":
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,246 @@
+"""A client of Label Studio that knows chips and labels: push chips, pull labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import xarray as xr
+from tqdm.auto import tqdm
+
+from labkit import schema
+from labkit.errors import LabkitError
+from labkit.label import config, server, table, tasks
+from labkit.label.connection import address_and_token, asking, open_client
+from labkit.label.convert import to_region
+from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What a push did."""
+
+    project: str
+    #: The address to open in the browser.
+    url: str
+    #: Chips that became tasks.
+    new: int
+    #: Chips that were there already and stayed as they were.
+    known: int
+    #: Predictions that were added or renewed, counted once for each chip and model.
+    predictions: int = 0
+
+
+@dataclass(frozen=True)
+class AnnotateReport:
+    """What :meth:`Studio.annotate` did."""
+
+    #: Tasks that got an annotation.
+    annotated: int
+    #: Tasks that had one already and were left alone.
+    known: int
+    #: Boxes submitted, counted once on each chip that shows them.
+    boxes: int
+
+
+def connect(url: str | None = None, token: str | None = None, *, files: str | Path | None = None) -> Studio:
+    """Connect to Label Studio.
+
+    Parameters
+    ----------
+    url : str, optional
+        Address of the server; default the environment variable ``LABKIT_LABEL_STUDIO_URL``, else the running server of
+        this bench.
+    token : str, optional
+        Access token (personal or legacy); default ``LABKIT_LABEL_STUDIO_TOKEN``, else this bench's own secret, which is
+        sent to this bench's server alone.
+    files : path, optional
+        Folder from which that server serves images (its LOCAL_FILES_DOCUMENT_ROOT), reachable from here; default
+        ``LABKIT_LABEL_STUDIO_FILES``, else this bench's own.
+
+    Returns
+    -------
+    Studio
+
+    Raises
+    ------
+    ServerError
+        No server runs, it cannot be reached, refuses the token, or is something else. The message names the address and
+        the remedy, never the token.
+    """
+    url, token = address_and_token(url, token)
+    root = Path(files or os.environ.get(FILES_VARIABLE) or server.files_folder()).absolute()
+    return Studio(url, open_client(url, token), root)
+
+
+class Studio:
+    """A connection to Label Studio; made by :func:`connect`."""
+
+    def __init__(self, url: str, client: Any, files: Path) -> None:
+        self.url = url
+        self._client = client
+        self._files = files
+
+    def __repr__(self) -> str:
+        return f"Studio({self.url!r})"
+
+    def push(
+        self,
+        chips: gpd.GeoDataFrame,
+        images: pd.DataFrame,
+        project: str = "labkit",
+        predictions: gpd.GeoDataFrame | None = None,
+        *,
+        classes: Sequence[str] = config.CLASSES,
+    ) -> PushReport:
+        """Put chips into a project to be labelled; those that are there already stay, with all work done on them.
+
+        Parameters
+        ----------
+        chips : geopandas.GeoDataFrame
+            Chips (:mod:`labkit.schema`). ``geometry`` with four corners, clockwise in the image from the upper left,
+            lets labels be placed without the scene.
+        images : pandas.DataFrame
+            ``chip_id``, ``direction``, ``path`` of the images to show, ``size`` px each
+            (``labkit.chip.write_images``): azimuth and range for each chip, or rate for each.
+        project : str
+            Title; made when there is none of that title.
+        predictions : geopandas.GeoDataFrame, optional
+            Detections (:mod:`labkit.schema`) to show on the chips for people to accept or mend: those with at least
+            half of their area in the chip. A model's earlier predictions on these chips are replaced.
+        classes : sequence of str
+            Labels on offer in a new project.
+
+        Returns
+        -------
+        PushReport
+
+        Raises
+        ------
+        LabkitError
+            Chips or images break a rule, or the project was made for other images.
+        ServerError
+            The server fails, or does not serve the images' folder.
+        """
+        schema.check_chips(chips)
+        if predictions is not None:
+            schema.check_boxes(predictions, "predictions")
+        paths = tasks.image_paths(chips, images)
+        directions = tuple(next(iter(paths.values())))
+        with asking(self.url):
+            target = find_or_make_project(self.url, self._client, project, directions, classes)
+            folder = target.serve_folder(self._files)
+            known = {str(task["data"].get("chip_id")): task for task in target.tasks(full=predictions is not None)}
+            fresh, shown = [], []
+            for _, chip in tqdm(list(chips.iterrows()), desc="chips", unit="chip", leave=False):
+                chip_id = str(chip["chip_id"])
+                served = {d: tasks.serve_image(path, folder, chip_id, d) for d, path in paths[chip_id].items()}
+                if chip_id in known:
+                    shown.append(known[chip_id])
+                    continue
+                data = tasks.task_data(chip, {d: self._address(file) for d, file in served.items()})
+                wanted = [] if predictions is None else tasks.predictions_on(data, predictions, directions)
+                fresh.append({"data": data, "predictions": wanted})
+            target.add_tasks(fresh)
+            renewed = sum(len(task["predictions"]) for task in fresh)
+            if predictions is not None:
+                renewed += target.renew_predictions(shown, predictions, directions)
+        return PushReport(project, target.url, len(fresh), len(shown), renewed)
+
+    def pull(
+        self,
+        project: str = "labkit",
+        data: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset] | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Fetch the boxes that people submitted, in pixels of their scenes and as lon/lat polygons.
+
+        Parameters
+        ----------
+        project : str
+            Title.
+        data : Dataset, sequence of Dataset, or dict of scene to Dataset, optional
+            The scenes, whose own coordinates then place the boxes; without them the chips' corners do.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            Labels: :data:`labkit.schema.BOX_COLUMNS` with ``score`` 1 and ``model`` "", and
+            :data:`labkit.label.LABEL_COLUMNS`. One row for each box of each annotation; empty when nobody has drawn
+            yet. Boxes are clipped to their chip. ``attrs["set_aside"]`` lists what could not be used and why (rotated
+            boxes, unknown labels, boxes of another image's control); ``attrs["annotated_chips"]`` the chips that
+            somebody finished, with or without boxes.
+
+        Raises
+        ------
+        LabkitError
+            There is no such project, or a scene is missing in ``data``.
+        ServerError
+            The server fails, or its listing is cut.
+        """
+        with asking(self.url):
+            source = open_project(self.url, self._client, project)
+            annotators = {int(user.id): str(user.email) for user in self._client.users.list()}
+            labels = table.to_labels(source.tasks(), config.classes_of(source.interface), annotators)
+        return labels if data is None else table.place_on(labels, data)
+
+    def annotate(self, project: str, labels: gpd.GeoDataFrame, *, include_empty: bool = False) -> AnnotateReport:
+        """Submit boxes as finished annotations on the tasks that have none yet, in the name of this token's owner.
+
+        For labels that exist already (an inventory, another project), and for demonstrations.
+
+        Parameters
+        ----------
+        project : str
+            Title.
+        labels : geopandas.GeoDataFrame
+            Boxes (:mod:`labkit.schema`); each goes to every chip that holds at least half of it, clipped to the chip.
+        include_empty : bool
+            Whether chips of the labels' scenes without any box are finished too, which says that somebody looked and
+            saw nothing. Default: they stay open.
+
+        Returns
+        -------
+        AnnotateReport
+
+        Raises
+        ------
+        LabkitError
+            There is no such project, or a label is not on offer in it.
+        """
+        schema.check_boxes(labels, "labels")
+        scenes = set(labels["scene"])
+        annotated = boxes = already = 0
+        with asking(self.url):
+            target = open_project(self.url, self._client, project)
+            classes = config.classes_of(target.interface)
+            unknown = set(labels["label"]) - set().union(*classes.values())
+            if unknown:
+                raise LabkitError(f"label must be on offer in project {project!r}, instead got label={sorted(unknown)}")
+            for task in tqdm(list(target.tasks()), desc="annotations", unit="task", leave=False):
+                data = task["data"]
+                if data.get("scene") not in scenes:
+                    continue
+                if task.get("annotations"):
+                    already += 1
+                    continue
+                result = [
+                    to_region(f"b{number}", str(row["direction"]), box, int(data["size"]), str(row["label"]))
+                    for number, (row, box) in enumerate(tasks.boxes_on(data, labels, classes))
+                ]
+                if result or include_empty:
+                    self._client.annotations.create(id=int(task["id"]), result=result)
+                    annotated, boxes = annotated + 1, boxes + len(result)
+        return AnnotateReport(annotated, already, boxes)
+
+    def link(self, project: str = "labkit") -> str:
+        """Give the address of a project's page, to be opened in a browser."""
+        with asking(self.url):
+            return open_project(self.url, self._client, project).url
+
+    def _address(self, file: Path) -> str:
+        return f"/data/local-files/?d={file.relative_to(self._files).as_posix()}"

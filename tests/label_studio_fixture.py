@@ -1,0 +1,154 @@
+"""Fixtures that start a real Label Studio, in a home of its own, once for the whole run.
+
+``running_label_studio`` (whole run) is the server; ``label_studio`` (one test) lets labkit see it as this bench's own.
+``migrated_home`` is a stopped home with a ready database; a copy of it starts in seconds, so that a test may start and
+stop a server of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from PIL import Image
+
+from labkit import geo, schema
+from labkit.label import LabelServer, ensure_environment, start_server
+from labkit.label.environment import ENVIRONMENT_VARIABLE
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class RunningLabelStudio:
+    """A server and the folder that holds all it keeps."""
+
+    home: Path
+    server: LabelServer
+
+
+@pytest.fixture(scope="session")
+def label_studio_environment() -> Path:
+    """Label Studio's own environment: the one named by LABKIT_LABEL_STUDIO_ENV, else the checkout's, made if absent."""
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    checkout = ROOT / ".labkit"
+    if (checkout / "label-studio-env" / "bin" / "label-studio").is_file():
+        return checkout / "label-studio-env"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABKIT_HOME", str(checkout))
+        return ensure_environment().parents[1]
+
+
+@pytest.fixture(scope="session")
+def migrated_home(tmp_path_factory: pytest.TempPathFactory, label_studio_environment: Path) -> Path:
+    """A home whose Label Studio was started once and stopped: its database is ready, and empty."""
+    home = tmp_path_factory.mktemp("migrated") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        _point_to(patch, home, label_studio_environment)
+        with start_server(port=18080):
+            pass
+    return home
+
+
+@pytest.fixture(scope="session")
+def running_label_studio(
+    tmp_path_factory: pytest.TempPathFactory, migrated_home: Path, label_studio_environment: Path
+) -> Iterator[RunningLabelStudio]:
+    """A Label Studio that runs until the last test is done."""
+    home = tmp_path_factory.mktemp("running") / "home"
+    shutil.copytree(migrated_home, home)
+    with pytest.MonkeyPatch.context() as patch:
+        _point_to(patch, home, label_studio_environment)
+        server = start_server(port=18080)
+    yield RunningLabelStudio(home, server)
+    server.stop()
+
+
+@pytest.fixture
+def label_studio(
+    running_label_studio: RunningLabelStudio, label_studio_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> LabelServer:
+    """The running Label Studio, as this bench's own for the length of a test."""
+    _point_to(monkeypatch, running_label_studio.home, label_studio_environment)
+    return running_label_studio.server
+
+
+@pytest.fixture
+def fresh_home(
+    tmp_path: Path, migrated_home: Path, label_studio_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A home of this test's own with a ready, empty database, and no server running."""
+    home = tmp_path / "home"
+    shutil.copytree(migrated_home, home)
+    _point_to(monkeypatch, home, label_studio_environment)
+    return home
+
+
+@pytest.fixture(scope="session")
+def couplet_scene() -> xr.Dataset:
+    """Gradients of one Gaussian bump, 700 × 900 px, on a skewed lookup table: both directions show a couplet."""
+    y, x = np.mgrid[0.5:700, 0.5:900]
+    bump = np.exp(-((y - 300) ** 2 / 40**2 + (x - 350) ** 2 / 60**2) / 2)
+    gradient = np.stack([-(y - 300) / 40 * bump, -(x - 350) / 60 * bump]).astype(np.float32) * 6
+    return xr.Dataset(
+        {"gradient": (("direction", "y", "x"), gradient)},
+        coords={
+            "direction": ["azimuth", "range"],
+            "lon": (("y", "x"), 101.5 + 4e-4 * x - 1e-4 * y),
+            "lat": (("y", "x"), 30.9 - 3e-4 * y - 5e-5 * x),
+        },
+        attrs={"scene": "couplet", "ground_spacing": 40.0, "sum_temporal_baseline": 20.0, "wavelength": 0.0555},
+    )
+
+
+def chips_of(scene: xr.Dataset, size: int, overlap: float = 0.0, name: str = "chip") -> gpd.GeoDataFrame:
+    """Cut a scene into chips, as the chip stage does; their footprints are exact on a plane lookup table."""
+    layer = next(iter(schema.layers(scene).values()))
+    corners = list(geo.windows(layer.shape, size, overlap))
+    boxes = [(col, row, col + size, row + size) for row, col in corners]
+    return gpd.GeoDataFrame(
+        {
+            "chip_id": [f"{name}_{row}_{col}" for row, col in corners],
+            "scene": scene.attrs["scene"],
+            "row": [row for row, _ in corners],
+            "col": [col for _, col in corners],
+            "size": size,
+            "valid_fraction": 1.0,
+            "split": "",
+        },
+        geometry=geo.box_polygons(scene, boxes),
+        crs="EPSG:4326",
+    )
+
+
+def images_of(chips: gpd.GeoDataFrame, scene: xr.Dataset, folder: Path) -> pd.DataFrame:
+    """Render chips as PNG files: red for positive, blue for negative, white at zero, grey where there are no data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for chip in chips.itertuples():
+        for direction, layer in schema.layers(scene).items():
+            values = geo.read_window(layer, chip.row, chip.col, chip.size) / schema.DISPLAY_LIMIT_RAD
+            part = np.nan_to_num(np.clip(values, -1, 1))
+            rgb = np.stack([1 + np.minimum(part, 0), 1 - np.abs(part), 1 - np.maximum(part, 0)], axis=-1)
+            rgb[np.isnan(values)] = 0.6
+            path = folder / f"{chip.chip_id}_{direction}.png"
+            Image.fromarray((255 * rgb).round().astype(np.uint8)).save(path)
+            rows.append({"chip_id": chip.chip_id, "direction": direction, "path": path})
+    return pd.DataFrame(rows)
+
+
+def _point_to(patch: pytest.MonkeyPatch, home: Path, environment: Path) -> None:
+    patch.setenv("LABKIT_HOME", str(home))
+    patch.setenv(ENVIRONMENT_VARIABLE, str(environment))
+    for name in ("LABKIT_LABEL_STUDIO_URL", "LABKIT_LABEL_STUDIO_TOKEN", "LABKIT_LABEL_STUDIO_FILES"):
+        patch.delenv(name, raising=False)
