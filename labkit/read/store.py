@@ -42,12 +42,13 @@ def save_scene(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     packed = {name: {"zlib": True, "complevel": 1} for name, v in scene.variables.items() if v.dtype.kind == "f"}
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        scene.to_netcdf(partial, engine="h5netcdf", encoding=packed)
-        partial.replace(target)
+        try:
+            scene.to_netcdf(partial, engine="h5netcdf", encoding=packed)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"{target} must be writable with enough room on its disk, instead got: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 
