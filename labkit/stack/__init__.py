@@ -2,7 +2,7 @@
 
 from labkit.stack.gradients import stack_gradients
 from labkit.stack.multilook import multilook
-from labkit.stack.network import select_pairs
+from labkit.stack.network import mean_coherence, select_pairs
 from labkit.stack.unwrap import unwrap
 
-__all__ = ["multilook", "select_pairs", "stack_gradients", "unwrap"]
+__all__ = ["mean_coherence", "multilook", "select_pairs", "stack_gradients", "unwrap"]
