@@ -1,0 +1,177 @@
+"""Images of chips for people: red and blue around zero, no data in grey."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from PIL import Image
+from tqdm.auto import tqdm
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+
+#: The limit of the colours for rates, mm/yr.
+RATE_LIMIT_MM = 40.0
+
+#: No data.
+GREY = (128, 128, 128)
+
+# Blue through white to red, lightness falling evenly from the middle to both ends.
+_STOPS = (
+    (-1.0, (8, 38, 110)),
+    (-0.6, (38, 110, 190)),
+    (-0.25, (146, 197, 230)),
+    (0.0, (250, 250, 250)),
+    (0.25, (248, 178, 150)),
+    (0.6, (208, 60, 55)),
+    (1.0, (112, 0, 24)),
+)
+_LEVELS = 511
+
+
+def colourize(values: npt.ArrayLike, limit: float = schema.DISPLAY_LIMIT_RAD) -> npt.NDArray[np.uint8]:
+    """Give values their colours: red above zero, blue below, white at zero, grey for no data.
+
+    Parameters
+    ----------
+    values : array_like
+        Any shape; NaN = no data.
+    limit : float
+        The value of the deepest red, and its negative that of the deepest blue; what lies beyond looks the same.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, the shape of ``values`` and a last axis of red, green, blue.
+
+    Raises
+    ------
+    LabkitError
+        The limit is not a positive number.
+
+    Examples
+    --------
+    >>> colourize([4.0, -9.0, 0.0, np.nan], limit=4.0).tolist()
+    [[112, 0, 24], [8, 38, 110], [250, 250, 250], [128, 128, 128]]
+    """
+    if not (np.isfinite(limit) and limit > 0):
+        raise LabkitError(f"limit must be a positive number, instead got limit={limit}")
+    data = np.asarray(values, float)
+    known = np.isfinite(data)
+    share = np.clip(np.where(known, data, 0.0) / limit, -1.0, 1.0)
+    level = np.rint((share + 1.0) * (_LEVELS - 1) / 2).astype(np.intp)
+    colours = _table()[level]
+    colours[~known] = GREY
+    return colours
+
+
+def write_images(
+    chips: gpd.GeoDataFrame,
+    data: xr.Dataset,
+    folder: str | Path,
+    limit: float | None = None,
+    *,
+    scale: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Write one PNG for each chip and direction, for people to label.
+
+    Parameters
+    ----------
+    chips : geopandas.GeoDataFrame
+        Chips of this scene.
+    data : xarray.Dataset
+        gradients or rates. Gradients are shown as stacked, positive in red; rates as is usual for them, with motion
+        toward the satellite (positive) in blue.
+    folder : str or Path
+        Made where it is missing.
+    limit : float, optional
+        End of the colours: rad for gradients, default 4; mm/yr for rates, default 40.
+    scale : int
+        Every pixel becomes scale × scale pixels of the image, for small chips.
+    workers : int, optional
+        Threads; default one for each core, at most 8.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``chip_id``, ``direction`` and ``path`` (of the PNG), in the order of the chips.
+
+    Raises
+    ------
+    LabkitError
+        The table is empty or holds chips of another scene, or a number is out of its bounds.
+
+    Notes
+    -----
+    The file's name holds chip, direction and a hash of what it shows: other content has another name, so that no
+    browser shows an old image, and an image that exists already is not written again. Each file is written aside and
+    then renamed.
+    """
+    _check_scene(schema.check_chips(chips), data)
+    if scale < 1:
+        raise LabkitError(f"scale must be at least 1, instead got scale={scale}")
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    layers = schema.layers(data)
+    default = schema.DISPLAY_LIMIT_RAD if schema.is_gradients(data) else RATE_LIMIT_MM
+    end = default if limit is None else limit
+    jobs = [(chip, direction) for chip in chips.itertuples() for direction in layers]
+
+    def write(job: tuple[Any, str]) -> Path:
+        chip, direction = job
+        values = geo.read_window(layers[direction], int(chip.row), int(chip.col), int(chip.size))
+        picture = colourize(-values if direction == "rate" else values, end)
+        return _write_png(picture.repeat(scale, axis=0).repeat(scale, axis=1), home, f"{chip.chip_id}-{direction}")
+
+    threads = workers or min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        done = list(tqdm(pool.map(write, jobs), total=len(jobs), desc="chips", unit="image", disable=not progress))
+    return pd.DataFrame(
+        {
+            "chip_id": [chip.chip_id for chip, _ in jobs],
+            "direction": [direction for _, direction in jobs],
+            "path": [str(path) for path in done],
+        }
+    )
+
+
+def _check_scene(chips: gpd.GeoDataFrame, data: xr.Dataset) -> None:
+    scene = str(data.attrs.get("scene", ""))
+    others = sorted(set(chips["scene"].astype(str)) - {scene})
+    if others:
+        raise LabkitError(
+            f"chips must all lie on scene={scene!r} of the data, instead some lie on {others}. "
+            "Take them scene by scene: chips[chips['scene'] == data.attrs['scene']]"
+        )
+
+
+def _table() -> npt.NDArray[np.uint8]:
+    at = np.linspace(-1.0, 1.0, _LEVELS)
+    stops = [position for position, _ in _STOPS]
+    channels = [np.interp(at, stops, [colour[i] for _, colour in _STOPS]) for i in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def _write_png(picture: npt.NDArray[np.uint8], folder: Path, name: str) -> Path:
+    # scene ids may hold what a file name or an address may not
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
+    path = folder / f"{stem}-{hashlib.sha256(picture.tobytes()).hexdigest()[:12]}.png"
+    if not path.exists():
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        Image.fromarray(picture).save(partial, format="PNG")
+        partial.replace(path)
+    return path
