@@ -1,0 +1,15 @@
+"""Detect landslides with any detector, filter and merge what was found, and measure how good it is. No torch here."""
+
+from labkit.detect.evaluation import Evaluation, evaluate
+from labkit.detect.filters import filter_detections
+from labkit.detect.merging import merge_detections
+from labkit.detect.predict import LandslideDetector, detect_landslides
+
+__all__ = [
+    "detect_landslides",
+    "LandslideDetector",
+    "filter_detections",
+    "merge_detections",
+    "evaluate",
+    "Evaluation",
+]

@@ -1,0 +1,38 @@
+"""Train detectors, keep them, open them again.
+
+``fit`` needs Lightning and is loaded when it is first used; opening and using a detector needs torch alone.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "fit": "fitting",
+    "FitSettings": "settings",
+    "DetectorSettings": "settings",
+    "Detector": "detector",
+    "load_detector": "checkpoint",
+    "save_detector": "checkpoint",
+}
+
+if TYPE_CHECKING:
+    from labkit.train.checkpoint import load_detector, save_detector
+    from labkit.train.detector import Detector
+    from labkit.train.fitting import fit
+    from labkit.train.settings import DetectorSettings, FitSettings
+
+__all__ = ["fit", "FitSettings", "DetectorSettings", "Detector", "load_detector", "save_detector"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'labkit.train' has no attribute {name!r}")
+    value = getattr(import_module(f"labkit.train.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,114 @@
+"""What a detector is, and how it is trained: flat settings that are checked when made and kept as JSON beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit import schema
+from labkit.errors import LabkitError
+
+#: Value that a network sees as ±1, by kind of image: gradients in rad at the reference (Fu et al. 2022, Figure 6),
+#: rates in mm/yr.
+LIMITS = {"gradients": schema.DISPLAY_LIMIT_RAD, "rates": 50.0}
+
+Anchors = tuple[tuple[tuple[float, float], ...], ...]
+
+
+def require(condition: bool, name: str, rule: str, value: object, remedy: str = "") -> None:
+    """Raise "<name> must be <rule>, instead got <name>=<value>. <remedy>" unless the condition holds."""
+    if not condition:
+        raise LabkitError(f"{name} must be {rule}, instead got {name}={value!r}" + (f". {remedy}" if remedy else ""))
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """All that is needed to build a detector's network again and to feed it.
+
+    Attributes
+    ----------
+    name : str
+        The word that its detections carry in the column ``model``.
+    kind : str
+        "gradients" (rad at the reference of 40 m and 20 years) or "rates" (mm/yr).
+    size : int
+        Edge of the chips it was trained on, px.
+    network : str
+        A name in :data:`labkit.train.network.NETWORKS`.
+    width : int
+        Channels of the first stage of the network.
+    anchors : tuple
+        Prior boxes for each stride, from fine to coarse: ``(((width, height), ...), ...)`` in px.
+    nms_iou : float
+        Of two boxes in one image that overlap by more than this IoU, the one with the lower score goes; in (0, 1].
+    """
+
+    name: str
+    kind: str
+    size: int
+    anchors: Anchors
+    network: str = "tiny"
+    width: int = 16
+    nms_iou: float = 0.4
+
+    def __post_init__(self) -> None:
+        require(bool(self.name), "name", "a word", self.name)
+        require(self.kind in LIMITS, "kind", f"among {tuple(LIMITS)}", self.kind)
+        require(self.size >= 32, "size", "at least 32 px", self.size)
+        require(4 <= self.width <= 1024, "width", "between 4 and 1024 channels", self.width)
+        require(0 < self.nms_iou <= 1, "nms_iou", "in (0, 1]", self.nms_iou)
+        edges = [edge for stride in self.anchors for anchor in stride for edge in anchor]
+        require(bool(edges) and min(edges) > 0, "anchors", "positive widths and heights for each stride", self.anchors)
+
+    @property
+    def limit(self) -> float:
+        """The value (rad, or mm/yr) that the network sees as 1."""
+        return LIMITS[self.kind]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a detector is trained.
+
+    Attributes
+    ----------
+    width : int
+        Channels of the first stage of the network.
+    crop : int
+        Edge of the windows that are cut out of the chips for each step, px. The network is fully convolutional, so
+        that it may train on less than a whole chip; smaller is faster, and moves the landslides around in the image.
+    batch_size : int
+        Windows for each step.
+    draws : int
+        Windows drawn from each sample (chip × direction) in one epoch.
+    learning_rate : float
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float
+        Of AdamW.
+    background : float
+        Share of the windows drawn from samples without a label, in [0, 1).
+    min_inside : float
+        A label of which less than this share of its area lies in the window is neither taught nor counted as
+        background, in (0, 1].
+    patience : int
+        Stop when the validation loss has not improved for this many epochs; 0 never stops early.
+    """
+
+    width: int = 16
+    crop: int = 224
+    batch_size: int = 8
+    draws: int = 2
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    background: float = 0.3
+    min_inside: float = 0.3
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.crop >= 32, "crop", "at least 32 px", self.crop)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(self.draws >= 1, "draws", "at least 1", self.draws)
+        require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
+        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        require(0 <= self.background < 1, "background", "in [0, 1)", self.background)
+        require(0 < self.min_inside <= 1, "min_inside", "in (0, 1]", self.min_inside)
+        require(self.patience >= 0, "patience", "at least 0 epochs", self.patience)
