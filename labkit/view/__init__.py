@@ -1,0 +1,14 @@
+"""What a person looks at: gradients and rates, the network of pairs, the map, and pictures for print.
+
+Nothing that draws is imported before its first use: holoviews and bokeh for panels, leafmap for maps, matplotlib for
+pictures.
+"""
+
+from __future__ import annotations
+
+from labkit.view.baselines import network
+from labkit.view.leaflet import map
+from labkit.view.panels import gradients, rates
+from labkit.view.pictures import save_gradients_png, save_map_png
+
+__all__ = ["gradients", "rates", "network", "map", "save_gradients_png", "save_map_png"]

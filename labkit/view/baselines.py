@@ -1,0 +1,218 @@
+"""The network of pairs: which acquisitions are joined, over what time and what perpendicular baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from labkit import schema
+from labkit.errors import LabkitError
+from labkit.view import notebook
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+COLOURS_BY = ("auto", "coherence", "temporal_baseline")
+
+#: Pixels along each axis that the mean coherence of a pair is estimated from.
+_SAMPLES = 100
+
+Dates = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Acquisitions and pairs: ``dates`` in order, ``baselines`` (m, NaN = unknown), ``edges`` (pair, 2) into them.
+
+    ``group`` numbers the parts that no pair joins; ``isolated`` are the acquisitions without a pair.
+    """
+
+    dates: Dates
+    baselines: npt.NDArray[np.float64]
+    edges: npt.NDArray[np.intp]
+    group: npt.NDArray[np.intp]
+
+    @property
+    def isolated(self) -> Dates:
+        """Acquisitions that no pair uses."""
+        return self.dates[~np.isin(np.arange(len(self.dates)), self.edges)]
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts that pairs join within and none joins between, isolated acquisitions left out."""
+        return len(np.unique(self.group[self.edges[:, 0]]))
+
+
+def solve_network(ifgs: xr.Dataset, among: xr.Dataset | None = None) -> Network:
+    """Place acquisitions by perpendicular baseline from the baselines of their pairs.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms; only coordinates are read.
+    among : xarray.Dataset, optional
+        The interferograms that ``ifgs`` was selected from: acquisitions that the selection dropped are isolated.
+
+    Returns
+    -------
+    Network
+        Baselines are relative to the first acquisition of each connected part, NaN throughout when a pair's is unknown.
+
+    Notes
+    -----
+    A pair gives B(secondary) − B(reference); all of them are met in the least-squares sense.
+    """
+    schema.check_interferograms(ifgs)
+    sets = [ifgs] if among is None else [ifgs, schema.check_interferograms(among)]
+    dates = np.unique(np.concatenate([s[c].values for s in sets for c in ("reference", "secondary")]))
+    reference, secondary = (np.searchsorted(dates, ifgs[c].values) for c in ("reference", "secondary"))
+    edges = np.column_stack([reference, secondary])
+    n, m = len(dates), len(edges)
+    graph = coo_array((np.ones(m), (reference, secondary)), shape=(n, n))
+    group = connected_components(graph, directed=False)[1].astype(np.intp)
+
+    differences = np.asarray(ifgs["perpendicular_baseline"].values, float)
+    baselines = np.full(n, np.nan)
+    if np.isfinite(differences).all():
+        design = np.zeros((m, n))
+        design[np.arange(m), secondary] = 1.0
+        design[np.arange(m), reference] -= 1.0
+        baselines = np.linalg.lstsq(design, differences, rcond=None)[0]
+        for part in np.unique(group):
+            members = np.flatnonzero(group == part)
+            baselines[members] -= baselines[members[0]]
+    return Network(dates, baselines, edges, group)
+
+
+def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str = "auto") -> hv.Overlay:
+    """Show the network of pairs: perpendicular baseline against time, one line for each pair.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms. Where a perpendicular baseline is unknown, pairs are arcs over a line of time instead.
+    among : xarray.Dataset, optional
+        The interferograms before selection; acquisitions left without a pair are drawn hollow and named.
+    colour_by : {"auto", "coherence", "temporal_baseline"}
+        "coherence": mean coherence of each pair, from about 100 × 100 of its pixels, which have to be read.
+        "temporal_baseline": days. "auto": coherence where it is in memory already, else temporal baseline.
+
+    Returns
+    -------
+    holoviews.Overlay
+
+    Raises
+    ------
+    LabkitError
+        An argument breaks its rule.
+
+    References
+    ----------
+    Fu et al. (2022), Figure 2.
+    """
+    if colour_by not in COLOURS_BY:
+        raise LabkitError(f"colour_by must be one of {COLOURS_BY}, instead got colour_by={colour_by!r}")
+    solved = solve_network(ifgs, among)
+    notebook.ready()
+    import holoviews as hv
+
+    known = bool(np.isfinite(solved.baselines).all())
+    coherence = colour_by == "coherence" or (colour_by == "auto" and _in_memory(ifgs["coherence"]))
+    values = _mean_coherence(ifgs) if coherence else np.asarray(ifgs["temporal_baseline"].values, float)
+    heights = solved.baselines if known else np.zeros(len(solved.dates))
+    colour = {
+        "color": "value",
+        "cmap": "viridis" if coherence else "viridis_r",
+        "colorbar": True,
+        "colorbar_position": "bottom",
+        "colorbar_opts": {"title_standoff": 8, "title_text_font_style": "normal", "title_text_font_size": "10pt"},
+        "clabel": "mean coherence (0–1)" if coherence else "temporal baseline, days",
+        "line_width": 1.6,
+        "tools": ["hover"],
+        "hover_tooltips": [("pair", "@pair"), ("coherence" if coherence else "days", "@value{0.[00]}")],
+    }
+    lines = [
+        {**_line(solved, edge, heights, arc=not known), "value": value, "pair": str(pair)}
+        for edge, value, pair in zip(solved.edges, values, ifgs["pair"].values, strict=True)
+    ]
+    drawn = hv.Path(lines, ["time", "baseline"], ["value", "pair"]).opts(**colour)
+    used = ~np.isin(solved.dates, solved.isolated)
+    drawn = drawn * _dots(solved.dates[used], heights[used], "#1a1a1a", "#1a1a1a")
+    if len(solved.isolated):
+        drawn = drawn * _dots(solved.isolated, heights[~used], "#ffffff", "#d4001a") * _names(solved, heights)
+    return drawn.opts(
+        hv.opts.Overlay(
+            title=_title(solved, str(ifgs.attrs.get("scene", "")), known),
+            frame_width=760,
+            frame_height=320 if known else 220,
+            xlabel="acquisition",
+            ylabel="perpendicular baseline, m" if known else "baselines unknown",
+            **({} if known else {"yticks": [(0.0, "")]}),
+            padding=0.06,
+        )
+    )
+
+
+def _title(solved: Network, scene: str, known: bool) -> str:
+    words = [f"{scene}: " if scene else "", f"{len(solved.edges)} pairs of {len(solved.dates)} acquisitions"]
+    if solved.n_parts > 1:
+        words.append(f", in {solved.n_parts} parts that no pair joins")
+    if len(solved.isolated):
+        words.append(f", {len(solved.isolated)} without a pair")
+    if not known:
+        words.append(" (perpendicular baselines unknown)")
+    return "".join(words)
+
+
+def _in_memory(values: xr.DataArray) -> bool:
+    # Neither dask chunks nor a file behind a lazily indexed array.
+    return isinstance(values.variable._data, np.ndarray)
+
+
+def _mean_coherence(ifgs: xr.Dataset) -> npt.NDArray[np.float64]:
+    rows, cols = ifgs.sizes["y"], ifgs.sizes["x"]
+    steps = {"y": slice(None, None, max(1, rows // _SAMPLES)), "x": slice(None, None, max(1, cols // _SAMPLES))}
+    return np.asarray(ifgs["coherence"].isel(steps).mean(("y", "x"), skipna=True).values, float)
+
+
+def _line(
+    solved: Network, edge: npt.NDArray[np.intp], heights: npt.NDArray[np.float64], *, arc: bool
+) -> dict[str, Any]:
+    start, stop = solved.dates[edge[0]], solved.dates[edge[1]]
+    if not arc:
+        return {"time": np.array([start, stop]), "baseline": heights[edge]}
+    share = np.linspace(0.0, 1.0, 25)
+    days = (stop - start) / np.timedelta64(1, "D")
+    time = start + (share * days * 86400).astype("timedelta64[s]")
+    # Longer pairs rise higher, so that the arcs of one acquisition lie inside each other.
+    return {"time": time, "baseline": days * np.sin(np.pi * share)}
+
+
+def _dots(dates: Dates, heights: npt.NDArray[np.float64], fill: str, line: str) -> hv.Scatter:
+    import holoviews as hv
+
+    words = [str(d.astype("datetime64[D]")) for d in dates]
+    return hv.Scatter((dates, heights, words), "time", ["baseline", "date"]).opts(
+        size=7,
+        fill_color=fill,
+        line_color=line,
+        line_width=1.5,
+        tools=["hover"],
+        hover_tooltips=[("acquisition", "@date"), ("baseline", "@baseline{0.0} m")],
+    )
+
+
+def _names(solved: Network, heights: npt.NDArray[np.float64]) -> hv.Labels:
+    import holoviews as hv
+
+    at = heights[np.isin(solved.dates, solved.isolated)]
+    words = [str(d.astype("datetime64[D]")) for d in solved.isolated]
+    return hv.Labels((solved.isolated, at, words), ["time", "baseline"], "date").opts(
+        text_font_size="9pt", text_color="#d4001a", text_baseline="bottom", yoffset=0.0
+    )

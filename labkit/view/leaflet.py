@@ -1,0 +1,211 @@
+"""The map: landslides, density, counties and gradients where they lie, also without a network."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.view import colours, overlay
+
+if TYPE_CHECKING:
+    import leafmap.leafmap as leafmap
+
+#: Columns that the box in the corner does not repeat: the map itself shows them, or they mean nothing to a person.
+_NOT_SHOWN = ("xmin", "ymin", "xmax", "ymax")
+
+
+def map(
+    detections: gpd.GeoDataFrame | None = None,
+    density: xr.DataArray | None = None,
+    labels: gpd.GeoDataFrame | None = None,
+    counties: gpd.GeoDataFrame | None = None,
+    rivers: gpd.GeoDataFrame | None = None,
+    gradients: xr.Dataset | None = None,
+    *,
+    direction: str = "azimuth",
+    basemap: str | None = None,
+    height: str = "600px",
+) -> leafmap.Map:
+    """Show landslides on a map that can be panned and zoomed, with no network needed.
+
+    Parameters
+    ----------
+    detections, labels : geopandas.GeoDataFrame, optional
+        Drawn in blue and red. The pointer on one shows its score, its support and its other columns in the corner; a
+        click keeps them there. Rows without geometry are not drawn; the legend says how many are.
+    density : xarray.DataArray, optional
+        From :func:`labkit.maps.density`, landslides per km², with a colour bar.
+    counties, rivers : geopandas.GeoDataFrame, optional
+        Outlines and lines.
+    gradients : xarray.Dataset, optional
+        A scene with lon/lat; its ``direction`` is drawn red-blue under the rest, no-data transparent.
+    direction : str
+        Which gradient: "azimuth" or "range".
+    basemap : str, optional
+        Name of a base layer of leafmap, such as "OpenTopoMap" or "Esri.WorldImagery", which is fetched from the
+        network. Without it nothing is.
+    height : str
+        Height of the map in the notebook, as in CSS.
+
+    Returns
+    -------
+    leafmap.leafmap.Map
+        Zoomed to what it shows; layers can be switched in its upper right corner.
+
+    Raises
+    ------
+    LabkitError
+        Nothing is given to show, or nothing of it has a place.
+    """
+    given = {"counties": counties, "rivers": rivers, "labels": labels, "detections": detections}
+    totals = {name: len(table) for name, table in given.items() if table is not None}
+    tables = {name: _placed(name, table) for name, table in given.items() if table is not None}
+    pictures = _pictures(density, gradients, direction)
+    bounds = [p.bounds for p, *_ in pictures.values()] + [tuple(t.total_bounds) for t in tables.values() if len(t)]
+    if not bounds:
+        raise LabkitError(
+            "a map must have something with a place to show, instead got "
+            f"{', '.join(f'{len(t)} placed {n}' for n, t in tables.items()) or 'nothing'}. "
+            "Give detections, density, labels, counties, rivers or gradients with lon/lat"
+        )
+    west, south, _, _ = np.min(bounds, axis=0)
+    _, _, east, north = np.max(bounds, axis=0)
+    shown = _empty_map(basemap, height, ((south + north) / 2, (west + east) / 2), max(east - west, north - south))
+
+    import ipyleaflet
+    import ipywidgets
+
+    legend = []
+    for name, (picture, colour_map, low, high, words) in pictures.items():
+        rgba = overlay.coloured(picture.values, colour_map, low, high, opacity=0.75)
+        west_, south_, east_, north_ = picture.bounds
+        place = ((south_, west_), (north_, east_))
+        shown.add(ipyleaflet.ImageOverlay(url=overlay.png_uri(rgba), bounds=place, name=name))
+        legend.append(_bar(colour_map, low, high, words))
+    info = ipywidgets.HTML(layout={"max_width": "260px", "margin": "0 8px", "display": "none"})
+    for name, table in tables.items():
+        if len(table):
+            shown.add(_vectors(name, table, info))
+        legend.append(_key(name, table, totals[name]))
+    shown.add(ipyleaflet.WidgetControl(widget=ipywidgets.HTML(_legend(legend)), position="bottomright"))
+    shown.add(ipyleaflet.WidgetControl(widget=info, position="topright"))
+    shown.add(ipyleaflet.LayersControl(position="topright", collapsed=True))
+    shown.fit_bounds([[south, west], [north, east]])
+    return shown
+
+
+def _placed(name: str, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    if not isinstance(table, gpd.GeoDataFrame) or table.active_geometry_name is None or table.crs is None:
+        raise LabkitError(f"{name} must be a GeoDataFrame with a geometry and a coordinate system")
+    return table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(geo.WGS84)
+
+
+def _pictures(
+    density: xr.DataArray | None, gradients: xr.Dataset | None, direction: str
+) -> dict[str, tuple[overlay.Overlay, str, float, float, str]]:
+    pictures: dict[str, tuple[overlay.Overlay, str, float, float, str]] = {}
+    if gradients is not None:
+        layers = schema.layers(schema.check_gradients(gradients))
+        if direction not in layers:
+            raise LabkitError(f"direction must be one of {tuple(layers)}, instead got direction={direction!r}")
+        limit = schema.DISPLAY_LIMIT_RAD
+        words = f"gradient, rad · {colours.gradient_ends(direction)}"
+        picture = overlay.from_layer(gradients, layers[direction])
+        pictures[f"gradient along {direction}"] = (picture, colours.GRADIENT_COLOURS, -limit, limit, words)
+    if density is not None:
+        top = float(density.max()) or 1.0
+        picture = overlay.from_density(density.where(density > 0.01 * top))
+        pictures["landslide density"] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
+    return pictures
+
+
+def _empty_map(basemap: str | None, height: str, centre: tuple[float, float], span: float) -> leafmap.Map:
+    import leafmap.leafmap as leafmap
+
+    # What the browser would show before it fits the bounds; 360 degrees are one tile of 256 px at zoom 0.
+    zoom = int(np.clip(np.log2(360 / max(span, 1e-3)) + 0.5, 1, 16))
+    plain = {"draw_control": False, "toolbar_control": False, "search_control": False}
+    shown = leafmap.Map(center=list(centre), zoom=zoom, height=height, zoom_snap=0.25, **plain)
+    shown.clear_layers()
+    if basemap is not None:
+        shown.add_basemap(basemap)
+    return shown
+
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "counties": {"color": colours.COUNTY, "weight": 1.2, "fillOpacity": 0.0},
+    "rivers": {"color": colours.RIVER, "weight": 2.5, "opacity": 0.9, "fillOpacity": 0.0},
+    "labels": {"color": colours.LABEL, "weight": 2.5, "fillOpacity": 0.05},
+    "detections": {"color": colours.DETECTION, "weight": 2.5, "fillOpacity": 0.1},
+}
+
+
+def _vectors(name: str, table: gpd.GeoDataFrame, info: Any) -> Any:
+    import ipyleaflet
+
+    columns = [c for c in table.columns if c not in (*_NOT_SHOWN, table.active_geometry_name)]
+    words = [_words(name, row) for row in table[columns].to_dict("records")]
+    features = json.loads(
+        gpd.GeoDataFrame({"words": words}, geometry=table.geometry.to_numpy(), crs=geo.WGS84).to_json()
+    )
+    layer = ipyleaflet.GeoJSON(
+        data=features, style=_STYLES[name], hover_style={"weight": 5, "fillOpacity": 0.25}, name=name
+    )
+
+    def show(feature: dict[str, Any], **_: Any) -> None:
+        info.value = feature["properties"]["words"]
+        info.layout.display = "block"
+
+    if name != "rivers":
+        layer.on_hover(show)
+        layer.on_click(show)
+    return layer
+
+
+def _words(name: str, row: dict[Any, Any]) -> str:
+    """What the corner says about one feature; names come from files, so they are escaped."""
+    lines = [f"<b>{html.escape(name.removesuffix('s') if name != 'counties' else 'county')}</b>"]
+    for column, value in row.items():
+        if isinstance(value, list | tuple | set | np.ndarray):
+            value = ", ".join(str(v) for v in value)
+        if value is None or value == "" or (pd.api.types.is_scalar(value) and pd.isna(value)):
+            continue
+        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+        lines.append(f"{html.escape(str(column))}: {html.escape(shown)}")
+    return "<br>".join(lines)
+
+
+def _bar(colour_map: str, low: float, high: float, words: str) -> str:
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    stops = ", ".join(to_hex(matplotlib.colormaps[colour_map](s)) for s in np.linspace(0, 1, 9))
+    numbers = "".join(f"<span>{v:.3g}</span>" for v in (low, (low + high) / 2, high))
+    return (
+        f'<div style="margin:4px 0"><div>{html.escape(words)}</div>'
+        f'<div style="height:12px;background:linear-gradient(to right, {stops})"></div>'
+        f'<div style="display:flex;justify-content:space-between">{numbers}</div></div>'
+    )
+
+
+def _key(name: str, table: gpd.GeoDataFrame, total: int) -> str:
+    style = _STYLES[name]
+    border = f"border{'-top' if name == 'rivers' else ''}:2px solid {style['color']}"
+    size = "height:0" if name == "rivers" else "height:9px"
+    count = f"{len(table)} {name}" + (f" ({total - len(table)} without a place)" if total > len(table) else "")
+    return (
+        '<div style="display:flex;align-items:center;gap:6px;margin:2px 0">'
+        f'<span style="display:inline-block;width:16px;{size};{border}"></span>{html.escape(count)}</div>'
+    )
+
+
+def _legend(parts: list[str]) -> str:
+    return f'<div style="font:12px/1.4 sans-serif;min-width:180px;padding:2px 8px">{"".join(parts)}</div>'

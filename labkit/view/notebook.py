@@ -1,0 +1,50 @@
+"""Make plots appear in notebooks, also where there is no network."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_loaded = False
+
+
+def in_kernel() -> bool:
+    """Whether this runs inside a Jupyter kernel, where there is a page to draw on."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def ready() -> None:
+    """Load holoviews with bokeh, its scripts and styles written into the notebook instead of fetched from the network.
+
+    Called by every figure of labkit; a notebook that draws with hvplot by itself calls it once **before**
+    ``import hvplot.xarray``, which would otherwise point the page to scripts on the network and leave plots blank.
+    Outside a kernel only the drawing back end is chosen. Later calls do nothing.
+    """
+    global _loaded
+    if _loaded:
+        return
+    import holoviews as hv
+    import panel
+    from panel.viewable import Viewable
+
+    if in_kernel():
+        hv.extension("bokeh", inline=True, logo=False)
+        panel.config.inline = True
+    else:
+        import holoviews.plotting.bokeh  # noqa: F401  (the import is what registers the back end)
+
+        hv.Store.set_current_backend("bokeh")
+    # holoviews leaves four style sheets of every figure on the network even when scripts are inline.
+    Viewable._preprocessing_hooks.append(_write_styles_in)
+    _loaded = True
+
+
+def _write_styles_in(viewable: Any, root: Any, changed: Any = None, old_models: Any = None) -> None:
+    """Put the text of panel's own style sheets in the place of their addresses."""
+    from bokeh.models import UIElement
+    from panel.io.notebook import patch_inline_stylesheets
+
+    for model in root.select({"type": UIElement}):
+        patch_inline_stylesheets(model)

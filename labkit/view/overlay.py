@@ -1,0 +1,93 @@
+"""Bring a scene or a density map onto a web map: a small picture whose rows follow the Mercator projection."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pyproj import Transformer
+from shapely.geometry import box
+
+from labkit import geo
+
+#: Longest side of the picture, px.
+MAX_SIDE = 700
+
+Array = npt.NDArray[np.float64]
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Values (rows from north to south, NaN = transparent) over ``bounds`` = west, south, east, north in degrees."""
+
+    values: Array
+    bounds: Bounds
+
+
+def from_density(density: xr.DataArray, max_side: int = MAX_SIDE) -> Overlay:
+    """Sample a density map on a web map's grid; each picture pixel takes the cell it lies in."""
+    cell = float(density.attrs["cell_m"])
+    x, y = density["x"].values, density["y"].values
+    area = box(x[0] - cell / 2, y[-1] - cell / 2, x[-1] + cell / 2, y[0] + cell / 2)
+    crs = density.attrs["crs"]
+    # A straight edge in metres is a curve in degrees: the envelope needs more than the corners.
+    ring = gpd.GeoSeries([area.segmentize(cell * 4)], crs=crs).to_crs(geo.WGS84)
+    west, south, east, north = ring.total_bounds
+    lon, lat = _mercator_grid((west, south, east, north), max_side)
+    easting, northing = Transformer.from_crs(geo.WGS84, crs, always_xy=True).transform(lon, lat)
+    row = np.floor((y[0] + cell / 2 - northing) / cell).astype(int)
+    col = np.floor((easting - x[0] + cell / 2) / cell).astype(int)
+    return Overlay(_take(np.asarray(density.values, float), row, col), (west, south, east, north))
+
+
+def from_layer(data: xr.Dataset, layer: xr.DataArray, max_side: int = MAX_SIDE) -> Overlay:
+    """Sample an image (y, x) of a scene on a web map's grid; each picture pixel takes the scene pixel it lies in."""
+    rows, cols = layer.shape
+    edge_y, edge_x = np.linspace(0, rows, 30), np.linspace(0, cols, 30)
+    lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(edge_y, edge_x, indexing="ij"))
+    bounds = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
+    lon, lat = _mercator_grid(bounds, max_side)
+    y, x = geo.lonlat_to_pixel(data, lon, lat)
+    return Overlay(_take(np.asarray(layer.values, float), np.floor(y).astype(int), np.floor(x).astype(int)), bounds)
+
+
+def png_uri(picture: npt.NDArray[np.uint8]) -> str:
+    """Pack a picture (y, x, 4) RGBA as a data URI, which needs no server and no network."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture, "RGBA").save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def coloured(values: Array, colour_map: str, low: float, high: float, opacity: float) -> npt.NDArray[np.uint8]:
+    """Turn values into RGBA; NaN becomes transparent."""
+    import matplotlib
+
+    shares = np.clip((values - low) / (high - low), 0, 1)
+    rgba = matplotlib.colormaps[colour_map](np.nan_to_num(shares))
+    rgba[..., 3] = np.where(np.isfinite(values), opacity, 0.0)
+    return np.round(rgba * 255).astype(np.uint8)
+
+
+def _mercator_grid(bounds: Bounds, max_side: int) -> tuple[Array, Array]:
+    """Centres of the picture's pixels: even in longitude and in Mercator's northing, as a web map stretches them."""
+    west, south, east, north = bounds
+    low, high = (np.arctanh(np.sin(np.radians(v))) for v in (south, north))
+    wide, tall = np.radians(east - west), high - low
+    scale = max_side / max(wide, tall)
+    cols, rows = max(1, round(wide * scale)), max(1, round(tall * scale))
+    lon = west + (np.arange(cols) + 0.5) / cols * (east - west)
+    northing = high - (np.arange(rows) + 0.5) / rows * tall
+    return tuple(np.meshgrid(lon, np.degrees(np.arcsin(np.tanh(northing)))))  # type: ignore[return-value]
+
+
+def _take(values: Array, row: npt.NDArray[np.int_], col: npt.NDArray[np.int_]) -> Array:
+    inside = (row >= 0) & (row < values.shape[0]) & (col >= 0) & (col < values.shape[1])
+    return np.where(inside, values[np.where(inside, row, 0), np.where(inside, col, 0)], np.nan)

@@ -1,0 +1,319 @@
+"""Gradients and rates as linked panels in the notebook, with boxes, hover and explained colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.view import colours, notebook, pixels
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+#: Width of one of two panels, and the least and greatest height, px of the screen.
+PANEL_WIDTH = 430
+_HEIGHTS = (180, 640)
+
+
+def gradients(
+    gradients: xr.Dataset,
+    *,
+    limit: float = schema.DISPLAY_LIMIT_RAD,
+    labels: gpd.GeoDataFrame | None = None,
+    detections: gpd.GeoDataFrame | None = None,
+    max_pixels: int = pixels.MAX_PIXELS,
+) -> hv.Layout:
+    """Show the stacked gradients along azimuth and range side by side; zoom and pan are linked.
+
+    Parameters
+    ----------
+    gradients : xarray.Dataset
+        A gradients object (:mod:`labkit.schema`), as stacked. NaN is drawn grey.
+    limit : float
+        The ends of the colour bar, rad, > 0: ± 4 rad as in the first paper.
+    labels, detections : geopandas.GeoDataFrame, optional
+        Boxes of people (red) and of a model (blue). Each is drawn on the panel of its ``direction``; merged boxes,
+        whose direction is neither, on both. Boxes of other scenes are left out, and the figure says how many are shown.
+    max_pixels : int
+        A panel of more pixels shows averages; zooming in brings back the full resolution as long as the kernel runs.
+
+    Returns
+    -------
+    holoviews.Layout
+        One panel for each direction; the pointer reads value, standard error and lon/lat.
+
+    Raises
+    ------
+    LabkitError
+        An argument breaks its rule.
+
+    Notes
+    -----
+    The gradient is the phase of the next pixel minus that of this one, summed over the pairs: red where the phase grows
+    with the row (azimuth) or the column (range). A landslide shows as a couplet: red before its peak, blue behind it,
+    or the other way round where it moves away.
+
+    References
+    ----------
+    Fu et al. (2022), Figures 4 and 6.
+    """
+    schema.check_gradients(gradients)
+    _check_limit(limit)
+    panels = []
+    for direction in map(str, gradients["direction"].values):
+        shown = {"value": gradients["gradient"].sel(direction=direction, drop=True)}
+        if "standard_error" in gradients:
+            shown["error"] = gradients["standard_error"].sel(direction=direction, drop=True)
+        style = _Style(
+            title=f"Phase gradient along {direction}",
+            quantity=f"gradient along {direction}",
+            unit="rad",
+            limit=limit,
+            colours=colours.GRADIENT_COLOURS,
+            ends=colours.gradient_ends(direction),
+            has_error="error" in shown,
+        )
+        panels.append(_panel(gradients, shown, style, max_pixels, labels=labels, detections=detections, on=direction))
+    return _layout(panels, headline(gradients))
+
+
+def rates(
+    rates: xr.Dataset,
+    *,
+    limit: float | None = None,
+    labels: gpd.GeoDataFrame | None = None,
+    detections: gpd.GeoDataFrame | None = None,
+    max_pixels: int = pixels.MAX_PIXELS,
+) -> hv.Layout:
+    """Show line-of-sight rates: blue toward the radar, red away from it.
+
+    Parameters
+    ----------
+    rates : xarray.Dataset
+        A rates object (:mod:`labkit.schema`), mm/yr, positive toward the satellite. NaN is drawn grey.
+    limit : float, optional
+        The ends of the colour bar, mm/yr, > 0; without it the 99th percentile of the absolute rate, rounded up to
+        two digits.
+    labels, detections, max_pixels
+        As for :func:`gradients`; boxes of direction "rate".
+
+    Returns
+    -------
+    holoviews.Layout
+        One panel; the pointer reads rate, standard error and lon/lat.
+
+    References
+    ----------
+    Zhang et al. (2025), Figure 2.
+    """
+    schema.check_rates(rates)
+    limit = rate_limit(rates["rate"].values) if limit is None else limit
+    _check_limit(limit)
+    shown = {"value": rates["rate"]}
+    if "standard_error" in rates:
+        shown["error"] = rates["standard_error"]
+    style = _Style(
+        title="Line-of-sight rate",
+        quantity="LOS rate",
+        unit="mm/yr",
+        limit=limit,
+        colours=colours.RATE_COLOURS,
+        ends=colours.RATE_ENDS,
+        has_error="error" in shown,
+        width=round(1.5 * PANEL_WIDTH),
+    )
+    panel = _panel(rates, shown, style, max_pixels, labels=labels, detections=detections, on="rate")
+    return _layout([panel], headline(rates))
+
+
+def rate_limit(values: np.ndarray) -> float:
+    """Give the end of a rate's colour bar: the 99th percentile of |rate| (mm/yr), rounded up to two digits.
+
+    Examples
+    --------
+    >>> rate_limit(np.array([-31.4, 2.0, np.nan]))
+    32.0
+    """
+    known = np.abs(values[np.isfinite(values)])
+    top = float(np.percentile(known, 99)) if known.size else 0.0
+    if top == 0:
+        return 1.0
+    digit = 10.0 ** (np.floor(np.log10(top)) - 1)
+    return float(np.ceil(top / digit) * digit)
+
+
+def boxes_of(
+    boxes: gpd.GeoDataFrame | None, name: str, data: xr.Dataset, direction: str
+) -> tuple[gpd.GeoDataFrame | None, str]:
+    """Give the boxes to draw on one panel, and the words that say how many there are."""
+    if boxes is None:
+        return None, ""
+    schema.check_boxes(boxes, name)
+    scene = data.attrs.get("scene", "")
+    elsewhere = (set(schema.DIRECTIONS) | {"rate"}) - {direction}
+    here = boxes[(boxes["scene"] == scene) & ~boxes["direction"].isin(elsewhere)]
+    words = f"{len(here)} {name[:-1] if len(here) == 1 else name}"
+    other = int((boxes["scene"] != scene).sum())
+    return here, words + (f" ({other} of other scenes not shown)" if other else "")
+
+
+def frame_height(data: xr.Dataset, shape: tuple[int, ...], width: int) -> int:
+    """Height of a panel (px of the screen) that makes the scene's pixels square on the ground, within bounds."""
+    along, across = (float(data.attrs.get(f"{axis}_spacing", np.nan)) for axis in "yx")
+    incidence = float(data.attrs.get("incidence_angle", np.nan))
+    if data.attrs.get("geometry") == "radar" and np.isfinite(incidence):
+        across = across / np.sin(np.radians(incidence))
+    stretch = abs(along / across) if np.isfinite(along) and np.isfinite(across) and across and along else 1.0
+    return int(np.clip(width * stretch * shape[0] / shape[1], *_HEIGHTS))
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How one panel looks and what its words are."""
+
+    title: str
+    quantity: str
+    unit: str
+    limit: float
+    colours: str
+    ends: str
+    has_error: bool
+    width: int = PANEL_WIDTH
+
+
+def _check_limit(limit: float) -> None:
+    if not np.isfinite(limit) or limit <= 0:
+        raise LabkitError(f"limit must be a number > 0, instead got limit={limit}")
+
+
+def headline(data: xr.Dataset) -> str:
+    """Say in one line which scene this is and how it was stacked."""
+    attributes = data.attrs
+    words = [str(attributes.get("scene", ""))]
+    if attributes.get("n_pairs"):
+        words.append(f"{int(attributes['n_pairs'])} pairs")
+    if np.isfinite(attributes.get("sum_temporal_baseline", np.nan)):
+        words.append(f"{float(attributes['sum_temporal_baseline']):.1f} yr in sum")
+    if attributes.get("estimator"):
+        words.append(f"estimator {attributes['estimator']}")
+    return " · ".join(w for w in words if w)
+
+
+def _panel(
+    data: xr.Dataset,
+    layers: dict[str, xr.DataArray],
+    style: _Style,
+    max_pixels: int,
+    *,
+    labels: gpd.GeoDataFrame | None,
+    detections: gpd.GeoDataFrame | None,
+    on: str,
+) -> hv.Overlay:
+    notebook.ready()
+    import holoviews as hv
+
+    shape = layers["value"].shape
+    options = _options(data, shape, style)
+
+    def image(x_range: Any = None, y_range: Any = None) -> hv.Image:
+        part = pixels.shown(data, layers, rows=y_range, cols=x_range, max_pixels=max_pixels)
+        return hv.Image((part.xs, part.ys, *part.arrays.values()), ["x", "y"], list(part.arrays)).opts(**options)
+
+    if shape[0] * shape[1] > max_pixels and notebook.in_kernel():
+        drawn: Any = hv.DynamicMap(image, streams=[hv.streams.RangeXY()])
+    else:
+        drawn = image()
+    notes = []
+    for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
+        here, words = boxes_of(boxes, name, data, on)
+        if here is not None:
+            drawn = drawn * _rectangles(here, colour)
+            notes.append((words, colour))
+    return drawn.opts(hv.opts.Overlay(hooks=[_notes_hook(notes)])) if notes else drawn
+
+
+def _options(data: xr.Dataset, shape: tuple[int, ...], style: _Style) -> dict[str, Any]:
+    from bokeh.models import FixedTicker
+
+    radar = data.attrs.get("geometry") == "radar"
+    limit = style.limit
+    tooltips = [(style.quantity, f"@value{{0.00}} {style.unit}")]
+    if style.has_error:
+        tooltips.append(("standard error", f"@error{{0.00}} {style.unit}"))
+    if geo.has_lonlat(data):
+        tooltips.append(("lon, lat", "@lon{0.00000}, @lat{0.00000}"))
+    ticks = [-limit, -limit / 2, 0.0, limit / 2, limit]
+    return {
+        "title": style.title,
+        "cmap": style.colours,
+        "clim": (-limit, limit),
+        "clipping_colors": {"NaN": colours.NO_DATA},
+        "colorbar": True,
+        "colorbar_position": "bottom",
+        "colorbar_opts": {
+            "ticker": FixedTicker(ticks=ticks),
+            "title_standoff": 8,
+            "title_text_font_style": "normal",
+            "title_text_font_size": "10pt",
+        },
+        "clabel": f"{style.unit}  ·  {style.ends}",
+        "invert_yaxis": True,
+        "frame_width": style.width,
+        "frame_height": frame_height(data, shape, style.width),
+        "xlabel": "range, px" if radar else "column, px",
+        "ylabel": "azimuth, px" if radar else "row, px",
+        "tools": ["hover"],
+        "hover_tooltips": tooltips,
+        "active_tools": ["box_zoom"],
+    }
+
+
+def _rectangles(boxes: gpd.GeoDataFrame, colour: str) -> hv.Overlay:
+    import holoviews as hv
+
+    columns = ["xmin", "ymin", "xmax", "ymax"]
+    corners = boxes[columns].to_numpy(float)
+    words = [f"{label} {score:.2f}" for label, score in zip(boxes["label"], boxes["score"], strict=True)]
+    rows = [(*c, w) for c, w in zip(corners.tolist(), words, strict=True)]
+    base = {"fill_alpha": 0.0, "invert_yaxis": True}
+    casing = hv.Rectangles([r[:4] for r in rows], ["x", "y", "x1", "y1"]).opts(
+        line_color=colours.CASING, line_width=4, **base
+    )
+    line = hv.Rectangles(rows, ["x", "y", "x1", "y1"], ["box"]).opts(
+        line_color=colour, line_width=2, tools=["hover"], hover_tooltips=[("box", "@box")], **base
+    )
+    return casing * line
+
+
+def _notes_hook(notes: list[tuple[str, str]]) -> Any:
+    """Write under the title, in the colour of the boxes, how many there are."""
+
+    def hook(plot: Any, element: Any) -> None:
+        from bokeh.models.annotations import Title
+
+        figure = plot.state
+        if any(isinstance(item, Title) and item.tags == ["labkit"] for item in figure.above):
+            return
+        # Each is set above the one before, so the first comes last.
+        for words, colour in reversed(notes):
+            title = Title(text=words, text_color=colour, text_font_size="9pt", text_font_style="normal")
+            title.tags = ["labkit"]
+            figure.add_layout(title, "above")
+
+    return hook
+
+
+def _layout(panels: list[Any], headline: str) -> hv.Layout:
+    import holoviews as hv
+
+    return (
+        hv.Layout(panels)
+        .cols(len(panels))
+        .opts(hv.opts.Layout(title=headline, shared_axes=True, merge_tools=True, toolbar="right"))
+    )

@@ -1,0 +1,215 @@
+"""Pictures for print and for the project page: PNG files by matplotlib, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.view import colours, panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def save_gradients_png(
+    gradients: xr.Dataset,
+    path: str | Path,
+    *,
+    limit: float = schema.DISPLAY_LIMIT_RAD,
+    labels: gpd.GeoDataFrame | None = None,
+    detections: gpd.GeoDataFrame | None = None,
+    title: str | None = None,
+    dpi: int = 110,
+) -> Path:
+    """Save the gradients along azimuth and range side by side, red-blue, with boxes.
+
+    Parameters
+    ----------
+    gradients, limit, labels, detections
+        As for :func:`labkit.view.gradients`.
+    path : str or pathlib.Path
+        A ``.png``; its folder is made.
+    title : str, optional
+        Headline; without it the scene and how it was stacked.
+    dpi : int
+        Resolution, px per inch of a picture 11 inches wide.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    path = _checked(path)
+    layers = schema.layers(schema.check_gradients(gradients))
+    if not np.isfinite(limit) or limit <= 0:
+        raise LabkitError(f"limit must be a number > 0, instead got limit={limit}")
+    shape = next(iter(layers.values())).shape
+    tall = panels.frame_height(gradients, shape, 500) / 500
+    figure = _figure(11.0, 11.0 / len(layers) * 0.9 * tall + 1.9, dpi)
+    # Bars in a row of their own: all panels keep one size, whatever their words.
+    grid = figure.add_gridspec(2, len(layers), height_ratios=[1, 0.04])
+    for column, (direction, layer) in enumerate(layers.items()):
+        axis = figure.add_subplot(grid[0, column])
+        image = _image(axis, layer, limit)
+        bar = figure.colorbar(image, cax=figure.add_subplot(grid[1, column]), orientation="horizontal")
+        bar.set_label(f"rad  ·  {colours.gradient_ends(direction)}")
+        notes = []
+        for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
+            here, words = panels.boxes_of(boxes, name, gradients, direction)
+            if here is not None:
+                _draw_boxes(axis, here, colour)
+                notes.append(f"{'red' if name == 'labels' else 'blue'}: {words}")
+        axis.set_title("\n".join([f"Phase gradient along {direction}", *notes]), fontsize=11)
+        axis.set_aspect(tall * shape[1] / shape[0])
+        radar = gradients.attrs.get("geometry") == "radar"
+        axis.set_xlabel("range, px" if radar else "column, px")
+        axis.set_ylabel("azimuth, px" if radar else "row, px")
+    figure.suptitle(panels.headline(gradients) if title is None else title, fontsize=13)
+    return _save(figure, path)
+
+
+def save_map_png(
+    detections: gpd.GeoDataFrame | None,
+    density: xr.DataArray | None,
+    path: str | Path,
+    *,
+    counties: gpd.GeoDataFrame | None = None,
+    rivers: gpd.GeoDataFrame | None = None,
+    county_name: str = "name",
+    title: str | None = None,
+    dpi: int = 110,
+) -> Path:
+    """Save a map of landslides and their density with counties and rivers, north up.
+
+    Parameters
+    ----------
+    detections : geopandas.GeoDataFrame, optional
+        Landslides, drawn as blue outlines at their place.
+    density : xarray.DataArray, optional
+        From :func:`labkit.maps.density`; its coordinate system is the map's. Without it the map is in the UTM zone of
+        the detections.
+    path : str or pathlib.Path
+        A ``.png``; its folder is made.
+    counties, rivers : geopandas.GeoDataFrame, optional
+        Outlines, named by the column ``county_name`` where it exists, and lines.
+    title : str, optional
+        Headline.
+    dpi : int
+        Resolution, px per inch of a picture 8 inches wide.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    LabkitError
+        There are neither detections nor a density map, or the suffix is not ``.png``.
+    """
+    path = _checked(path)
+    crs, (west, south, east, north) = _frame(detections, density)
+    figure = _figure(8.0, float(np.clip(6.5 * (north - south) / (east - west), 3.5, 11.0)) + 1.2, dpi)
+    axis = figure.subplots()
+    if density is not None:
+        top = float(density.max()) or 1.0
+        image = axis.imshow(
+            density.values, cmap=colours.DENSITY_COLOURS, vmin=0, vmax=top, extent=(west, east, south, north)
+        )
+        figure.colorbar(image, ax=axis, label="landslides per km²", shrink=0.8, pad=0.02)
+    for table, style in (
+        (rivers, {"color": colours.RIVER, "linewidth": 1.6}),
+        (counties, {"edgecolor": colours.COUNTY, "facecolor": "none", "linewidth": 0.9}),
+        (detections, {"edgecolor": colours.DETECTION, "facecolor": "none", "linewidth": 1.6}),
+    ):
+        if table is not None and len(table):
+            table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(crs).plot(ax=axis, aspect=None, **style)
+    if counties is not None and county_name in counties.columns:
+        _name_counties(axis, counties.to_crs(crs).clip((west, south, east, north)), county_name)
+    axis.set(xlim=(west, east), ylim=(south, north), aspect="equal", xlabel="easting, km", ylabel="northing, km")
+    for scale in (axis.xaxis, axis.yaxis):
+        scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.0f}")
+    axis.set_title(title if title is not None else f"{0 if detections is None else len(detections)} landslides")
+    return _save(figure, path)
+
+
+def _checked(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise LabkitError(f"path must end with .png, instead got path={path.name!r}")
+    return path
+
+
+def _figure(width: float, height: float, dpi: int) -> Figure:
+    # Not by pyplot: no window system is asked, and nothing stays in its global list.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _image(axis: Axes, layer: xr.DataArray, limit: float) -> Any:
+    rows, cols = layer.shape
+    axis.set_facecolor(colours.NO_DATA)
+    return axis.imshow(
+        np.ma.masked_invalid(layer.values),
+        cmap=colours.GRADIENT_COLOURS,
+        vmin=-limit,
+        vmax=limit,
+        extent=(0, cols, rows, 0),
+        interpolation="none",
+    )
+
+
+def _draw_boxes(axis: Axes, boxes: gpd.GeoDataFrame, colour: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    for xmin, ymin, xmax, ymax in boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float):
+        for ink, width in ((colours.CASING, 3.5), (colour, 1.7)):
+            axis.add_patch(
+                Rectangle((xmin, ymin), xmax - xmin, ymax - ymin, fill=False, edgecolor=ink, linewidth=width)
+            )
+
+
+def _frame(
+    detections: gpd.GeoDataFrame | None, density: xr.DataArray | None
+) -> tuple[Any, tuple[float, float, float, float]]:
+    if density is not None:
+        half = float(density.attrs["cell_m"]) / 2
+        x, y = density["x"].values, density["y"].values
+        return density.attrs["crs"], (x[0] - half, y[-1] - half, x[-1] + half, y[0] + half)
+    if detections is None:
+        raise LabkitError("a map must have detections or density to show, instead got neither")
+    crs = geo.metric_crs(detections.to_crs(geo.WGS84))
+    west, south, east, north = detections.to_crs(crs).total_bounds
+    margin = 0.1 * max(east - west, north - south)
+    return crs, (west - margin, south - margin, east + margin, north + margin)
+
+
+def _name_counties(axis: Axes, counties: gpd.GeoDataFrame, name: str) -> None:
+    from matplotlib.patheffects import withStroke
+
+    for words, place in zip(counties[name], counties.representative_point(), strict=True):
+        halo = [withStroke(linewidth=3, foreground="white")]
+        axis.annotate(str(words), (place.x, place.y), ha="center", fontsize=9, color=colours.COUNTY, path_effects=halo)
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(partial, format="png")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

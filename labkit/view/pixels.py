@@ -1,0 +1,109 @@
+"""Cut a scene down to what a screen can show, with the value, its error and its place for each shown pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from labkit import geo
+from labkit.errors import LabkitError
+
+#: A panel that holds more pixels than this is averaged down: about what a screen shows, and a few megabytes.
+MAX_PIXELS = 250_000
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Part of an image at the resolution of a screen: ``arrays`` (y, x) by name, and the centres of their pixels."""
+
+    ys: npt.NDArray[np.float64]
+    xs: npt.NDArray[np.float64]
+    arrays: dict[str, Array]
+    step: int
+
+
+def shown(
+    data: xr.Dataset,
+    layers: dict[str, xr.DataArray],
+    *,
+    rows: tuple[float, float] | None = None,
+    cols: tuple[float, float] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Shown:
+    """Cut a window out of images and average it down to at most ``max_pixels``.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        The scene, for its places on the Earth.
+    layers : dict of DataArray (y, x)
+        What to show; NaN = no data.
+    rows, cols : (float, float), optional
+        Window in pixel edges, clipped to the image; all of it without.
+    max_pixels : int
+        Upper bound of the number of pixels, ≥ 1.
+
+    Returns
+    -------
+    Shown
+        Each array as the mean of square blocks of ``step`` pixels, no-data left out (NaN where a whole block has
+        none), and ``lon`` and ``lat`` (degrees, of the middle of the block) where the scene knows them.
+
+    Examples
+    --------
+    >>> image = xr.DataArray([[1.0, 3.0], [np.nan, 5.0]], dims=("y", "x"))
+    >>> shown(xr.Dataset(), {"rate": image}, max_pixels=1).arrays["rate"].tolist()
+    [[3.0]]
+    """
+    if max_pixels < 1:
+        raise LabkitError(f"max_pixels must be at least 1, instead got max_pixels={max_pixels}")
+    height, width = next(iter(layers.values())).shape
+    top, bottom = _clipped(rows, height)
+    left, right = _clipped(cols, width)
+    step = max(1, int(np.ceil(np.sqrt((bottom - top) * (right - left) / max_pixels))))
+    window = {"y": slice(top, bottom), "x": slice(left, right)}
+    arrays = {name: _block_mean(np.asarray(layer.isel(window), np.float32), step) for name, layer in layers.items()}
+    # The last block of an axis may be cut; its centre is then that of the pixels it holds.
+    ys, xs = _centres(top, bottom, step), _centres(left, right, step)
+    if geo.has_lonlat(data):
+        arrays["lon"], arrays["lat"] = _places(data, ys, xs)
+    return Shown(ys, xs, arrays, step)
+
+
+def _clipped(span: tuple[float, float] | None, length: int) -> tuple[int, int]:
+    if span is None:
+        return 0, length
+    low, high = sorted(span)
+    start = int(np.clip(np.floor(low), 0, length - 1))
+    return start, int(np.clip(np.ceil(high), start + 1, length))
+
+
+def _centres(start: int, stop: int, step: int) -> npt.NDArray[np.float64]:
+    edges = np.append(np.arange(start, stop, step), stop).astype(float)
+    return np.asarray((edges[:-1] + edges[1:]) / 2)
+
+
+def _block_mean(values: Array, step: int) -> Array:
+    if step == 1:
+        return values
+    rows, cols = values.shape
+    padded = np.pad(values, ((0, -rows % step), (0, -cols % step)), constant_values=np.nan)
+    blocks = padded.reshape(padded.shape[0] // step, step, padded.shape[1] // step, step)
+    known = np.isfinite(blocks)
+    count = known.sum(axis=(1, 3))
+    total = np.where(known, blocks, 0).sum(axis=(1, 3), dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+    if "lon" in data.coords and data["lon"].ndim == 2:
+        # The table itself, holes and all: an extrapolated place under the pointer would look like a known one.
+        at = {"y": ys.astype(int), "x": xs.astype(int)}
+        return tuple(np.asarray(data[c].isel(at), np.float32) for c in ("lon", "lat"))  # type: ignore[return-value]
+    lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(ys, xs, indexing="ij"))
+    return lon.astype(np.float32), lat.astype(np.float32)
