@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: the real files, and simulated scenes with known truth."""
+"""Fixtures that several test files share: the real files, simulated scenes, a real Label Studio."""
 
 from __future__ import annotations
 
@@ -6,14 +6,46 @@ import os
 from pathlib import Path
 
 import pytest
+from bench_fixtures import demo_folder
+from label_studio_fixture import (
+    couplet_scene,
+    fresh_home,
+    label_studio,
+    label_studio_environment,
+    migrated_home,
+    running_label_studio,
+)
+from scene_fixtures import tiny_scene
+
+__all__ = [
+    "couplet_scene",
+    "demo_folder",
+    "label_studio",
+    "label_studio_environment",
+    "fresh_home",
+    "migrated_home",
+    "running_label_studio",
+    "tiny_scene",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real interferograms; a test that needs it is skipped where it is absent."""
+    """The folder of real interferograms; without it a test is skipped, or fails where CI requires it."""
     folder = Path(os.environ.get("LABKIT_REAL_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no real interferograms at {folder}: set LABKIT_REAL_DATA to their folder")
+    if folder.is_dir():
+        return folder
+    missing = f"no real interferograms at {folder}: set LABKIT_REAL_DATA to their folder"
+    if os.environ.get("LABKIT_REQUIRE_REAL_DATA"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def test_output() -> Path:
+    """A folder for pictures that people look at after the tests."""
+    folder = ROOT / "test-output"
+    folder.mkdir(exist_ok=True)
     return folder
