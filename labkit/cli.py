@@ -96,7 +96,7 @@ def label_server(
 ) -> None:
     """Run Label Studio alone, until Ctrl-C."""
     if prepare_only:
-        from labkit.label.environment import ensure_environment
+        from labkit.label import ensure_environment
 
         _say(f"Label Studio is ready: {ensure_environment()}")
     else:

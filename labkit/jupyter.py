@@ -128,6 +128,7 @@ def _command(project: Path, host: str, port: int) -> list[str]:
 def _environment(token: str) -> dict[str, str]:
     """What the server sees: the shell's variables, and where its token, settings and run-time files are."""
     folder = home.folder() / "jupyter"
+    folder.mkdir(mode=0o700, exist_ok=True)  # Jupyter leaves a page with the token in it, open to all who reach it
     defaults = folder / "config" / "labconfig" / "default_setting_overrides.json"
     defaults.parent.mkdir(parents=True, exist_ok=True)
     defaults.write_text(json.dumps(_DEFAULTS, indent=2) + "\n")

@@ -128,7 +128,7 @@ def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say =
     LabkitError
         It is running already, or does not start.
     """
-    from labkit.label.server import find_server, is_healthy, start_server
+    from labkit.label import find_server, is_healthy, start_server
 
     running = find_server()
     if running is not None:
@@ -145,13 +145,10 @@ def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say =
 
 
 def _open(bench: Bench, things: ExitStack, *, host: str, ports: tuple[int, int], browser: bool, say: Say) -> None:
-    from labkit.label.server import start_server
+    from labkit import simulate
+    from labkit.label import start_server
 
-    if not bench.demo.is_dir():
-        from labkit import simulate
-
-        say(f"Making the demo scene in {bench.demo} ...")
-        simulate.demo(bench.demo)
+    simulate.demo(bench.demo)
     studio = start_server(port=ports[1], host=host)
     if studio.started:
         things.callback(studio.stop)
