@@ -14,7 +14,7 @@ from labkit import schema
 from labkit.errors import LabkitError
 from labkit.simulate.fields import stream
 from labkit.simulate.geometry import WAVELENGTH_M, Frame, Place, downslope_vector
-from labkit.simulate.terrain import Terrain
+from labkit.simulate.terrain import Terrain, slope_and_aspect
 
 Array = npt.NDArray[np.floating]
 
@@ -123,9 +123,7 @@ def place_landslides(
     """
     random = stream(seed, "landslides")
     smooth = gaussian_filter(terrain.height, 250.0 / terrain.spacing_m)
-    fall_south, fall_east = np.gradient(smooth, terrain.spacing_m)
-    slope = np.degrees(np.arctan(np.hypot(fall_south, fall_east)))
-    aspect = np.degrees(np.arctan2(-fall_east, fall_south)) % 360.0
+    slope, aspect = slope_and_aspect(smooth, terrain.spacing_m)
     suitable = (slope > _SLOPE_RANGE_DEG[0]) & (slope < _SLOPE_RANGE_DEG[1])
     suitable &= (terrain.river_distance > _RIVER_RANGE_M[0]) & (terrain.river_distance < _RIVER_RANGE_M[1])
     candidates = np.argwhere(suitable)

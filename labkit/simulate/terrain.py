@@ -109,11 +109,37 @@ def make_terrain(
     downstream = -0.012 * (north[-1] - north)[:, None]
     height = _VALLEY_FLOOR_M + downstream + _RELIEF_M * (1 - np.exp(-distance / _VALLEY_WIDTH_M)) + ridges * fade
     height = gaussian_filter(height, 60.0 / spacing_m)
-    fall_south, fall_east = np.gradient(height, spacing_m)
-    slope = np.degrees(np.arctan(np.hypot(fall_south, fall_east)))
-    aspect = np.degrees(np.arctan2(-fall_east, fall_south)) % 360.0
+    slope, aspect = slope_and_aspect(height, spacing_m)
     water = _distance(lines[:1], east, north) < _WATER_HALF_WIDTH_M
     return Terrain(place, east, north, height, slope, aspect, distance, water, _river_table(lines, place))
+
+
+def slope_and_aspect(height: Array, spacing_m: float) -> tuple[Array, Array]:
+    """Give how steep the ground is and which way it faces, both in degrees.
+
+    Parameters
+    ----------
+    height : numpy.ndarray
+        m; rows run from north to south, columns from west to east.
+    spacing_m : float
+        Grid spacing, m.
+
+    Returns
+    -------
+    slope, aspect : numpy.ndarray
+        From the horizontal; of the downhill direction, clockwise from north.
+
+    Examples
+    --------
+    Ground that falls one metre per metre toward the east:
+
+    >>> slope, aspect = slope_and_aspect(np.tile([200.0, 100.0, 0.0], (3, 1)), 100.0)
+    >>> round(float(slope[1, 1]), 6), float(aspect[1, 1])
+    (45.0, 90.0)
+    """
+    rise_south, rise_east = np.gradient(height, spacing_m)
+    slope = np.degrees(np.arctan(np.hypot(rise_south, rise_east)))
+    return slope, np.degrees(np.arctan2(-rise_east, rise_south)) % 360.0
 
 
 def _river_lines(east: Array, north: Array, tributaries: int, random: np.random.Generator) -> list[LineString]:
