@@ -1,0 +1,95 @@
+"""Every notebook, executed from top to bottom in its order as a person walks them, each on what the others left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from labkit.label import start_server
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+#: The walk, in its order.
+WALK = ("00_tour", "10_read", "20_gradients", "30_chips", "40_label", "50_train", "60_detect", "70_density")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A copy of the project in which notebooks run, and what they find in their environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def walk(
+    tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, migrated_home: Path, label_studio_environment: Path
+) -> Iterator[Walk]:
+    """A fresh copy of the notebooks beside the demo scene, with a Label Studio of their own that runs."""
+    project = tmp_path_factory.mktemp("walk")
+    shutil.copytree(ROOT / "notebooks", project / "notebooks", ignore=shutil.ignore_patterns("results", ".ipynb_*"))
+    (project / "data").mkdir()
+    (project / "data" / "demo").symlink_to(demo_folder)
+    shutil.copytree(migrated_home, project / "home")
+    known = {"LABKIT_HOME": str(project / "home"), "LABKIT_LABEL_STUDIO_ENV": str(label_studio_environment)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in known.items():
+            patch.setenv(name, value)
+        server = start_server(port=18090)
+    environment = os.environ | known | {"LABKIT_LABEL_STUDIO_URL": server.url, "JUPYTER_PREFER_ENV_PATH": "1"}
+    yield Walk(project / "notebooks", environment)
+    server.stop()
+
+
+@pytest.mark.notebooks
+@pytest.mark.server
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_runs_from_top_to_bottom(source: Path, walk: Walk, test_output: Path) -> None:
+    notebook = nbformat.read(source, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=400, kernel_name="python3", resources={"metadata": {"path": str(walk.folder)}}
+    )
+    try:
+        client.execute(env=walk.environment)
+    finally:
+        # left for people to look at, also when a cell failed
+        executed = test_output / "notebooks"
+        executed.mkdir(exist_ok=True)
+        nbformat.write(notebook, executed / source.name)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [output.evalue for output in outputs if output.output_type == "error"] == []
+    words = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert "Traceback" not in words
+    assert "Warning: " not in words
+
+
+def test_the_walk_is_whole() -> None:
+    assert tuple(path.stem for path in NOTEBOOKS) == WALK
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_is_thin_and_narrated(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    words = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert notebook.cells[0].source.startswith("# "), "a notebook begins with its title"
+    assert len(code) <= 24, "code wanted in a notebook moves into labkit, with a test"
+    assert len(words) >= len(code) / 2, "a notebook says what each figure shows"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_leads_on_to_notebooks_that_are_there(path: Path) -> None:
+    words = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    names = {word.split(")")[0] for word in words.split("](")[1:]}
+    linked = {name for name in names if name.endswith(".ipynb")}
+    assert [name for name in linked if not (path.parent / name).is_file()] == []
