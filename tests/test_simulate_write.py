@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -50,7 +51,7 @@ def test_the_written_truth_names_the_scene_that_is_read(tiny_scene: Scene, folde
 
 
 def test_rates_and_tables_stand_beside(tiny_scene: Scene, folder: Path) -> None:
-    with xr.open_dataset(folder / "descending" / "rates.nc", engine="scipy") as rates:
+    with xr.open_dataset(folder / "descending" / "rates.nc", engine="h5netcdf") as rates:
         np.testing.assert_array_equal(rates["rate"].values, tiny_scene.rates["descending"]["rate"].values)
         assert rates.attrs["scene"] == "descending"
     for name in ("counties", "rivers", "landslides"):
@@ -76,6 +77,15 @@ def test_a_folder_of_something_else_is_left_alone(tiny_scene: Scene, tmp_path: P
     with pytest.raises(FileError, match=r"thesis\.txt"):
         write_scene(tiny_scene, precious)
     assert names(tmp_path) == {"thesis.txt"} and precious.read_text() == "two years of work"
+
+
+def test_a_scene_that_cannot_be_written_leaves_the_older_one_as_it_was(tiny_scene: Scene, tmp_path: Path) -> None:
+    home = write_scene(tiny_scene, tmp_path / "scene")
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    with pytest.raises(TypeError):
+        write_scene(replace(tiny_scene, rivers=None), home)  # type: ignore[arg-type]
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+    assert names(tmp_path) == {"scene"}
 
 
 def test_the_demo_is_made_once_and_made_again_when_it_is_not_whole(tmp_path: Path) -> None:

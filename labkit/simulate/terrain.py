@@ -60,7 +60,7 @@ class Terrain:
         return float(self.east[1] - self.east[0])
 
     def at(self, field: npt.NDArray, east: npt.ArrayLike, north: npt.ArrayLike) -> Array:
-        """Read a field of this terrain at ground positions, bilinearly; the edge goes on outside."""
+        """Read a field at ground positions (at least one axis), bilinearly; its edge value goes on outside."""
         row = (self.north[0] - np.asarray(north, float)) / self.spacing_m
         col = (np.asarray(east, float) - self.east[0]) / self.spacing_m
         return np.asarray(map_coordinates(field.astype(float), [row, col], order=1, mode="nearest"))

@@ -116,7 +116,7 @@ def _write_all(simulated: Scene, folder: Path, progress: bool) -> None:
                 write_pair(home, ifgs.isel(pair=k))
                 bar.update()
             rates = simulated.rates[track]
-            rates.assign_attrs(scene=track).to_netcdf(home / "rates.nc", engine="scipy")
+            rates.assign_attrs(scene=track).to_netcdf(home / "rates.nc", engine="h5netcdf")
     for name in _VECTORS:
         table = getattr(simulated, name)
         if "scene" in table:
