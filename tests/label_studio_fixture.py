@@ -20,7 +20,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from labkit import geo, schema
+from labkit import geo, home, schema
 from labkit.label import LabelServer, ensure_environment, start_server
 from labkit.label.environment import ENVIRONMENT_VARIABLE
 
@@ -52,12 +52,12 @@ def label_studio_environment() -> Path:
 @pytest.fixture(scope="session")
 def migrated_home(tmp_path_factory: pytest.TempPathFactory, label_studio_environment: Path) -> Path:
     """A home whose Label Studio was started once and stopped: its database is ready, and empty."""
-    home = tmp_path_factory.mktemp("migrated") / "home"
+    folder = tmp_path_factory.mktemp("migrated") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        _point_to(patch, home, label_studio_environment)
-        with start_server(port=18080):
+        _point_to(patch, folder, label_studio_environment)
+        with start_server(port=free_port()):
             pass
-    return home
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +65,12 @@ def running_label_studio(
     tmp_path_factory: pytest.TempPathFactory, migrated_home: Path, label_studio_environment: Path
 ) -> Iterator[RunningLabelStudio]:
     """A Label Studio that runs until the last test is done."""
-    home = tmp_path_factory.mktemp("running") / "home"
-    shutil.copytree(migrated_home, home)
+    folder = tmp_path_factory.mktemp("running") / "home"
+    shutil.copytree(migrated_home, folder)
     with pytest.MonkeyPatch.context() as patch:
-        _point_to(patch, home, label_studio_environment)
-        server = start_server(port=18080)
-    yield RunningLabelStudio(home, server)
+        _point_to(patch, folder, label_studio_environment)
+        server = start_server(port=free_port())
+    yield RunningLabelStudio(folder, server)
     server.stop()
 
 
@@ -88,10 +88,10 @@ def fresh_home(
     tmp_path: Path, migrated_home: Path, label_studio_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """A home of this test's own with a ready, empty database, and no server running."""
-    home = tmp_path / "home"
-    shutil.copytree(migrated_home, home)
-    _point_to(monkeypatch, home, label_studio_environment)
-    return home
+    folder = tmp_path / "home"
+    shutil.copytree(migrated_home, folder)
+    _point_to(monkeypatch, folder, label_studio_environment)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +109,11 @@ def couplet_scene() -> xr.Dataset:
         },
         attrs={"scene": "couplet", "ground_spacing": 40.0, "sum_temporal_baseline": 20.0, "wavelength": 0.0555},
     )
+
+
+def free_port() -> int:
+    """A port for a server of a test's own, away from those of other runs on this machine."""
+    return home.free_port(20000 + 10 * (os.getpid() % 1000))
 
 
 def chips_of(scene: xr.Dataset, size: int, overlap: float = 0.0, name: str = "chip") -> gpd.GeoDataFrame:
@@ -147,8 +152,8 @@ def images_of(chips: gpd.GeoDataFrame, scene: xr.Dataset, folder: Path) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _point_to(patch: pytest.MonkeyPatch, home: Path, environment: Path) -> None:
-    patch.setenv("LABKIT_HOME", str(home))
+def _point_to(patch: pytest.MonkeyPatch, folder: Path, environment: Path) -> None:
+    patch.setenv("LABKIT_HOME", str(folder))
     patch.setenv(ENVIRONMENT_VARIABLE, str(environment))
     for name in ("LABKIT_LABEL_STUDIO_URL", "LABKIT_LABEL_STUDIO_TOKEN", "LABKIT_LABEL_STUDIO_FILES"):
         patch.delenv(name, raising=False)

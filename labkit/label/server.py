@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -45,6 +46,8 @@ _FOREIGN = {
     "BASE_DATA_DIR",
 }
 _FOREIGN_PREFIXES = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHONPATH", "PYTHONHOME")
+
+_LISTENING = re.compile(r"^Starting development server at http://[^/]*:(\d+)/", re.MULTILINE)
 
 # The servers that this process started: it has to take their exit status, or they would seem to live on.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
@@ -118,8 +121,6 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
         return running
     command = ensure_environment()
     chosen = home.free_port(port, host)
-    if chosen != port:
-        tqdm.write(f"Port {port} is taken: Label Studio listens on {chosen}")
     log = home.folder() / LOG_FILE
     process = _launch(command, host, chosen, log)
     _CHILDREN[process.pid] = process
@@ -135,6 +136,8 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
     try:
         _wait_until_up(server, process, log, timeout_s)
         _check_token(server)
+        if not server.url.endswith(f":{port}"):
+            tqdm.write(f"Port {port} is taken: Label Studio listens at {server.url}")
     except BaseException:
         server.stop()
         raise
@@ -162,7 +165,10 @@ def find_server() -> LabelServer | None:
         password=known.password,
         _state=state,
     )
-    return server if is_healthy(server.url) and _accepts(server) else None
+    try:
+        return server if is_healthy(server.url) and _accepts(server) else None
+    except requests.RequestException:
+        return None
 
 
 def is_healthy(url: str, *, timeout_s: float = 5.0) -> bool:
@@ -189,14 +195,17 @@ def _get(url: str, timeout_s: float, token: str = "") -> requests.Response:
 
 
 def _accepts(server: LabelServer) -> bool:
-    try:
-        return _get(f"{server.url}/api/current-user/whoami", 30.0, server.token).status_code == 200
-    except requests.RequestException:
-        return False
+    return _get(f"{server.url}/api/current-user/whoami", 60.0, server.token).status_code == 200
 
 
 def _check_token(server: LabelServer) -> None:
-    if not _accepts(server):
+    try:
+        accepted = _accepts(server)
+    except requests.RequestException as error:
+        raise ServerError(
+            f"Label Studio at {server.url} must answer after its start, instead {type(error).__name__}. Try again"
+        ) from error
+    if not accepted:
         raise ServerError(
             f"the Label Studio data in {home.folder() / DATA_FOLDER} must belong to the secrets beside it, instead the "
             f"server at {server.url} refuses this bench's token. Restore {home.folder() / home.SECRETS_FILE} from "
@@ -231,6 +240,8 @@ def _environment() -> dict[str, str]:
     }
     return inherited | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data),
+        # It keeps a number of its own in the user's settings folder.
+        "XDG_CONFIG_HOME": str(data),
         "LABEL_STUDIO_USERNAME": known.user,
         "LABEL_STUDIO_PASSWORD": known.password,
         "LABEL_STUDIO_USER_TOKEN": known.label_studio_token,
@@ -258,9 +269,13 @@ def _wait_until_up(server: LabelServer, process: subprocess.Popen[bytes], log: P
                     f"Label Studio at {server.url} must keep running, instead it ended with {process.returncode}. "
                     f"The last lines of {log}:\n{_tail(log)}"
                 )
-            if is_healthy(server.url):
-                bar.set_postfix_str("ready")
-                return
+            # On its way up it moves on by itself when another server has taken the port meanwhile: its word counts.
+            listening = _LISTENING.search(log.read_text(errors="replace"))
+            if listening:
+                server.url = f"{server.url.rpartition(':')[0]}:{listening[1]}"
+                if is_healthy(server.url):
+                    bar.set_postfix_str("ready")
+                    return
             bar.update()
             time.sleep(0.3)
     raise ServerError(

@@ -70,8 +70,11 @@ def load_labels(path: str | Path) -> gpd.GeoDataFrame:
         raise FileError(f"{source} must be a whole file of labels, instead it cannot be read: {error}") from error
     for name in ("created", "updated"):
         if name in labels:
-            labels[name] = pd.to_datetime(labels[name], utc=True)
-    return schema.check_boxes(labels, "labels")
+            labels[name] = pd.to_datetime(labels[name], utc=True).dt.as_unit("us")
+    schema.check_boxes(labels, "labels")
+    # GIS formats put the geometry last
+    further = [name for name in labels.columns if name not in schema.BOX_COLUMNS]
+    return gpd.GeoDataFrame(labels[[*schema.BOX_COLUMNS, *further]])
 
 
 def _known(path: str | Path) -> Path:

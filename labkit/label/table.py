@@ -165,7 +165,7 @@ def _table(rows: list[dict[str, Any]]) -> gpd.GeoDataFrame:
     columns = [name for name in (*schema.BOX_COLUMNS, *LABEL_COLUMNS) if name not in ("score", "model")]
     labels = schema.boxes_table({name: [row[name] for row in rows] for name in columns})
     for name in ("created", "updated"):
-        labels[name] = pd.to_datetime(labels[name], utc=True, format="ISO8601")
+        labels[name] = pd.to_datetime(labels[name], utc=True, format="ISO8601").dt.as_unit("us")
     labels["annotation_id"] = labels["annotation_id"].astype("int64")
     for name in ("chip_id", "annotator", "origin", "region_id"):
         labels[name] = labels[name].astype(object)

@@ -1,0 +1,139 @@
+"""A person's way through the real page: log in, see both images whole, draw a box on each, submit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from browser import CHROMIUM_FLAGS, chromium
+from label_studio_fixture import chips_of, images_of
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from labkit.label import LabelServer, connect
+from labkit.schema import boxes_table
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+OUTPUT = Path(__file__).resolve().parents[1] / "test-output" / "label"
+
+
+@pytest.fixture
+def page(label_studio: LabelServer) -> Iterator[Page]:
+    """A browser window of 1500 × 950 in which the bench's owner has logged in."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_FLAGS))
+        page = browser.new_page(viewport={"width": 1500, "height": 950})
+        page.goto(f"{label_studio.url}/user/login/")
+        page.fill("input[name=email]", label_studio.user)
+        page.fill("input[name=password]", label_studio.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(f"{label_studio.url}/")
+        yield page
+        browser.close()
+
+
+def draw(page: Page, panel: int, box: tuple[float, float, float, float], size: int, label: str) -> None:
+    """Draw a box, in pixels of the chip, on the image of one panel with the mouse."""
+    page.locator(".lsf-labels").nth(panel).locator(".lsf-label").filter(has_text=label).first.click()
+    canvas = page.locator(".konvajs-content").nth(panel).bounding_box()
+    assert canvas is not None
+    scale = canvas["width"] / size
+    xmin, ymin, xmax, ymax = (edge * scale for edge in box)
+    page.mouse.move(canvas["x"] + xmin, canvas["y"] + ymin)
+    page.mouse.down()
+    page.mouse.move(canvas["x"] + (xmin + xmax) / 2, canvas["y"] + (ymin + ymax) / 2, steps=4)
+    page.mouse.move(canvas["x"] + xmax, canvas["y"] + ymax, steps=4)
+    page.mouse.up()
+
+
+def picture(page: Page, name: str) -> Path:
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    page.wait_for_timeout(700)
+    page.screenshot(path=OUTPUT / name)
+    return OUTPUT / name
+
+
+def open_first_task(page: Page, url: str, panels: int) -> None:
+    """Open the project's list, then its first chip, as a person clicks."""
+    page.goto(url)
+    page.get_by_text("Label All Tasks").click()
+    page.locator(".konvajs-content").nth(panels - 1).wait_for()
+    page.wait_for_timeout(1500)  # the image is laid out once more when it has loaded
+
+
+def test_boxes_drawn_with_the_mouse_come_back_within_a_pixel_and_a_half(page, couplet_scene, tmp_path):
+    chips = chips_of(couplet_scene, 416, 0.25).iloc[:1]
+    studio = connect()
+    report = studio.push(chips, images_of(chips, couplet_scene, tmp_path / "images"), "browser")
+    open_first_task(page, report.url, 2)
+    canvases = [page.locator(".konvajs-content").nth(panel).bounding_box() for panel in (0, 1)]
+    for canvas in canvases:
+        assert canvas["width"] == canvas["height"] <= 416
+        assert canvas["width"] >= 400
+        assert canvas["x"] + canvas["width"] <= 1500
+        assert canvas["y"] + canvas["height"] <= 950
+    assert canvases[0]["y"] == canvases[1]["y"]
+    empty = picture(page, "both-images.png")
+    assert_whole_image(empty, canvases[0], couplet_scene, 0)
+    assert_whole_image(empty, canvases[1], couplet_scene, 1)
+
+    drawn = {"azimuth": (252.0, 208.0, 408.0, 380.0), "range": (230.0, 225.0, 410.0, 370.0)}
+    draw(page, 0, drawn["azimuth"], 416, "landslide")
+    page.keyboard.press("Escape")
+    draw(page, 1, drawn["range"], 416, "unsure")
+    picture(page, "both-boxes.png")
+    page.get_by_label("Submit current annotation").click()
+    page.get_by_text("No more annotations").or_(page.get_by_text("You're all done")).first.wait_for()
+
+    labels = studio.pull("browser", couplet_scene)
+    assert labels.attrs["set_aside"] == []
+    assert dict(zip(labels["direction"], labels["label"], strict=True)) == {"azimuth": "landslide", "range": "unsure"}
+    for label in labels.itertuples():
+        got = np.array([label.xmin, label.ymin, label.xmax, label.ymax])
+        assert np.abs(got - drawn[label.direction]).max() <= 1.5
+
+
+def test_a_prediction_is_shown_and_can_be_accepted_as_it_is(page, couplet_scene, tmp_path):
+    chips = chips_of(couplet_scene, 416, 0.25).iloc[:1]
+    found = {"scene": ["couplet"], "direction": ["azimuth"], "xmin": [250.0], "ymin": [210.0], "xmax": [400.0]}
+    predictions = boxes_table({**found, "ymax": [390.0], "score": [0.87], "model": "demo"})
+    studio = connect()
+    images = images_of(chips, couplet_scene, tmp_path / "images")
+    report = studio.push(chips, images, "accepted", predictions=predictions)
+    open_first_task(page, report.url, 2)
+    picture(page, "prediction.png")
+    page.get_by_label("Submit current annotation").click()
+    page.get_by_text("No more annotations").or_(page.get_by_text("You're all done")).first.wait_for()
+    labels = studio.pull("accepted")
+    assert list(labels["origin"]) == ["prediction"]
+    got = labels[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+    np.testing.assert_allclose(got, [[250, 210, 400, 390]], atol=1e-6)
+
+
+def test_a_rate_chip_is_whole_on_the_screen(page, couplet_scene, tmp_path):
+    rates = couplet_scene["gradient"].isel(direction=0, drop=True).to_dataset(name="rate").assign_attrs(scene="rates")
+    chips = chips_of(rates, 512).iloc[:1]
+    report = connect().push(chips, images_of(chips, rates, tmp_path / "rates"), "browser rates")
+    open_first_task(page, report.url, 1)
+    canvas = page.locator(".konvajs-content").bounding_box()
+    assert canvas["width"] == canvas["height"] == 512
+    assert canvas["y"] + canvas["height"] <= 950
+    picture(page, "rate.png")
+
+
+def assert_whole_image(picture: Path, canvas: dict[str, float], scene: xr.Dataset, direction: int) -> None:
+    """Check that the couplet's two colours stand where the whole, uncropped image has them."""
+    shown = np.asarray(Image.open(picture).convert("RGB")).astype(float)
+    values = scene["gradient"].values[direction, :416, :416]
+    for sign, channel in ((1, 0), (-1, 2)):
+        row, col = np.unravel_index(np.argmax(sign * values), values.shape)
+        scale = canvas["width"] / 416
+        y, x = round(canvas["y"] + (row + 0.5) * scale), round(canvas["x"] + (col + 0.5) * scale)
+        colour = shown[y - 3 : y + 4, x - 3 : x + 4].mean(axis=(0, 1))
+        others = [c for c in range(3) if c != channel]
+        assert colour[channel] > 200
+        assert colour[others].max() < 120

@@ -1,0 +1,89 @@
+"""Pixels of a chip ↔ per cents of Label Studio: exact both ways, and nothing unusable gets through."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labkit.label.convert import UnusableRegionError, clip_box, from_region, to_percent, to_pixels, to_region
+
+CLASSES = {"azimuth": {"landslide", "unsure"}, "range": {"landslide", "unsure"}}
+
+
+@st.composite
+def boxes_in_chips(draw: st.DrawFn) -> tuple[tuple[float, float, float, float], int]:
+    size = draw(st.integers(2, 4096))
+    edges = [sorted(draw(st.tuples(st.floats(0, size), st.floats(0, size)))) for _ in range(2)]
+    (xmin, xmax), (ymin, ymax) = edges
+    return (xmin, ymin, xmax, ymax), size
+
+
+@given(boxes_in_chips())
+def test_a_box_comes_back_from_per_cents_to_a_millionth_of_a_pixel(case):
+    box, size = case
+    there_and_back = to_pixels(json.loads(json.dumps(to_percent(box, size))), size)
+    assert there_and_back == pytest.approx(box, abs=1e-6)
+
+
+@given(boxes_in_chips(), st.sampled_from(["azimuth", "range"]))
+def test_a_region_read_again_is_the_box_that_was_written(case, direction):
+    box, size = case
+    region = json.loads(json.dumps(to_region("r1", direction, box, size, "unsure")))
+    if box[2] - box[0] < 1e-6 or box[3] - box[1] < 1e-6:
+        return
+    read = from_region(region, size, CLASSES)
+    assert read.box == pytest.approx(box, abs=1e-6)
+    assert (read.region_id, read.direction, read.label, read.origin) == ("r1", direction, "unsure", "manual")
+
+
+def test_per_cents_count_from_the_upper_left_corner():
+    assert to_percent((0, 0, 200, 100), 200) == {"x": 0, "y": 0, "width": 100, "height": 50}
+
+
+def test_a_box_drawn_backwards_is_turned_round():
+    assert to_pixels({"x": 50, "y": 40, "width": -30, "height": -20}, 100) == (20, 20, 50, 40)
+
+
+def test_a_box_beyond_the_image_is_cut_to_it():
+    assert clip_box((-10, 20, 30, 500), 100) == (0, 20, 30, 100)
+
+
+def test_a_box_that_only_touches_the_image_has_no_area_in_it():
+    assert clip_box((100, 20, 130, 50), 100) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"type": "polygonlabels"}, "type must be 'rectanglelabels'"),
+        ({"to_name": "rate"}, "to_name must be one of"),
+        ({"from_name": "range_boxes"}, "from_name must be 'azimuth_boxes'"),
+        ({"value": {"rectanglelabels": ["glacier"]}}, "label must be one of"),
+        ({"value": {"rectanglelabels": []}}, "label must be one of"),
+        ({"value": {"rectanglelabels": ["landslide", "unsure"]}}, "label must be one of"),
+        ({"value": {"rotation": 12.5}}, "rotation must be 0"),
+        ({"value": {"x": None}}, "value must have x, y, width, height"),
+        ({"value": {"x": "nan"}}, "box must lie on the image"),
+        ({"value": {"x": 120.0}}, "box must lie on the image"),
+        ({"value": {"width": 0.0}}, "box must lie on the image"),
+    ],
+)
+def test_an_unusable_region_is_refused_with_the_rule_it_breaks(change, reason):
+    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100)
+    value = {**region["value"], **change.pop("value", {})} if "value" in change else region["value"]
+    with pytest.raises(UnusableRegionError, match=reason):
+        from_region({**region, **change, "value": value}, 100, CLASSES)
+
+
+def test_a_full_turn_is_no_rotation():
+    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100)
+    region["value"]["rotation"] = 360
+    assert from_region(region, 100, CLASSES).box == pytest.approx((10, 10, 20, 20))
+
+
+def test_an_accepted_prediction_says_so():
+    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100) | {"origin": "prediction"}
+    assert from_region(region, 100, CLASSES).origin == "prediction"

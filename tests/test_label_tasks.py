@@ -1,0 +1,95 @@
+"""What a task holds, which boxes a chip shows, and how images get into the served folder."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+from shapely.geometry import Polygon
+
+from labkit import schema
+from labkit.errors import LabkitError
+from labkit.label import tasks
+
+
+def chip(geometry: Polygon | None = None) -> pd.Series:
+    return pd.Series({"chip_id": "a 7/b", "scene": "s", "row": 100, "col": 200, "size": 50, "geometry": geometry})
+
+
+def boxes(*corners: tuple[float, float, float, float], scene: str = "s", model: str = "m") -> gpd.GeoDataFrame:
+    columns = dict(zip(("xmin", "ymin", "xmax", "ymax"), np.array(corners, float).T, strict=True))
+    return schema.boxes_table(
+        {"scene": [scene] * len(corners), "direction": "azimuth", **columns, "model": model, "score": 0.5}
+    )
+
+
+def test_a_task_says_where_its_chip_lies():
+    corners = Polygon([(10, 50), (12, 50.2), (12.2, 49.2), (10.2, 49)])
+    data = tasks.task_data(chip(corners), {"rate": "/data/x.png"})
+    assert data["corners"] == [[10, 50], [12, 50.2], [12.2, 49.2], [10.2, 49]]
+    assert (data["lon"], data["lat"]) == pytest.approx((11.1, 49.6))
+    assert data["title"] == "s: row 100, column 200, 50 px (49.600° N, 11.100° E)"
+    assert data["rate"] == "/data/x.png"
+
+
+def test_a_task_without_a_place_leaves_it_out():
+    data = tasks.task_data(chip(), {})
+    assert not {"corners", "lon", "lat"} & set(data)
+
+
+def test_places_in_a_chip_are_the_corners_at_the_corners():
+    corners = [(10, 50), (12, 50.2), (12.2, 49.2), (10.2, 49)]
+    lon, lat = tasks.place_in_chip(corners, 50, [0, 0, 50, 50], [0, 50, 50, 0])
+    np.testing.assert_allclose(np.column_stack([lon, lat]), corners)
+
+
+def test_a_box_is_shown_where_half_of_it_lies_and_cut_to_the_chip():
+    data = tasks.task_data(chip(), {})
+    table = boxes((210, 110, 220, 130), (240, 110, 260, 130), (241, 110, 261, 130), (0, 0, 9, 9))
+    found = [box for _, box in tasks.boxes_on(data, table, ["azimuth"])]
+    assert found == [(10, 10, 20, 30), (40, 10, 50, 30)]
+
+
+def test_boxes_of_other_scenes_and_directions_are_not_shown():
+    data = tasks.task_data(chip(), {})
+    assert tasks.boxes_on(data, boxes((210, 110, 220, 130), scene="t"), ["azimuth"]) == []
+    assert tasks.boxes_on(data, boxes((210, 110, 220, 130)), ["rate"]) == []
+
+
+def test_each_model_gives_a_prediction_of_its_own_scored_by_its_surest_box():
+    data = tasks.task_data(chip(), {})
+    table = pd.concat(
+        [
+            boxes((210, 110, 220, 130), (225, 110, 235, 130), model="b").assign(score=[0.6, 0.8]),
+            boxes((210, 110, 220, 130), model=""),
+        ]
+    )
+    first, second = tasks.predictions_on(data, gpd.GeoDataFrame(table), ["azimuth"])
+    assert (first["model_version"], first["score"], len(first["result"])) == ("b", 0.8, 2)
+    assert (second["model_version"], second["score"], len(second["result"])) == ("unnamed", 0.5, 1)
+
+
+def test_a_served_image_has_a_safe_name_and_an_equal_one_is_left_alone(tmp_path):
+    source = tmp_path / "source.png"
+    source.write_bytes(b"one")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    served = tasks.serve_image(source, folder, "a 7/b", "range")
+    assert (served.name, served.read_bytes()) == ("a_7_b_range.png", b"one")
+    before = served.stat().st_mtime_ns
+    assert tasks.serve_image(source, folder, "a 7/b", "range").stat().st_mtime_ns == before
+    source.write_bytes(b"two")
+    assert tasks.serve_image(source, folder, "a 7/b", "range").read_bytes() == b"two"
+    assert [path.name for path in folder.iterdir()] == [served.name]
+
+
+def test_a_chip_that_comes_twice_is_refused(tmp_path):
+    chips = gpd.GeoDataFrame([chip(), chip()])
+    with pytest.raises(LabkitError, match="comes twice"):
+        tasks.image_paths(chips, pd.DataFrame(columns=["chip_id", "direction", "path"]))
+
+
+def test_images_without_a_column_are_refused():
+    with pytest.raises(LabkitError, match="instead \\['path'\\] are missing"):
+        tasks.image_paths(gpd.GeoDataFrame([chip()]), pd.DataFrame(columns=["chip_id", "direction"]))
