@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,12 @@ def jupyter_server(folder: Path, environment: dict[str, str] | None = None) -> I
 
 
 def run_notebook_in_browser(
-    path: Path, screenshots_folder: Path, timeout_s: float = 300.0, *, environment: dict[str, str] | None = None
+    path: Path,
+    screenshots_folder: Path,
+    timeout_s: float = 300.0,
+    *,
+    environment: dict[str, str] | None = None,
+    then: Callable[[Any], None] | None = None,
 ) -> BrowserResult:
     """Open a notebook in JupyterLab in Chromium, run all its cells and look at it.
 
@@ -176,6 +181,8 @@ def run_notebook_in_browser(
         Until the last cell has to end. Then what was seen so far is returned, with an error that says so.
     environment : dict, optional
         Variables that the notebook's kernel finds beside this process's own.
+    then : callable, optional
+        Called with playwright's page when all has been looked at, while the kernel still lives: to point and zoom.
     """
     from playwright.sync_api import sync_playwright
 
@@ -195,6 +202,8 @@ def run_notebook_in_browser(
                 page.goto(f"{url}/doc/tree/{quote(copy.name)}?token={token}", timeout=60_000)
                 _run_all(page, result, timeout_s)
                 _look(page, result, screenshots_folder, path.stem)
+                if then is not None:
+                    then(page)
             finally:
                 browser.close()
     finally:
@@ -211,7 +220,9 @@ def _wait_until_up(server: subprocess.Popen[bytes], url: str, token: str, log: P
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not come up at {url}. Its last words:\n{log.read_text(errors='replace')[-3000:]}")
+    raise RuntimeError(
+        f"JupyterLab did not come up at {url}. Its last words:\n{log.read_text(errors='replace')[-3000:]}"
+    )
 
 
 def _is_outside(url: str) -> bool:
@@ -289,7 +300,9 @@ def _stand_still(page: Any, quiet_s: float = 1.5, timeout_s: float = 30.0) -> No
     began = changed = time.monotonic()
     before: tuple[int, ...] = ()
     while time.monotonic() - changed < quiet_s and time.monotonic() - began < timeout_s:
-        now = tuple(page.locator(s).count() for s in (".bk-Figure", ".leaflet-container", "canvas", "img", ".lm-Widget"))
+        now = tuple(
+            page.locator(s).count() for s in (".bk-Figure", ".leaflet-container", "canvas", "img", ".lm-Widget")
+        )
         if now != before:
             before, changed = now, time.monotonic()
         page.wait_for_timeout(200)

@@ -62,32 +62,47 @@ def solve_network(ifgs: xr.Dataset, among: xr.Dataset | None = None) -> Network:
     Returns
     -------
     Network
-        Baselines are relative to the first acquisition of each connected part, NaN throughout when a pair's is unknown.
+        Baselines are relative to the first acquisition of each connected part of ``among`` (or ``ifgs``), NaN
+        throughout when a pair's is unknown.
 
     Notes
     -----
     A pair gives B(secondary) − B(reference); all of them are met in the least-squares sense.
     """
     schema.check_interferograms(ifgs)
-    sets = [ifgs] if among is None else [ifgs, schema.check_interferograms(among)]
-    dates = np.unique(np.concatenate([s[c].values for s in sets for c in ("reference", "secondary")]))
-    reference, secondary = (np.searchsorted(dates, ifgs[c].values) for c in ("reference", "secondary"))
-    edges = np.column_stack([reference, secondary])
-    n, m = len(dates), len(edges)
-    graph = coo_array((np.ones(m), (reference, secondary)), shape=(n, n))
-    group = connected_components(graph, directed=False)[1].astype(np.intp)
-
-    differences = np.asarray(ifgs["perpendicular_baseline"].values, float)
-    baselines = np.full(n, np.nan)
-    if np.isfinite(differences).all():
-        design = np.zeros((m, n))
-        design[np.arange(m), secondary] = 1.0
-        design[np.arange(m), reference] -= 1.0
-        baselines = np.linalg.lstsq(design, differences, rcond=None)[0]
-        for part in np.unique(group):
-            members = np.flatnonzero(group == part)
-            baselines[members] -= baselines[members[0]]
+    whole = ifgs if among is None else schema.check_interferograms(among)
+    dates = np.unique(np.concatenate([s[c].values for s in (ifgs, whole) for c in ("reference", "secondary")]))
+    edges = _edges(ifgs, dates)
+    n = len(dates)
+    group = _parts(edges, n)
+    # What the selection left out still tells where the acquisitions are.
+    baselines = _positions(whole, _edges(whole, dates), n)
     return Network(dates, baselines, edges, group)
+
+
+def _edges(ifgs: xr.Dataset, dates: Dates) -> npt.NDArray[np.intp]:
+    return np.column_stack([np.searchsorted(dates, ifgs[c].values) for c in ("reference", "secondary")])
+
+
+def _parts(edges: npt.NDArray[np.intp], n: int) -> npt.NDArray[np.intp]:
+    graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+
+
+def _positions(ifgs: xr.Dataset, edges: npt.NDArray[np.intp], n: int) -> npt.NDArray[np.float64]:
+    differences = np.asarray(ifgs["perpendicular_baseline"].values, float)
+    if not np.isfinite(differences).all():
+        return np.full(n, np.nan)
+    rows = np.arange(len(edges))
+    design = np.zeros((len(edges), n))
+    design[rows, edges[:, 1]] = 1.0
+    design[rows, edges[:, 0]] -= 1.0
+    baselines = np.linalg.lstsq(design, differences, rcond=None)[0]
+    group = _parts(edges, n)
+    for part in np.unique(group):
+        members = np.flatnonzero(group == part)
+        baselines[members] -= baselines[members[0]]
+    return np.asarray(baselines)
 
 
 def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str = "auto") -> hv.Overlay:
@@ -154,7 +169,7 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
             xlabel="acquisition",
             ylabel="perpendicular baseline, m" if known else "baselines unknown",
             **({} if known else {"yticks": [(0.0, "")]}),
-            padding=0.06,
+            padding=(0.04, 0.12),
         )
     )
 
@@ -212,7 +227,8 @@ def _names(solved: Network, heights: npt.NDArray[np.float64]) -> hv.Labels:
     import holoviews as hv
 
     at = heights[np.isin(solved.dates, solved.isolated)]
-    words = [str(d.astype("datetime64[D]")) for d in solved.isolated]
+    # Upright, with a gap to the dot, so that neighbours in time do not run into each other.
+    words = ["   " + str(d.astype("datetime64[D]")) for d in solved.isolated]
     return hv.Labels((solved.isolated, at, words), ["time", "baseline"], "date").opts(
-        text_font_size="9pt", text_color="#d4001a", text_baseline="bottom", yoffset=0.0
+        text_font_size="9pt", text_color="#d4001a", angle=90, text_align="left", text_baseline="middle"
     )

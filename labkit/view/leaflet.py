@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     import leafmap.leafmap as leafmap
 
 #: Columns that the box in the corner does not repeat: the map itself shows them, or they mean nothing to a person.
-_NOT_SHOWN = ("xmin", "ymin", "xmax", "ymax")
+_NOT_SHOWN = ("xmin", "ymin", "xmax", "ymax", "member_boxes")
+
+#: Columns of a merged landslide that say, true or false, what it was seen in.
+_SUPPORT = ("azimuth", "range", "ascending", "descending")
+
+DENSITY_LAYER = "landslide density"
+
+#: Width and height of a notebook's map, px, and the share of it that the content fills at first.
+_USUAL_SIZE = (950.0, 600.0)
+_FILL = 0.92
 
 
 def map(
@@ -78,14 +88,16 @@ def map(
         )
     west, south, _, _ = np.min(bounds, axis=0)
     _, _, east, north = np.max(bounds, axis=0)
-    shown = _empty_map(basemap, height, ((south + north) / 2, (west + east) / 2), max(east - west, north - south))
+    shown = _empty_map(basemap, height, (west, south, east, north))
 
     import ipyleaflet
     import ipywidgets
 
     legend = []
     for name, (picture, colour_map, low, high, words) in pictures.items():
-        rgba = overlay.coloured(picture.values, colour_map, low, high, opacity=0.75)
+        # The gradient shows through the density above it.
+        opacity = 0.45 if density is not None and gradients is not None and name == DENSITY_LAYER else 0.8
+        rgba = overlay.coloured(picture.values, colour_map, low, high, opacity)
         west_, south_, east_, north_ = picture.bounds
         place = ((south_, west_), (north_, east_))
         shown.add(ipyleaflet.ImageOverlay(url=overlay.png_uri(rgba), bounds=place, name=name))
@@ -98,7 +110,6 @@ def map(
     shown.add(ipyleaflet.WidgetControl(widget=ipywidgets.HTML(_legend(legend)), position="bottomright"))
     shown.add(ipyleaflet.WidgetControl(widget=info, position="topright"))
     shown.add(ipyleaflet.LayersControl(position="topright", collapsed=True))
-    shown.fit_bounds([[south, west], [north, east]])
     return shown
 
 
@@ -123,18 +134,35 @@ def _pictures(
     if density is not None:
         top = float(density.max()) or 1.0
         picture = overlay.from_density(density.where(density > 0.01 * top))
-        pictures["landslide density"] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
+        pictures[DENSITY_LAYER] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
     return pictures
 
 
-def _empty_map(basemap: str | None, height: str, centre: tuple[float, float], span: float) -> leafmap.Map:
+def _empty_map(basemap: str | None, height: str, bounds: overlay.Bounds) -> leafmap.Map:
     import leafmap.leafmap as leafmap
 
-    # What the browser would show before it fits the bounds; 360 degrees are one tile of 256 px at zoom 0.
-    zoom = int(np.clip(np.log2(360 / max(span, 1e-3)) + 0.5, 1, 16))
-    plain = {"draw_control": False, "toolbar_control": False, "search_control": False}
-    shown = leafmap.Map(center=list(centre), zoom=zoom, height=height, zoom_snap=0.25, **plain)
-    shown.clear_layers()
+    west, south, east, north = bounds
+    low, high = (float(np.arctanh(np.sin(np.radians(v)))) for v in (south, north))
+    tall = float(height.removesuffix("px")) if height.endswith("px") else _USUAL_SIZE[1]
+    # At zoom 0 the world is 256 px wide. A notebook's width is not known to the kernel; asking the browser to fit the
+    # bounds takes several round trips, which fail when the notebook is read without a kernel.
+    wide_zoom = np.log2(_FILL * _USUAL_SIZE[0] / 256 * 360 / max(east - west, 1e-4))
+    tall_zoom = np.log2(_FILL * tall / 256 * 2 * np.pi / max(high - low, 1e-6))
+    zoom = float(np.clip(np.floor(min(wide_zoom, tall_zoom) * 4) / 4, 1, 17))
+    middle = float(np.degrees(np.arcsin(np.tanh((low + high) / 2))))
+    with warnings.catch_warnings():
+        # leafmap hands its own options on to ipyleaflet, which does not know them and says so.
+        warnings.filterwarnings("ignore", r"Passing unrecognized arguments to super\(Map\)", DeprecationWarning)
+        shown = leafmap.Map(
+            center=[middle, (west + east) / 2],
+            zoom=zoom,
+            zoom_snap=0.25,
+            height=height,
+            draw_control=False,
+            toolbar_control=False,
+            search_control=False,
+        )
+    shown.layers = ()
     if basemap is not None:
         shown.add_basemap(basemap)
     return shown
@@ -173,6 +201,9 @@ def _vectors(name: str, table: gpd.GeoDataFrame, info: Any) -> Any:
 def _words(name: str, row: dict[Any, Any]) -> str:
     """What the corner says about one feature; names come from files, so they are escaped."""
     lines = [f"<b>{html.escape(name.removesuffix('s') if name != 'counties' else 'county')}</b>"]
+    support = [c for c in _SUPPORT if row.get(c) is True]
+    if support:
+        row = {"support": support} | {c: v for c, v in row.items() if c not in _SUPPORT}
     for column, value in row.items():
         if isinstance(value, list | tuple | set | np.ndarray):
             value = ", ".join(str(v) for v in value)

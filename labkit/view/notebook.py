@@ -26,14 +26,12 @@ def ready() -> None:
     if _loaded:
         return
     import holoviews as hv
-    import panel
     from panel.viewable import Viewable
 
     if in_kernel():
         hv.extension("bokeh", inline=True, logo=False)
-        panel.config.inline = True
     else:
-        import holoviews.plotting.bokeh  # noqa: F401  (the import is what registers the back end)
+        import holoviews.plotting.bokeh
 
         hv.Store.set_current_backend("bokeh")
     # holoviews leaves four style sheets of every figure on the network even when scripts are inline.
@@ -43,7 +41,7 @@ def ready() -> None:
 
 def _write_styles_in(viewable: Any, root: Any, changed: Any = None, old_models: Any = None) -> None:
     """Put the text of panel's own style sheets in the place of their addresses."""
-    from bokeh.models import UIElement
+    from bokeh.models.ui import UIElement
     from panel.io.notebook import patch_inline_stylesheets
 
     for model in root.select({"type": UIElement}):

@@ -38,8 +38,9 @@ def gradients(
     limit : float
         The ends of the colour bar, rad, > 0: ± 4 rad as in the first paper.
     labels, detections : geopandas.GeoDataFrame, optional
-        Boxes of people (red) and of a model (blue). Each is drawn on the panel of its ``direction``; merged boxes,
-        whose direction is neither, on both. Boxes of other scenes are left out, and the figure says how many are shown.
+        Boxes of people (red) and of a model (blue). Each is drawn on the panel of its ``direction``; merged landslides
+        on the panels of the directions that support them. Boxes of other scenes are left out, and the figure says how
+        many are shown.
     max_pixels : int
         A panel of more pixels shows averages; zooming in brings back the full resolution as long as the kernel runs.
 
@@ -157,7 +158,10 @@ def boxes_of(
     schema.check_boxes(boxes, name)
     scene = data.attrs.get("scene", "")
     elsewhere = (set(schema.DIRECTIONS) | {"rate"}) - {direction}
-    here = boxes[(boxes["scene"] == scene) & ~boxes["direction"].isin(elsewhere)]
+    # A merged landslide keeps the direction of its best member, and says in columns of their own what it was seen in.
+    merged = direction in boxes.columns and boxes[direction].dtype == bool
+    seen = boxes[direction] if merged else ~boxes["direction"].isin(elsewhere)
+    here = boxes[(boxes["scene"] == scene) & seen]
     words = f"{len(here)} {name[:-1] if len(here) == 1 else name}"
     other = int((boxes["scene"] != scene).sum())
     return here, words + (f" ({other} of other scenes not shown)" if other else "")
@@ -170,7 +174,7 @@ def frame_height(data: xr.Dataset, shape: tuple[int, ...], width: int) -> int:
     if data.attrs.get("geometry") == "radar" and np.isfinite(incidence):
         across = across / np.sin(np.radians(incidence))
     stretch = abs(along / across) if np.isfinite(along) and np.isfinite(across) and across and along else 1.0
-    return int(np.clip(width * stretch * shape[0] / shape[1], *_HEIGHTS))
+    return round(float(np.clip(width * stretch * shape[0] / shape[1], *_HEIGHTS)))
 
 
 @dataclass(frozen=True)
@@ -223,19 +227,29 @@ def _panel(
 
     def image(x_range: Any = None, y_range: Any = None) -> hv.Image:
         part = pixels.shown(data, layers, rows=y_range, cols=x_range, max_pixels=max_pixels)
-        return hv.Image((part.xs, part.ys, *part.arrays.values()), ["x", "y"], list(part.arrays)).opts(**options)
+        left, top, right, bottom = part.bounds
+        # The first row of an array is the one at the greater y for holoviews; the axis is then turned over.
+        stack = np.dstack(list(part.arrays.values()))[::-1]
+        drawn = hv.Image(stack, ["x", "y"], list(part.arrays), bounds=(left, top, right, bottom))
+        return drawn.opts(**options)
 
-    if shape[0] * shape[1] > max_pixels and notebook.in_kernel():
-        drawn: Any = hv.DynamicMap(image, streams=[hv.streams.RangeXY()])
+    notes = []
+    if shape[0] * shape[1] > max_pixels:
+        step = pixels.shown(data, layers, max_pixels=max_pixels).step
+        live = notebook.in_kernel()
+        notes.append((f"means of {step} × {step} px" + (": zoom in for each" if live else ""), "#555555"))
+        drawn: Any = hv.DynamicMap(image, streams=[hv.streams.RangeXY()]) if live else image()
     else:
         drawn = image()
-    notes = []
     for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
         here, words = boxes_of(boxes, name, data, on)
         if here is not None:
             drawn = drawn * _rectangles(here, colour)
             notes.append((words, colour))
-    return drawn.opts(hv.opts.Overlay(hooks=[_notes_hook(notes)])) if notes else drawn
+    hooks = [_notes_hook(notes)]
+    return drawn.opts(
+        hv.opts.Overlay(hooks=hooks) if labels is not None or detections is not None else hv.opts.Image(hooks=hooks)
+    )
 
 
 def _options(data: xr.Dataset, shape: tuple[int, ...], style: _Style) -> dict[str, Any]:
@@ -263,6 +277,8 @@ def _options(data: xr.Dataset, shape: tuple[int, ...], style: _Style) -> dict[st
             "title_text_font_size": "10pt",
         },
         "clabel": f"{style.unit}  ·  {style.ends}",
+        "xlim": (0, shape[1]),
+        "ylim": (0, shape[0]),
         "invert_yaxis": True,
         "frame_width": style.width,
         "frame_height": frame_height(data, shape, style.width),

@@ -19,11 +19,14 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Shown:
-    """Part of an image at the resolution of a screen: ``arrays`` (y, x) by name, and the centres of their pixels."""
+    """Part of an image at the resolution of a screen.
 
-    ys: npt.NDArray[np.float64]
-    xs: npt.NDArray[np.float64]
+    ``arrays`` (y, x) by name; ``bounds`` = left, top, right, bottom of their outer edges in pixels of the image, which
+    reach beyond it where its size is no multiple of ``step``, the edge of a block in pixels.
+    """
+
     arrays: dict[str, Array]
+    bounds: tuple[float, float, float, float]
     step: int
 
 
@@ -68,11 +71,11 @@ def shown(
     step = max(1, int(np.ceil(np.sqrt((bottom - top) * (right - left) / max_pixels))))
     window = {"y": slice(top, bottom), "x": slice(left, right)}
     arrays = {name: _block_mean(np.asarray(layer.isel(window), np.float32), step) for name, layer in layers.items()}
-    # The last block of an axis may be cut; its centre is then that of the pixels it holds.
-    ys, xs = _centres(top, bottom, step), _centres(left, right, step)
+    ys, xs = (np.arange(a, b, step, dtype=np.float64) + step / 2 for a, b in ((top, bottom), (left, right)))
     if geo.has_lonlat(data):
         arrays["lon"], arrays["lat"] = _places(data, ys, xs)
-    return Shown(ys, xs, arrays, step)
+    bounds = (float(left), float(top), float(xs[-1] + step / 2), float(ys[-1] + step / 2))
+    return Shown(arrays, bounds, step)
 
 
 def _clipped(span: tuple[float, float] | None, length: int) -> tuple[int, int]:
@@ -81,11 +84,6 @@ def _clipped(span: tuple[float, float] | None, length: int) -> tuple[int, int]:
     low, high = sorted(span)
     start = int(np.clip(np.floor(low), 0, length - 1))
     return start, int(np.clip(np.ceil(high), start + 1, length))
-
-
-def _centres(start: int, stop: int, step: int) -> npt.NDArray[np.float64]:
-    edges = np.append(np.arange(start, stop, step), stop).astype(float)
-    return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
 def _block_mean(values: Array, step: int) -> Array:
@@ -103,7 +101,8 @@ def _block_mean(values: Array, step: int) -> Array:
 def _places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.float64]) -> tuple[Array, Array]:
     if "lon" in data.coords and data["lon"].ndim == 2:
         # The table itself, holes and all: an extrapolated place under the pointer would look like a known one.
-        at = {"y": ys.astype(int), "x": xs.astype(int)}
+        rows, cols = data["lon"].shape
+        at = {"y": np.minimum(ys, rows - 1).astype(int), "x": np.minimum(xs, cols - 1).astype(int)}
         return tuple(np.asarray(data[c].isel(at), np.float32) for c in ("lon", "lat"))  # type: ignore[return-value]
     lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(ys, xs, indexing="ij"))
     return lon.astype(np.float32), lat.astype(np.float32)

@@ -1,0 +1,112 @@
+"""Figures in a real JupyterLab in a real Chromium: drawn, coloured, and asking nothing of the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from browser import colours_in, run_notebook_in_browser, shares_of_red_and_blue
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SCENE = """
+import sys
+sys.path.insert(0, {tests!r})
+import labkit as lk
+from couplet_scene import couplet_gradients, couplet_boxes, small_network
+from labkit import maps
+gradients = couplet_gradients({rows}, {cols})
+boxes = couplet_boxes(gradients)
+"""
+
+pytestmark = pytest.mark.browser
+
+
+def notebook(folder: Path, *cells: str, rows: int = 240, cols: int = 320) -> Path:
+    first = SCENE.format(tests=str(ROOT / "tests"), rows=rows, cols=cols)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in (first, *cells)])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = folder / "figures.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+def test_gradients_network_and_map_are_drawn_without_a_network(tmp_path):
+    path = notebook(
+        tmp_path,
+        "lk.view.gradients(gradients, labels=boxes, detections=boxes.iloc[:1])",
+        "lk.view.network(small_network())",
+        "lk.view.map(boxes, lk.density(boxes, cell_m=200, bandwidth_m=800), gradients=gradients)",
+    )
+    words: list[str] = []
+
+    def point_at_the_first_couplet(page: Any) -> None:
+        figure = page.locator(".bk-Figure").first
+        figure.scroll_into_view_if_needed()
+        frame = figure.bounding_box()
+        page.mouse.move(frame["x"] + frame["width"] * 0.7, frame["y"] + frame["height"] * 0.3, steps=3)
+        page.wait_for_timeout(800)
+        figure.screenshot(path=ROOT / "test-output" / "view" / "hover.png")
+        words.extend(page.locator(".bk-Tooltip, .bk-tooltip-content").all_inner_texts())
+
+    seen = run_notebook_in_browser(path, ROOT / "test-output" / "view", 180, then=point_at_the_first_couplet)
+    assert seen.errors == []
+    assert seen.outside_requests == []
+    assert (seen.figures, seen.maps, seen.executed) == (3, 1, 4)
+    for picture in seen.pictures("figure")[:2]:
+        red, blue = shares_of_red_and_blue(picture)
+        assert red > 0.01 and blue > 0.01, f"{picture} must show red and blue, instead {red:.3%} and {blue:.3%}"
+    assert colours_in(seen.pictures("figure")[2]) > 100
+    red, blue = shares_of_red_and_blue(seen.pictures("map")[0])
+    assert red > 0.002 and blue > 0.002
+    pointed = " ".join(words)
+    assert "rad" in pointed and "standard error" in pointed and "lon, lat" in pointed
+    assert not list(tmp_path.glob("*browser*")), "the copy that was run is removed"
+
+
+def test_zooming_into_a_large_scene_brings_back_its_full_resolution(tmp_path):
+    path = notebook(
+        tmp_path,
+        "lk.view.gradients(gradients, max_pixels=10_000)",
+        # The kernel reports what it last drew, so that the zoom is seen from its side too.
+        "from labkit.view import pixels\nsteps = []\nwhole = pixels.shown\ndef noted(*a, **k):\n"
+        "    part = whole(*a, **k)\n    steps.append(part.step)\n    return part\npixels.shown = noted",
+        rows=600,
+        cols=800,
+    )
+    steps: list[int] = []
+
+    def zoom(page: Any) -> None:
+        figure = page.locator(".bk-Figure").first
+        figure.scroll_into_view_if_needed()
+        frame = figure.bounding_box()
+        page.mouse.move(frame["x"] + 200, frame["y"] + 150)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + 230, frame["y"] + 180, steps=5)
+        page.mouse.up()
+        page.wait_for_timeout(3000)
+        figure.screenshot(path=ROOT / "test-output" / "view" / "zoomed.png")
+        ask = (
+            "async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
+            " const f = k.requestExecute({code: '', user_expressions: {s: 'steps'}}); const r = await f.done;"
+            " return r.content.user_expressions.s.data['text/plain']; }"
+        )
+        steps.extend(int(s) for s in page.evaluate(ask).strip("[]").split(",") if s.strip())
+
+    seen = run_notebook_in_browser(path, ROOT / "test-output" / "view-zoom", 180, then=zoom)
+    assert seen.errors == [] and seen.figures == 2
+    assert min(steps) == 1
+
+
+def test_a_cell_that_fails_and_a_page_that_calls_home_are_reported(tmp_path):
+    path = notebook(
+        tmp_path,
+        "from IPython.display import HTML\nHTML('<img src=\"https://example.org/pixel.png\">')",
+        "1 / 0",
+    )
+    seen = run_notebook_in_browser(path, ROOT / "test-output" / "view-errors", 120)
+    assert set(seen.outside_requests) == {"https://example.org/pixel.png"}
+    assert any("ZeroDivisionError" in e for e in seen.errors)
+    assert seen.executed == 3
