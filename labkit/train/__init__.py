@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Read once, when OpenMP is loaded with torch. Its threads otherwise wait for each other in a busy loop, which, on cores
+# they share with JupyterLab, browsers and other notebooks, makes training several times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "fit": "fitting",

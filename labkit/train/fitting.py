@@ -183,9 +183,10 @@ class BestWeights(Callback):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from what a person cannot act on: tips, and a wish for more workers.
+    """Keep Lightning from what a person cannot act on: tips, a word that torch has renamed, and two wishes.
 
-    Windows are cut from arrays in memory, so that more processes would only copy them.
+    Windows are cut from arrays in memory, so that more worker processes would only copy them; no validation chips is
+    allowed.
     """
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
@@ -193,6 +194,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
             yield
     finally:

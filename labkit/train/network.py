@@ -18,12 +18,12 @@ PRIOR_SCORE = 0.01
 
 
 class ConvBlock(nn.Sequential):
-    """Convolution, group normalization (the same in training and in use, whatever the batch), SiLU."""
+    """Convolution, batch normalization, SiLU."""
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.GroupNorm(math.gcd(outputs, 8), outputs),
+            nn.BatchNorm2d(outputs),
             nn.SiLU(inplace=True),
         )
 

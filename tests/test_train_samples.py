@@ -1,0 +1,143 @@
+import couplets
+import numpy as np
+import pytest
+import shapely
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labkit import LabkitError, schema
+from labkit.train.samples import Reader, by_scene, clip_boxes, make_samples, scale
+
+BUMPS = np.array([[40.0, 30.0, 6.0, 5.0, 30.0], [80.0, 96.0, 5.0, 8.0, -30.0]])
+SHAPE = (128, 160)
+
+
+@pytest.fixture
+def scene():
+    return couplets.gradients(SHAPE, BUMPS)
+
+
+def test_each_chip_gives_a_sample_for_azimuth_and_one_for_range(scene):
+    chips = couplets.chips(scene, 64)
+    samples = make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3)
+    assert len(samples) == 2 * len(chips)
+    assert {(s.chip_id, s.direction) for s in samples} == {(c, d) for c in chips.chip_id for d in schema.DIRECTIONS}
+
+
+def test_a_label_lands_on_its_chip_in_the_pixels_of_the_chip(scene):
+    labels = couplets.truth(scene, BUMPS)
+    chips = couplets.chips(scene, 64)
+    [sample] = [s for s in make_samples(chips, scene, labels, 0.3) if (s.row, s.col, s.direction) == (0, 0, "range")]
+    own = labels[labels.direction == "range"].iloc[0]
+    np.testing.assert_allclose(sample.boxes, [[own.xmin, own.ymin, own.xmax, own.ymax]])
+
+
+boxes = st.tuples(st.floats(-80, 80), st.floats(-80, 80), st.floats(1, 60), st.floats(1, 60)).map(
+    lambda b: [b[0], b[1], b[0] + b[2], b[1] + b[3]]
+)
+
+
+@given(st.lists(boxes, max_size=6), st.floats(0.01, 1.0))
+def test_clipping_agrees_with_shapely(given_boxes, min_inside):
+    kept, cut = clip_boxes(given_boxes, 64, min_inside)
+    window = shapely.box(0, 0, 64, 64)
+    shapes = [shapely.box(*b) for b in given_boxes]
+    inside = [s.intersection(window).area / s.area for s in shapes]
+    # shares that lie on the threshold to the last digit may fall either way
+    if all(abs(share - limit) > 1e-9 for share in inside for limit in (0, min_inside) if share > 0):
+        expected = [
+            s.intersection(window).bounds for s, share in zip(shapes, inside, strict=True) if share > min_inside
+        ]
+        np.testing.assert_allclose(kept, np.reshape(expected, (-1, 4)))
+        assert len(cut) == sum(0 < share < min_inside for share in inside)
+
+
+def test_a_label_with_another_word_neither_teaches_nor_counts(scene):
+    labels = couplets.truth(scene, BUMPS)
+    labels.loc[0, "label"] = "unsure"
+    chips = couplets.chips(scene, 64)
+    [sample] = [s for s in make_samples(chips, scene, labels, 0.3) if (s.row, s.col, s.direction) == (0, 0, "azimuth")]
+    assert len(sample.boxes) == 0 and len(sample.ignored) == 1
+
+
+def test_images_come_at_the_reference_whatever_the_stack(scene):
+    other = scene.copy(deep=True)
+    other["gradient"] = other["gradient"] * np.float32(0.25)
+    other.attrs |= {"ground_spacing": 80.0, "sum_temporal_baseline": 2.5}
+    labels = couplets.truth(scene, BUMPS)
+    [first, *_] = make_samples(couplets.chips(scene, 64), scene, labels, 0.3)
+    # a quarter of the gradient, at twice the spacing and an eighth of the time: the same ground
+    np.testing.assert_allclose(Reader(scene).read(first), Reader(other).read(first), rtol=1e-6)
+    expected = schema.at_reference(other).sel(direction="azimuth").values[:64, :64]
+    np.testing.assert_allclose(Reader(other).read(first), expected, rtol=1e-6)
+
+
+def test_a_chip_beyond_the_edge_reads_no_data(scene):
+    chips = couplets.chips(scene, 64)
+    chips.loc[0, ["row", "col"]] = [100, 120]
+    [first, *_] = make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3)
+    image = Reader(scene).read(first)
+    assert np.isfinite(image[:28, :40]).all() and np.isnan(image[28:]).all() and np.isnan(image[:, 40:]).all()
+
+
+def test_reading_is_lazy_and_happens_once():
+    import dask.array
+
+    read = []
+
+    def block(block_info=None):
+        read.append(block_info[None]["chunk-location"])
+        return np.ones((1, 32, 32), np.float32)
+
+    values = dask.array.map_blocks(block, chunks=((1, 1), (32,) * 4, (32,) * 5), dtype=np.float32)
+    lazy = couplets.gradients(SHAPE, BUMPS).assign(gradient=(("direction", "y", "x"), values))
+    labels = couplets.truth(lazy, BUMPS)
+    [first, *_] = make_samples(couplets.chips(lazy, 64), lazy, labels, 0.3)
+    reader = Reader(lazy)
+    read.clear()
+    reader.read(first)
+    assert len(read) == 4
+    reader.read(first)
+    assert len(read) == 4
+
+
+def test_scaling_clips_at_four_rad_and_fills_no_data_with_zero():
+    np.testing.assert_array_equal(scale([[-8, -4, 1, 4, 9, np.nan]], "gradients"), [[-1, -1, 0.25, 1, 1, 0]])
+    np.testing.assert_array_equal(scale([[-80, 25, np.nan]], "rates"), [[-1, 0.5, 0]])
+
+
+def test_rates_give_one_sample_for_each_chip():
+    rates = xr.Dataset({"rate": (("y", "x"), np.ones((64, 64), np.float32))}, attrs={"scene": "rates"})
+    labels = schema.boxes_table(
+        {"scene": ["rates"], "direction": ["rate"], "xmin": [4], "ymin": [5], "xmax": [20], "ymax": [22]}
+    )
+    [sample] = make_samples(couplets.chips(rates, 64), rates, labels, 0.3)
+    assert sample.direction == "rate" and sample.boxes.tolist() == [[4, 5, 20, 22]]
+    assert Reader(rates).kind == "rates" and Reader(rates).read(sample).max() == 1
+
+
+def test_scenes_are_found_by_their_id_however_they_come(scene):
+    other = couplets.gradients(SHAPE, BUMPS, scene="other")
+    for given_scenes in ([scene, other], {"ascending": scene, "descending": other}, iter([scene, other])):
+        assert list(by_scene(given_scenes)) == ["formula", "other"]
+    assert list(by_scene(scene)) == ["formula"]
+
+
+def test_scenes_that_cannot_be_told_apart_are_refused(scene):
+    with pytest.raises(LabkitError, match="scenes must each have an attribute 'scene' of their own"):
+        by_scene([scene, scene])
+    with pytest.raises(LabkitError, match="scenes must hold at least one"):
+        by_scene([])
+
+
+def test_gradients_and_rates_do_not_mix(scene):
+    rates = xr.Dataset({"rate": (("y", "x"), np.ones((64, 64), np.float32))}, attrs={"scene": "rates"})
+    with pytest.raises(LabkitError, match="scenes must be all gradients or all rates"):
+        by_scene([scene, rates])
+
+
+def test_a_chip_of_an_unknown_scene_is_named(scene):
+    chips = couplets.chips(scene, 64).assign(scene="elsewhere")
+    with pytest.raises(LabkitError, match="missing: .*elsewhere"):
+        make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3)

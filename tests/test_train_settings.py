@@ -1,0 +1,55 @@
+import dataclasses
+
+import pytest
+
+from labkit import LabkitError
+from labkit.train.settings import DetectorSettings, FitSettings
+
+ANCHORS = (((10.0, 10.0),), ((30.0, 30.0),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("crop", 16),
+        ("batch_size", 0),
+        ("draws", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -1.0),
+        ("background", 1.0),
+        ("min_inside", 0.0),
+        ("patience", -1),
+    ],
+)
+def test_a_fit_setting_out_of_its_bounds_is_refused_by_name(name, value):
+    with pytest.raises(LabkitError, match=f"{name} must be .* instead got {name}="):
+        FitSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", ""),
+        ("kind", "phase"),
+        ("size", 8),
+        ("width", 0),
+        ("nms_iou", 0.0),
+        ("anchors", ()),
+        ("anchors", (((0.0, 5.0),),)),
+    ],
+)
+def test_a_detector_setting_out_of_its_bounds_is_refused_by_name(name, value):
+    good = {"name": "d", "kind": "gradients", "size": 416, "anchors": ANCHORS}
+    with pytest.raises(LabkitError, match=f"{name} must be"):
+        DetectorSettings(**good | {name: value})
+
+
+def test_settings_cannot_be_changed_afterwards():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        FitSettings().crop = 64  # type: ignore[misc]
+
+
+def test_a_network_sees_four_rad_or_fifty_mm_per_year_as_one():
+    limits = {kind: DetectorSettings("d", kind, 416, ANCHORS).limit for kind in ("gradients", "rates")}
+    assert limits == {"gradients": 4.0, "rates": 50.0}
