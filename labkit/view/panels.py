@@ -69,7 +69,8 @@ def gradients(
     panels = []
     for direction in map(str, gradients["direction"].values):
         shown = {"value": gradients["gradient"].sel(direction=direction, drop=True)}
-        if "standard_error" in gradients:
+        # A stack of one pair has no spread and so no error anywhere.
+        if "standard_error" in gradients and bool(gradients["standard_error"].notnull().any()):
             shown["error"] = gradients["standard_error"].sel(direction=direction, drop=True)
         style = _Style(
             title=f"Phase gradient along {direction}",

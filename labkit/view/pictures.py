@@ -117,7 +117,7 @@ def save_map_png(
     """
     path = _checked(path)
     crs, (west, south, east, north) = _frame(detections, density)
-    figure = _figure(8.0, float(np.clip(6.5 * (north - south) / (east - west), 3.5, 11.0)) + 1.2, dpi)
+    figure = _figure(8.0, float(np.clip(6.3 * (north - south) / (east - west), 3.0, 11.0)) + 0.8, dpi)
     axis = figure.subplots()
     if density is not None:
         top = float(density.max()) or 1.0
@@ -134,7 +134,9 @@ def save_map_png(
             table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(crs).plot(ax=axis, aspect=None, **style)
     if counties is not None and county_name in counties.columns:
         _name_counties(axis, counties.to_crs(crs).clip((west, south, east, north)), county_name)
-    axis.set(xlim=(west, east), ylim=(south, north), aspect="equal", xlabel="easting, km", ylabel="northing, km")
+    axis.set(xlim=(west, east), ylim=(south, north), aspect="equal")
+    axis.set_xlabel("easting, km", fontsize=10)
+    axis.set_ylabel("northing, km", fontsize=10)
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.0f}")
     axis.set_title(title if title is not None else f"{0 if detections is None else len(detections)} landslides")
