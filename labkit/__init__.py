@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, train, view
     from labkit.chip import make_chips, split_chips
     from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
-    from labkit.maps import density, write_detections
+    from labkit.maps import write_detections
+    from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
     from labkit.stack import multilook, select_pairs, stack_gradients
     from labkit.train import load_detector

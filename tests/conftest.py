@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench_fixtures import demo_folder
+from hypothesis import settings
 from label_studio_fixture import (
     couplet_scene,
     fresh_home,
@@ -29,6 +30,10 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A deadline would measure the machine, not the code; every run tries the same examples.
+settings.register_profile("labkit", deadline=None, derandomize=True)
+settings.load_profile("labkit")
 
 
 @pytest.fixture(scope="session")

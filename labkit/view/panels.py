@@ -201,10 +201,12 @@ def headline(data: xr.Dataset) -> str:
     """Say in one line which scene this is and how it was stacked."""
     attributes = data.attrs
     words = [str(attributes.get("scene", ""))]
-    if attributes.get("n_pairs"):
-        words.append(f"{int(attributes['n_pairs'])} pairs")
-    if np.isfinite(attributes.get("sum_temporal_baseline", np.nan)):
-        words.append(f"{float(attributes['sum_temporal_baseline']):.1f} yr in sum")
+    pairs = int(attributes.get("n_pairs", 0))
+    if pairs:
+        words.append(f"{pairs} pairs" if pairs > 1 else "1 pair")
+    years = float(attributes.get("sum_temporal_baseline", np.nan))
+    if np.isfinite(years):
+        words.append(f"{years:.1f} yr in sum" if years >= 1 else f"{years * schema.DAYS_PER_YEAR:.0f} days in sum")
     if attributes.get("estimator"):
         words.append(f"estimator {attributes['estimator']}")
     return " · ".join(w for w in words if w)
