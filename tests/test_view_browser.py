@@ -87,7 +87,7 @@ def test_zooming_into_a_large_scene_brings_back_its_full_resolution(tmp_path):
         page.mouse.move(frame["x"] + 230, frame["y"] + 180, steps=5)
         page.mouse.up()
         page.wait_for_timeout(3000)
-        figure.screenshot(path=ROOT / "test-output" / "view" / "zoomed.png")
+        figure.screenshot(path=ROOT / "test-output" / "view-zoom" / "zoomed.png")
         ask = (
             "async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
             " const f = k.requestExecute({code: '', user_expressions: {s: 'steps'}}); const r = await f.done;"
