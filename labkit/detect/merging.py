@@ -77,8 +77,9 @@ def merge_detections(
         return _empty()
     metres, crs = _on_the_ground(members)
     group = _groups(members, metres, min_giou, max_distance_m)
-    rows = [_landslide(members[group == k], metres[group == k], crs) for k in range(group.max() + 1)]
+    rows = [_landslide(landslide) for _, landslide in members.groupby(group)]
     columns: dict[str, object] = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["geometry"] = _envelopes(members, metres, crs, group)
     merged = schema.boxes_table(columns)
     return merged.sort_values(["score", *_IDENTITY[:-2]], ascending=[False] + [True] * 6, ignore_index=True)
 
@@ -139,12 +140,11 @@ def _groups(members: gpd.GeoDataFrame, metres: Array, min_giou: float, max_dista
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
-def _landslide(members: gpd.GeoDataFrame, metres: Array, crs: object) -> dict[str, object]:
+def _landslide(members: gpd.GeoDataFrame) -> dict[str, object]:
     best = members.iloc[int(members["score"].to_numpy().argmax())]
     own = members[members["scene"] == best["scene"]]
     row: dict[str, object] = {name: best[name] for name in ("scene", "direction", "label", "score", "model")}
     row |= {"xmin": own["xmin"].min(), "ymin": own["ymin"].min(), "xmax": own["xmax"].max(), "ymax": own["ymax"].max()}
-    row["geometry"] = _envelope(members, metres, crs)
     row |= {word: bool((members[column] == value).any()) for word, (column, value) in SUPPORT.items()}
     row["members"] = len(members)
     row["member_boxes"] = "; ".join(
@@ -153,11 +153,19 @@ def _landslide(members: gpd.GeoDataFrame, metres: Array, crs: object) -> dict[st
     return row
 
 
-def _envelope(members: gpd.GeoDataFrame, metres: Array, crs: object) -> shapely.Geometry | None:
-    if len(members) == 1 or crs is None:
-        return members.geometry.iloc[0] if len(members) == 1 else None
-    around = shapely.box(*metres[:, :2].min(axis=0), *metres[:, 2:].max(axis=0))
-    return gpd.GeoSeries([around], crs=crs).to_crs(geo.WGS84).iloc[0]
+def _envelopes(
+    members: gpd.GeoDataFrame, metres: Array, crs: object, group: npt.NDArray[np.int32]
+) -> list[shapely.Geometry | None]:
+    """Give the lon/lat polygon of each group: of one member its own, of several their envelope in metres."""
+    own = members.geometry.to_numpy()
+    alone = np.bincount(group) == 1
+    if crs is None:
+        around = np.full(len(alone), None)
+    else:
+        bounds = pd.DataFrame(metres).groupby(group).agg({0: "min", 1: "min", 2: "max", 3: "max"}).to_numpy()
+        around = gpd.GeoSeries(shapely.box(*bounds.T), crs=crs).to_crs(geo.WGS84).to_numpy()
+    first = np.unique(group, return_index=True)[1]
+    return list(np.where(alone, own[first], around))
 
 
 def _empty() -> gpd.GeoDataFrame:
