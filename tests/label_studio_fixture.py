@@ -41,11 +41,8 @@ def label_studio_environment() -> Path:
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return Path(named).absolute()
-    checkout = ROOT / ".labkit"
-    if (checkout / "label-studio-env" / "bin" / "label-studio").is_file():
-        return checkout / "label-studio-env"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LABKIT_HOME", str(checkout))
+        patch.setenv("LABKIT_HOME", str(ROOT / ".labkit"))
         return ensure_environment().parents[1]
 
 

@@ -121,7 +121,8 @@ def test_nobody_signs_up_without_an_invitation(label_studio):
 def test_secrets_stay_in_their_file(running_label_studio, label_studio):
     kept = home.load_secrets()
     assert (label_studio.token, label_studio.password) == (kept.label_studio_token, kept.password)
-    assert stat.S_IMODE((running_label_studio.home / home.SECRETS_FILE).stat().st_mode) == 0o600
+    assert label_studio.secrets_file == running_label_studio.home / home.SECRETS_FILE
+    assert stat.S_IMODE(label_studio.secrets_file.stat().st_mode) == 0o600
     assert stat.S_IMODE(running_label_studio.home.stat().st_mode) == 0o700
     requests.get(f"{label_studio.url}/user/login/", timeout=30)
     logs = list(running_label_studio.home.glob(f"{LOG_FILE}*"))

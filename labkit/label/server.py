@@ -70,6 +70,11 @@ class LabelServer:
     password: str = field(repr=False)
     _state: Path = field(repr=False)
 
+    @property
+    def secrets_file(self) -> Path:
+        """The file that holds the password, for its owner's eyes alone."""
+        return self._state.with_name(home.SECRETS_FILE)
+
     def stop(self, *, timeout_s: float = 15.0) -> None:
         """Stop the server: ask it to end, and after ``timeout_s`` seconds end its whole process group. Data stay."""
         if _is_alive(self.pid):

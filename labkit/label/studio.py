@@ -106,8 +106,8 @@ class Studio:
             Chips (:mod:`labkit.schema`). ``geometry`` with four corners, clockwise in the image from the upper left,
             lets labels be placed without the scene.
         images : pandas.DataFrame
-            ``chip_id``, ``direction``, ``path`` of the images to show, ``size`` px each
-            (``labkit.chip.write_images``): azimuth and range for each chip, or rate for each.
+            ``chip_id``, ``direction``, ``path`` of the images to show (``labkit.chip.write_images``): azimuth and range
+            for each chip, or rate for each. They show the whole chip, at any scale: boxes are kept in per cent.
         project : str
             Title; made when there is none of that title.
         predictions : geopandas.GeoDataFrame, optional
