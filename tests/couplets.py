@@ -23,6 +23,12 @@ def displacement(shape: tuple[int, int], bumps: np.ndarray) -> np.ndarray:
     return total
 
 
+def forward_difference(field: np.ndarray, axis: int) -> np.ndarray:
+    """The next pixel minus this one; no data in the last."""
+    after = np.full_like(np.take(field, [0], axis=axis), np.nan)
+    return np.diff(field, axis=axis, append=after)
+
+
 def random_bumps(shape: tuple[int, int], count: int, seed: int) -> np.ndarray:
     """Bumps that keep clear of each other and of the edge, with peak gradients of 2 to 4 rad."""
     rng = np.random.default_rng(seed)
@@ -39,13 +45,16 @@ def random_bumps(shape: tuple[int, int], count: int, seed: int) -> np.ndarray:
 
 
 def gradients(shape: tuple[int, int], bumps: np.ndarray, *, scene: str = "formula", seed: int = 0) -> xr.Dataset:
-    """A stack at the reference, on a UTM grid of 40 m, with smooth noise of 0.3 rad and a strip without data."""
+    """A stack at the reference, on a UTM grid of 40 m, with smooth noise of 0.3 rad and a strip without data.
+
+    As in a stack, a pixel holds the next one's phase minus its own.
+    """
     rng = np.random.default_rng(seed)
     field = displacement(shape, bumps)
     parts = []
     for axis in (0, 1):
         noise = gaussian_filter(rng.standard_normal(shape), 1.5)
-        parts.append(np.gradient(field, axis=axis) + 0.3 * noise / noise.std())
+        parts.append(forward_difference(field, axis) + 0.3 * noise / noise.std())
     values = np.stack(parts).astype(np.float32)
     values[:, :, :3] = np.nan
     return xr.Dataset(
@@ -62,6 +71,7 @@ def gradients(shape: tuple[int, int], bumps: np.ndarray, *, scene: str = "formul
             "ground_spacing": schema.REFERENCE_SPACING_M,
             "sum_temporal_baseline": schema.REFERENCE_YEARS,
             "wavelength": 0.0555,
+            "lag": 1,
             "orbit_direction": "ascending",
             "track": "26",
             "phase_sign": -1,

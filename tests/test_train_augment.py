@@ -58,6 +58,26 @@ def test_reversing_and_quickening_are_the_gradients_of_another_amplitude(directi
     np.testing.assert_allclose(image, gradient(other, direction), atol=1e-5)
 
 
+@pytest.mark.parametrize("flip", [flip_y, flip_x])
+@pytest.mark.parametrize("direction", ["azimuth", "range"])
+def test_forward_differences_lie_in_the_mirror_where_their_boxes_say(flip, direction):
+    """The ground is mirrored, and differenced anew as a stack is: pixel i + 1 minus pixel i."""
+    along = 0 if flip is flip_y else 1
+    field = couplets.displacement(SHAPE, BUMP)
+    image, boxes = flip(
+        couplets.forward_difference(field, AXIS[direction]).astype("f4"), box_of(BUMP), direction, lag=1
+    )
+    mirrored = BUMP.copy()
+    mirrored[0, along] = SHAPE[along] - BUMP[0, along]
+    expected = couplets.forward_difference(couplets.displacement(SHAPE, mirrored), AXIS[direction])
+    moved = 1 if AXIS[direction] == along else 0
+    # where the box moved by a pixel, so did the image
+    np.testing.assert_allclose(boxes - box_of(mirrored), [[moved * (k % 2 != along) for k in range(4)]], atol=1e-9)
+    found = np.roll(image, -moved, axis=along)
+    inside = (slice(1, -2), slice(1, -2))
+    np.testing.assert_allclose(found[inside], expected[inside], atol=1e-4)
+
+
 def test_no_data_moves_with_the_ground_and_stays_no_data():
     image = np.ones((4, 6), np.float32)
     image[0, 1] = np.nan

@@ -86,12 +86,11 @@ class RandomWindows(Dataset[Item]):
         row, col = random_corner(sample, edge, rng)
         image = pad_to_multiple(self.reader.read(sample))[row : row + edge, col : col + edge]
         shift = np.array([col, row, col, row], float)
-        boxes, cut = clip_boxes(sample.boxes - shift, edge, self.settings.min_inside)
-        known, partly = clip_boxes(sample.ignored - shift, edge, self.settings.min_inside)
-        everything = np.concatenate([boxes, cut, known, partly])
-        image, everything = random_augmentation(image, everything, sample.direction, rng)
-        taught = len(boxes)
-        return scale(image, self.reader.kind), everything[:taught], everything[taught:], sample.words
+        boxes = np.concatenate([sample.boxes, sample.ignored]) - shift
+        image, boxes = random_augmentation(image, boxes, sample.direction, rng, sample.lag)
+        taught, cut = clip_boxes(boxes[: len(sample.boxes)], edge, self.settings.min_inside)
+        ignored, _ = clip_boxes(boxes[len(sample.boxes) :], edge, 0.0)
+        return scale(image, self.reader.kind), taught, np.concatenate([cut, ignored]), sample.words
 
 
 def random_corner(sample: Sample, edge: int, rng: np.random.Generator) -> tuple[int, int]:

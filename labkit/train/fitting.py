@@ -37,7 +37,7 @@ def fit(
     labels: gpd.GeoDataFrame,
     *,
     out: str | os.PathLike[str] = "results/detector",
-    max_epochs: int = 60,
+    max_epochs: int = 40,
     max_minutes: float = 2.0,
     seed: int = 0,
     settings: FitSettings | None = None,

@@ -22,13 +22,19 @@ Scenes = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
+#: The word of a box about which people could not agree: no landslide to learn, and no background either.
+UNSURE = "unsure"
+
 #: Windows stay in memory, so that an epoch does not read them again, up to this many bytes in all.
 MEMORY_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One direction of one chip. ``boxes`` are the labels clipped to it, in px of the chip; ``ignored`` likewise."""
+    """One direction of one chip. ``boxes`` are the labels clipped to it, in px of the chip; ``ignored`` likewise.
+
+    ``lag`` is the distance of the pixels whose differences the image holds, px; 0 for rates.
+    """
 
     chip_id: str
     scene: str
@@ -38,6 +44,7 @@ class Sample:
     size: int
     boxes: Boxes
     ignored: Boxes
+    lag: int = 0
 
     @property
     def words(self) -> str:
@@ -83,7 +90,8 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
     scenes : Dataset, or iterable or dict of Datasets
         All gradients or all rates.
     labels : geopandas.GeoDataFrame
-        :data:`labkit.schema.BOX_COLUMNS`. Rows whose label is not "landslide" are regions that neither teach nor count.
+        :data:`labkit.schema.BOX_COLUMNS`. Rows labelled "landslide" are taught; "unsure" ones neither teach nor count
+        as background; any other word ("not a landslide") is background.
     min_inside : float
         A label is taught on a chip that holds at least this share of its area; one that is cut further is ignored.
 
@@ -103,9 +111,9 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
         for direction in schema.layers(table[chip.scene]):
             here = labels[(labels["scene"] == chip.scene) & (labels["direction"] == direction)]
             corners = here[_CORNERS].to_numpy(float) - np.array([chip.col, chip.row, chip.col, chip.row], float)
-            certain = (here["label"] == schema.LANDSLIDE).to_numpy()
-            taught, cut = clip_boxes(corners[certain], int(chip.size), min_inside)
-            unsure, _ = clip_boxes(corners[~certain], int(chip.size), 0.0)
+            word = here["label"].to_numpy()
+            taught, cut = clip_boxes(corners[word == schema.LANDSLIDE], int(chip.size), min_inside)
+            unsure, _ = clip_boxes(corners[word == UNSURE], int(chip.size), 0.0)
             samples.append(
                 Sample(
                     str(chip.chip_id),
@@ -116,9 +124,14 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
                     int(chip.size),
                     taught,
                     np.concatenate([cut, unsure]),
+                    _lag(table[chip.scene]),
                 )
             )
     return samples
+
+
+def _lag(data: xr.Dataset) -> int:
+    return int(data.attrs.get("lag", 1)) if schema.is_gradients(data) else 0
 
 
 def clip_boxes(boxes: npt.ArrayLike, size: int, min_inside: float) -> tuple[Boxes, Boxes]:
