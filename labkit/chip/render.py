@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.files import whole
 
 #: The limit of the colours for rates, mm/yr.
 RATE_LIMIT_MM = 40.0
@@ -171,7 +172,6 @@ def _write_png(picture: npt.NDArray[np.uint8], folder: Path, name: str) -> Path:
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
     path = folder / f"{stem}-{hashlib.sha256(picture.tobytes()).hexdigest()[:12]}.png"
     if not path.exists():
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        Image.fromarray(picture).save(partial, format="PNG")
-        partial.replace(path)
+        with whole(path) as partial:
+            Image.fromarray(picture).save(partial, format="PNG")
     return path

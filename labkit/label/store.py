@@ -10,6 +10,7 @@ import pyogrio
 
 from labkit import schema
 from labkit.errors import FileError, LabkitError
+from labkit.files import whole
 
 _SUFFIXES = (".parquet", ".gpkg")
 _LAYER = "labels"
@@ -38,16 +39,11 @@ def save_labels(labels: gpd.GeoDataFrame, path: str | Path) -> Path:
     """
     schema.check_boxes(labels, "labels")
     target = _known(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".part-{target.name}")
-    try:
+    with whole(target) as partial:
         if target.suffix == ".parquet":
             labels.to_parquet(partial, index=False)
         else:
             labels.to_file(partial, layer=_LAYER, driver="GPKG", engine="pyogrio", index=False, geometry_type="Polygon")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from shapely.geometry import Polygon
 
 from labkit.errors import FileError, LabkitError
+from labkit.files import whole
 from labkit.label.config import PANELS
 from labkit.label.convert import Box, clip_box, to_region
 
@@ -82,9 +83,8 @@ def serve_image(source: Path, folder: Path, chip_id: str, direction: str) -> Pat
     content = source.read_bytes()
     target = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', chip_id)}_{direction}.png"
     if not (target.exists() and target.read_bytes() == content):
-        partial = target.with_name(f".{target.name}.part")
-        partial.write_bytes(content)
-        partial.replace(target)
+        with whole(target) as partial:
+            partial.write_bytes(content)
     return target
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,6 +15,7 @@ from rasterio import Affine
 
 from labkit import geo
 from labkit.errors import LabkitError
+from labkit.files import whole
 from labkit.maps.kml import kml_text, write_kmz
 
 
@@ -60,7 +59,7 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
     if repeated:
         raise LabkitError(f"detections must have columns of different names, instead got twice: {repeated}")
     portable = _portable(detections)
-    with _whole(path) as partial:
+    with whole(path) as partial:
         writer(portable, partial)
     return path
 
@@ -81,7 +80,7 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
     cell = float(density.attrs["cell_m"])
     left, top = float(density["x"].values[0]) - cell / 2, float(density["y"].values[0]) + cell / 2
     with (
-        _whole(path) as partial,
+        whole(path) as partial,
         rasterio.open(
             partial,
             "w",
@@ -101,17 +100,6 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
         target.set_band_unit(1, str(density.attrs.get("units", "")))
         target.update_tags(**{k: str(v) for k, v in density.attrs.items() if k not in ("crs", "units")})
     return path
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a place to write to beside ``path``; it becomes ``path`` only when the body ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The file keeps its name inside a folder of its own: GeoPackage and GeoJSON name their layer after it.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        partial = Path(folder) / path.name
-        yield partial
-        partial.replace(path)
 
 
 def _portable(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

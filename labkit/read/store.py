@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
+from labkit.files import whole
 from labkit.schema import check_gradients, check_rates, is_gradients
 
 
@@ -38,17 +39,9 @@ def save_scene(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     if target.suffix != ".nc":
         raise LabkitError(f"path must end in .nc, instead got path={target}")
     scene = check_gradients(data) if is_gradients(data) else check_rates(data)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     packed = {name: {"zlib": True, "complevel": 1} for name, v in scene.variables.items() if v.dtype.kind == "f"}
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            scene.to_netcdf(partial, engine="h5netcdf", encoding=packed)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise FileError(f"{target} must be writable with enough room on its disk, instead got: {error}") from error
+    with whole(target) as partial:
+        scene.to_netcdf(partial, engine="h5netcdf", encoding=packed)
     return target
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import xarray as xr
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.files import whole
 from labkit.view import colours, panels
 
 if TYPE_CHECKING:
@@ -207,11 +207,6 @@ def _name_counties(axis: Axes, counties: gpd.GeoDataFrame, name: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as partial:
         figure.savefig(partial, format="png")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
