@@ -36,6 +36,13 @@ def test_a_case_worked_by_hand():
     assert (result.detections, result.labels) == (4, 4)
 
 
+@pytest.mark.parametrize("found", range(0, 101, 7))
+def test_each_hundredth_of_recall_counts_one_of_the_101_steps(found):
+    labels = [[20 * i, 0, 20 * i + 10, 10] for i in range(100)]
+    result = evaluate(boxes([[*label, 0.9] for label in labels[:found]]), boxes(labels))
+    assert result.ap50 == pytest.approx((found + 1) / 101 if found else 0.0)
+
+
 def test_a_label_is_found_only_once():
     result = evaluate(boxes([[0, 0, 10, 10, 0.9], [0, 0, 10, 9, 0.8]]), boxes(LABELS[:1]))
     assert (result.true_positives, result.false_positives) == (1, 1)

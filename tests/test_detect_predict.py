@@ -120,6 +120,15 @@ def test_each_direction_is_searched_by_itself():
     assert table.direction.tolist() == ["range"]
 
 
+def test_boxes_end_where_the_scene_ends():
+    class Generous(ThresholdDetector):
+        def predict(self, images, score=0.5):
+            return [answer + np.array([-9, -9, 9, 9, 0]) for answer in super().predict(images, score)]
+
+    data = scene([(2, 3, 20, 30)], shape=(25, 35))
+    assert found(data, Generous(64)) == [(0, 0, 25, 35)]
+
+
 def test_the_table_obeys_the_schema_and_lies_on_the_ground():
     data = scene(BLOCKS)
     table = detect_landslides(data, ThresholdDetector(128), 0.1)

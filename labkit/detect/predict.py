@@ -69,7 +69,8 @@ def detect_landslides(
     Notes
     -----
     Gradients reach the detector at the reference of 40 m and 20 years (:func:`labkit.schema.at_reference`), so that
-    one detector serves stacks of any spacing and length. Tiles without a valid pixel are not looked at.
+    one detector serves stacks of any length. It knows landslides by their size in pixels, too: multilook to about the
+    spacing that it was trained at. Tiles without a valid pixel are not looked at; boxes end at the scene's edge.
     """
     kind = "gradients" if schema.is_gradients(data) else "rates"
     if detector.kind != kind:
@@ -90,7 +91,7 @@ def detect_landslides(
         for direction, layer in layers.items():
             boxes, tiles = _search(layer, factor, windows, detector, score, batch_size, bar)
             joined = join_tiles(boxes, tiles, windows, detector.size, shape)
-            found.append(_table(joined, direction, data, detector.name))
+            found.append(_table(_inside(joined, shape), direction, data, detector.name))
     return geo.with_geometry(gpd.GeoDataFrame(pd.concat(found, ignore_index=True), crs=geo.WGS84), data)
 
 
@@ -119,6 +120,14 @@ def _search(
                 tiles.append(np.full(len(answer), i, np.int64))
         bar.update(len(numbers))
     return np.concatenate(boxes), np.concatenate(tiles)
+
+
+def _inside(found: Array, shape: tuple[int, int]) -> Array:
+    """Cut boxes at the scene's edge, beyond which a tile is only padding."""
+    clipped = found.copy()
+    clipped[:, [0, 2]] = found[:, [0, 2]].clip(0, shape[1])
+    clipped[:, [1, 3]] = found[:, [1, 3]].clip(0, shape[0])
+    return clipped[(clipped[:, 0] < clipped[:, 2]) & (clipped[:, 1] < clipped[:, 3])]
 
 
 def _check_answers(answers: list[npt.NDArray[np.float64]], count: int, detector: LandslideDetector) -> None:

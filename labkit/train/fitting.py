@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -203,16 +201,11 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let an interrupt be an interrupt: Lightning turns it into SystemExit and leaves Ctrl-C switched off."""
-    main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
+    """Let an interrupt be an interrupt: Lightning turns it into SystemExit, at which a script would end."""
     try:
         yield
     except SystemExit as stop:
         raise KeyboardInterrupt from stop
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, handler)
 
 
 def _number(value: float) -> float | None:
