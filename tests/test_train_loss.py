@@ -41,8 +41,8 @@ def focal(logit, truth):
 
 def test_the_loss_is_the_published_formulas_summed_by_hand():
     raw = raw_values(images=2)
-    with torch.no_grad():  # a cell that is not taught the second label, and yet gives just its box
-        raw[1][1, 1, 2, 3, :4] = torch.tensor([-2.7, 1.95, 0.0, 0.0])
+    with torch.no_grad():  # a cell that is not taught the second label, and yet gives just its box, and is sure of it
+        raw[1][1, 1, 2, 3] = torch.tensor([-2.7, 1.95, 0.0, 0.0, 3.0])
     labels = [torch.tensor([[20.0, 26.0, 37.0, 45.0]]), torch.tensor([[12.0, 22.0, 72.0, 82.0]])]
     losses = detection_loss(raw, labels, [NONE, NONE], ANCHORS, STRIDES)
     boxes = [d.detach().numpy().astype(float) for d in decode(raw, ANCHORS, STRIDES)]
