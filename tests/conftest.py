@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench_fixtures import demo_folder
+from detector_fixture import small_detector
 from hypothesis import settings
 from label_studio_fixture import (
     couplet_scene,
@@ -26,6 +27,7 @@ __all__ = [
     "fresh_home",
     "migrated_home",
     "running_label_studio",
+    "small_detector",
     "tiny_scene",
 ]
 
