@@ -174,6 +174,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "labels": {"color": colours.LABEL, "weight": 2.5, "fillOpacity": 0.05},
     "detections": {"color": colours.DETECTION, "weight": 2.5, "fillOpacity": 0.1},
 }
+_ONE = {"counties": "county", "rivers": "river", "labels": "label", "detections": "detection"}
 
 
 def _vectors(name: str, table: gpd.GeoDataFrame, info: Any) -> Any:
@@ -231,7 +232,8 @@ def _key(name: str, table: gpd.GeoDataFrame, total: int) -> str:
     style = _STYLES[name]
     border = f"border{'-top' if name == 'rivers' else ''}:2px solid {style['color']}"
     size = "height:0" if name == "rivers" else "height:9px"
-    count = f"{len(table)} {name}" + (f" ({total - len(table)} without a place)" if total > len(table) else "")
+    noun = _ONE[name] if len(table) == 1 else name
+    count = f"{len(table)} {noun}" + (f" ({total - len(table)} without a place)" if total > len(table) else "")
     return (
         '<div style="display:flex;align-items:center;gap:6px;margin:2px 0">'
         f'<span style="display:inline-block;width:16px;{size};{border}"></span>{html.escape(count)}</div>'

@@ -138,8 +138,11 @@ def save_map_png(
     axis.set_xlabel("easting, km", fontsize=10)
     axis.set_ylabel("northing, km", fontsize=10)
     for scale in (axis.xaxis, axis.yaxis):
-        scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.0f}")
-    axis.set_title(title if title is not None else f"{0 if detections is None else len(detections)} landslides")
+        # A small map has ticks less than a kilometre apart: without decimals they would read alike.
+        decimals = 1 if max(east - west, north - south) < 8_000 else 0
+        scale.set_major_formatter(lambda metres, _, digits=decimals: f"{metres / 1000:.{digits}f}")
+    count = 0 if detections is None else len(detections)
+    axis.set_title(title if title is not None else f"{count} landslide{'' if count == 1 else 's'}")
     return _save(figure, path)
 
 
