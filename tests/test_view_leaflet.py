@@ -76,7 +76,7 @@ def test_the_legend_explains_the_density_and_counts(scene, boxes):
     unplaced.loc[0, "geometry"] = None
     shown = lk.view.map(unplaced, lk.density(boxes), labels=boxes, counties=county, rivers=river, gradients=scene)
     words = legend_of(shown)
-    for expected in ("landslides per km²", "blue: phase falls along azimuth", "1 county", "1 rivers", "4 labels"):
+    for expected in ("landslides per km²", "blue: phase falls along azimuth", "1 county", "1 river", "4 labels"):
         assert expected in words
     assert "3 detections (1 without a place)" in words
 
