@@ -9,11 +9,13 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import gamma, geotiff, rates
+from labkit.read import gamma, gamma_geocoded, geotiff, rates, roipac
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
 _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "roipac": (roipac.recognise, roipac.open_pairs),
+    "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "geotiff": (geotiff.recognise, geotiff.open_pairs),
 }
@@ -40,6 +42,9 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64, 0 = no data) with an image
           ``.par``; coherence from a ``.cc`` beside the pair, else from the magnitude; lon/lat from a lookup table
           (``.lt*``) with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``.
+        - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
+        - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
+          ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
     **stated

@@ -1,0 +1,61 @@
+"""Read an XML header that may come from anyone."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from labkit.errors import FileError
+
+_MAX_BYTES = 100_000_000
+_DECLARES = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+
+
+def read_xml(path: Path) -> ElementTree.Element:
+    """Read an XML file that declares nothing of its own.
+
+    Parameters
+    ----------
+    path : Path
+        A header of ISCE (``.xml``, ``.vrt``) or SNAP (``.dim``).
+
+    Returns
+    -------
+    xml.etree.ElementTree.Element
+        The root.
+
+    Raises
+    ------
+    FileError
+        The file is missing, far too large for a header, no text, cut, or declares a document type or entities.
+
+    Notes
+    -----
+    Every known attack on XML parsers (entities that expand without end, entities that fetch files or addresses) needs
+    a DOCTYPE or ENTITY declaration, and no processor's header holds one: such a file is refused before it is parsed.
+    The text is decoded first (UTF-8, else Latin-1, which SNAP writes), so that no other encoding can hide one.
+    """
+    if not path.is_file():
+        raise FileError(f"{path} must be there, found nothing. Copy it beside its raster")
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise FileError(f"{path} must be an XML header, instead it holds {size} bytes. Make it again")
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if "\0" in text:
+        raise FileError(f"{path} must be an XML header of plain text, instead it is binary. Make it again")
+    declared = _DECLARES.search(text)
+    if declared:
+        raise FileError(
+            f"{path} must be plain XML, instead it declares {declared.group(0)!r}, which no InSAR header does. "
+            "Make it again with the processor, or fetch it from someone you trust"
+        )
+    try:
+        # Safe: whatever could expand or fetch was refused above.
+        return ElementTree.fromstring(text)  # noqa: S314
+    except (ElementTree.ParseError, ValueError) as error:
+        raise FileError(f"{path} must be a whole XML file, instead got: {error}. Make it again") from error
