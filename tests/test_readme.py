@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def test_the_walk_runs_as_it_stands(
     label_studio: LabelServer, demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data").mkdir()
-    os.symlink(demo_folder, tmp_path / "data" / "demo")
+    (tmp_path / "data" / "demo").symlink_to(demo_folder)
     monkeypatch.chdir(tmp_path)
     # People have labelled: here the known landslides are handed in as finished annotations.
     ifgs = lk.open_interferograms(demo_folder / "descending")
