@@ -177,8 +177,9 @@ def reference_factor(gradients: xr.Dataset) -> float:
 
     Notes
     -----
-    factor = (40 m / ground spacing) × (20 yr / Σ temporal baseline). A gradient per pixel grows with the spacing and a
-    stack grows with the time it sums; thresholds (1.2 rad) and detectors are meant at the reference.
+    factor = (40 m / ground spacing) × (20 yr / Σ temporal baseline) / lag. A gradient per pixel grows with the spacing,
+    a difference over ``lag`` pixels with the lag, and a stack with the time it sums; thresholds (1.2 rad) and detectors
+    are meant at the reference.
 
     Raises
     ------
@@ -197,7 +198,8 @@ def reference_factor(gradients: xr.Dataset) -> float:
         bool(np.isfinite(years)) and years > 0,
         f"sum_temporal_baseline must be a positive number of years, instead got sum_temporal_baseline={years}",
     )
-    return (REFERENCE_SPACING_M / spacing) * (REFERENCE_YEARS / years)
+    lag = int(gradients.attrs.get("lag", 1))
+    return (REFERENCE_SPACING_M / spacing) * (REFERENCE_YEARS / years) / lag
 
 
 def at_reference(gradients: xr.Dataset) -> xr.DataArray:

@@ -194,6 +194,10 @@ def test_the_reference_stack_is_its_own_reference() -> None:
     assert schema.reference_factor(gradients()) == 1.0
 
 
+def test_a_difference_over_more_pixels_counts_for_one() -> None:
+    assert schema.reference_factor(gradients().assign_attrs(lag=3)) == pytest.approx(1 / 3)
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_spacing_or_a_time_that_is_no_positive_number_is_named(value: float) -> None:
     with pytest.raises(LabkitError, match=f"ground_spacing must be a positive number .*ground_spacing={value}"):
