@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import gamma, gamma_geocoded, geotiff, rates, roipac
+from labkit.read import gamma, gamma_geocoded, geotiff, hyp3, licsar, mintpy, rates, roipac
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
@@ -17,9 +17,13 @@ _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dat
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
+    "hyp3": (hyp3.recognise, hyp3.open_pairs),
+    "licsar": (licsar.recognise, licsar.open_pairs),
+    "mintpy": (mintpy.recognise, mintpy.open_pairs),
     "geotiff": (geotiff.recognise, geotiff.open_pairs),
 }
 _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "mintpy": (mintpy.recognise_rates, mintpy.open_velocity),
     "geotiff": (rates.recognise, rates.open_rate_map),
 }
 
@@ -45,6 +49,14 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
         - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
           ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
+        - "hyp3": unzipped HyP3 products, scenes and bursts (``S1…_unw_phase.tif``, or ``…_wrapped_phase.tif`` where it
+          was ordered, ``…_corr.tif``, ``…_water_mask.tif`` whose water is no data, metadata ``.txt``); products of
+          different extent are opened on the ground that all share.
+        - "licsar": a LiCSAR frame, or its ``interferograms/`` or ``GEOC/`` (``….geo.diff_pha.tif``, else
+          ``….geo.unw.tif``; 8-bit ``….geo.cc.tif``), with ``metadata.txt`` and ``baselines`` where they were kept.
+        - "mintpy": ``ifgramStack.h5`` (the wrapped phase where it was loaded, else the unwrapped one; pairs that MintPy
+          dropped are left out and counted in ``attrs["pairs_left_out"]``), with ``geometryRadar.h5`` or
+          ``geometryGeo.h5`` for lon/lat, incidence angle and water.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
     **stated

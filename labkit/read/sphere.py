@@ -31,7 +31,9 @@ def incidence_angle(path: Path, radius: float, height: float, slant_range: float
     if not math.isfinite(radius + height + slant_range):
         return math.nan
     if radius > 0 and height > 0 and slant_range > 0:
-        cosine = ((radius + height) ** 2 - slant_range**2 - radius**2) / (2 * slant_range * radius)
+        # Products, not powers: of absurd numbers they give infinity, where a power raises an error of its own.
+        far = radius + height
+        cosine = (far * far - slant_range * slant_range - radius * radius) / (2 * slant_range * radius)
         if 0 < cosine < 1:
             return math.degrees(math.acos(cosine))
     raise FileError(
