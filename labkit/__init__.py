@@ -23,6 +23,7 @@ _HOMES = {
     "multilook": "labkit.stack",
     "select_pairs": "labkit.stack",
     "stack_gradients": "labkit.stack",
+    "snow_mask": "labkit.stack",
     "make_chips": "labkit.chip",
     "split_chips": "labkit.chip",
     "load_detector": "labkit.train",
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from labkit.maps import write_detections
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
-    from labkit.stack import multilook, select_pairs, stack_gradients
+    from labkit.stack import multilook, select_pairs, snow_mask, stack_gradients
     from labkit.train import load_detector
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "multilook",
     "select_pairs",
     "stack_gradients",
+    "snow_mask",
     "make_chips",
     "split_chips",
     "load_detector",

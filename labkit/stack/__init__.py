@@ -3,6 +3,7 @@
 from labkit.stack.gradients import stack_gradients
 from labkit.stack.multilook import multilook
 from labkit.stack.network import mean_coherence, select_pairs
+from labkit.stack.snow import snow_mask
 from labkit.stack.unwrap import unwrap
 
-__all__ = ["mean_coherence", "multilook", "select_pairs", "stack_gradients", "unwrap"]
+__all__ = ["mean_coherence", "multilook", "select_pairs", "snow_mask", "stack_gradients", "unwrap"]
