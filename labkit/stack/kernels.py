@@ -1,14 +1,24 @@
 """The compiled kernel of stacking: each pair is read once, filtered and differenced in both directions in one pass.
 
-One call treats a strip of rows of a few pairs. Everything that a pixel's sums hold is added in the same order whatever
-the strip, the batch of pairs or the number of threads, so results are identical to the bit.
+One call treats a strip of rows of a few pairs, tile by tile. What makes it fast: the sums of a tile stay in a scratch
+array that fits the cache while all pairs of the call go by; every inner loop runs along contiguous memory with unsigned
+indices, and touches few arrays, so that the compiler turns it into vector code. Everything that a pixel's sums hold is
+added in the same order whatever the tile, the strip, the batch of pairs or the number of threads, so results are
+identical to the bit.
+
+All compiled functions stand in this one file: their cache on disk is renewed when the file changes, and only then.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 F4 = npt.NDArray[np.float32]
 I4 = npt.NDArray[np.int32]
@@ -22,11 +32,28 @@ N_SUMS = {LSQ: 5, CIRCULAR: 5, SUM: 2}
 #: The weight of the least squares, |P| / (LIMIT − |P|), is capped by this at 1 / (LIMIT − 1) = 50.
 WEIGHT_LIMIT = np.float32(1.02)
 
-_PI = np.float32(np.pi)
-_HALF_PI = np.float32(np.pi / 2)
-_INVERSE_PI = np.float32(1 / np.pi)
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
-_NO, _YES = np.int32(0), np.int32(1)
+#: A little above π, for the rounding of whoever wrapped.
+WRAPPED_LIMIT_RAD = np.float32(3.15)
+
+# The tile whose sums stay in the cache: 14 planes of 8192 float32 are 460 kB. A filter wants it tall, for the margins;
+# without one, all waits for memory, which is fastest along long rows.
+_FILTERED_TILE, _PLAIN_TILE = (16, 512), (4, 2048)
+_PLANE_SIZE = 8192
+_PLANE = np.uint64(_PLANE_SIZE)
+# Pairs of the unfiltered sum are taken by four, so that its sums are fetched from the cache a quarter as often. Their
+# phases stand in planes of constant size, which tells the compiler that they cannot overlap.
+_GROUP, _LONGEST_PLAIN_LAG = 4, 16
+_MASKED_COLS = _PLAIN_TILE[1] + _LONGEST_PLAIN_LAG
+_MASKED_SIZE = (_PLAIN_TILE[0] + _LONGEST_PLAIN_LAG) * _MASKED_COLS
+_MASKED_PLANE = np.uint64(_MASKED_SIZE)
+# Planes of the scratch array: for each direction five sums and the count; then coherence and its count.
+_COHERENCE_PLANE = 12
+_N_PLANES = 14
+
+_PI, _HALF_PI, _TWO_PI = np.float32(np.pi), np.float32(np.pi / 2), np.float32(2 * np.pi)
+_INVERSE_PI, _INVERSE_TWO_PI = np.float32(1 / np.pi), np.float32(0.5 / np.pi)
+_ZERO, _HALF, _ONE, _NAN = np.float32(0), np.float32(0.5), np.float32(1), np.float32(np.nan)
+_1, _2, _3, _4, _5 = (np.uint64(v) for v in (1, 2, 3, 4, 5))
 
 # Taylor series on [−π/2, π/2]: the first omitted terms are below 1e-8.
 _S3, _S5, _S7, _S9, _S11 = (np.float32(v) for v in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880, -1 / 39916800))
@@ -50,147 +77,472 @@ _A0, _A1, _A2, _A3, _A4, _A5, _A6, _A7, _A8 = (
 )
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+_intrinsic: Any = intrinsic
+
+
+@_intrinsic
+def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a · b + c rounded once, everywhere alike: the compiler must not choose where to fuse."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float32(types.float32, types.float32, types.float32), generate
+
+
+@_intrinsic
+def _either(typing_context: Any, flag: Any, condition: Any) -> Any:
+    """Or in 32 bits: in the 64 bits of numba's own integers a loop would run at half its width."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return builder.or_(arguments[0], builder.zext(arguments[1], ir.IntType(32)))
+
+    return types.uint32(types.uint32, types.boolean), generate
+
+
+@_intrinsic
+def _stay_apart(typing_context: Any) -> Any:
+    """Keep the function that calls this out of its callers: merged into a larger one, its loop is not vectorized."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @_compiled
-def _phasor_row(phase: F4, coherence: F4, half: int, real: F4, imag: F4, count: F4) -> None:  # pragma: no cover
-    """Coherence · exp(i phase) and 1, or 0 where there is no data; each padded by ``half`` zeros at both ends."""
-    offset = np.uint64(half)
-    for x in range(np.uint64(phase.size)):
-        known = (phase[x] == phase[x]) and (coherence[x] == coherence[x])
-        p = phase[x] if known else _ZERO
-        c = coherence[x] if known else _ZERO
-        turn = np.floor(p * _INVERSE_PI + _HALF)
-        r = p - turn * _PI
+def _phasor_row(
+    phase: F4, coherence: F4, k: int, row: int, col: int, n: int, z: F4, at: int, part: int
+) -> bool:  # pragma: no cover
+    """Coherence · exp(i phase) at ``z[at:]`` and ``z[at + part:]``, 0 without data; return whether all have data."""
+    _stay_apart()
+    pair, line, left, count, real, imag = (
+        np.uint64(k),
+        np.uint64(row),
+        np.uint64(col),
+        np.uint64(n),
+        np.uint64(at),
+        np.uint64(at + part),
+    )
+    missing = np.uint32(0)
+    for x in range(count):
+        p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+        known = (p == p) and (c == c)
+        p = p if known else _ZERO
+        c = c if known else _ZERO
+        turn = np.floor(_fma(p, _INVERSE_PI, _HALF))
+        r = _fma(-turn, _PI, p)
         # An odd half turn changes the sign of both sine and cosine.
         c = -c if turn != _ZERO else c
         s = r * r
-        sine = r * (_ONE + s * (_S3 + s * (_S5 + s * (_S7 + s * (_S9 + s * _S11)))))
-        cosine = _ONE + s * (_C2 + s * (_C4 + s * (_C6 + s * (_C8 + s * (_C10 + s * _C12)))))
-        real[offset + x] = c * cosine
-        imag[offset + x] = c * sine
-        count[offset + x] = _ONE if known else _ZERO
+        sine = r * _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _S11, _S9), _S7), _S5), _S3), _ONE)
+        cosine = _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _C12, _C10), _C8), _C6), _C4), _C2), _ONE)
+        z[real + x] = c * cosine
+        z[imag + x] = c * sine
+        missing = _either(missing, not known)
+    return missing == 0
 
 
 @_compiled
-def _window_row(padded: F4, width: int, out: F4) -> None:  # pragma: no cover
-    """Sum of ``width`` neighbours along the row, added from left to right."""
-    n = out.size
+def _known_row(
+    phase: F4, coherence: F4, k: int, row: int, col: int, n: int, z: F4, at: int
+) -> None:  # pragma: no cover
+    """1 where there is data, else 0, at ``z[at:]``."""
+    _stay_apart()
+    pair, line, left, to = np.uint64(k), np.uint64(row), np.uint64(col), np.uint64(at)
     for x in range(np.uint64(n)):
-        out[x] = padded[x]
-    for k in range(np.uint64(1), np.uint64(width)):
-        for x in range(np.uint64(n)):
-            out[x] += padded[x + k]
+        p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+        z[to + x] = _ONE if (p == p) and (c == c) else _ZERO
 
 
 @_compiled
-def _filtered_row(ring: F4, first: int, last: int, phase: F4, out: F4) -> None:  # pragma: no cover
-    """Mean over the window's rows ``first``..``last`` of the ring; 0 where the centre itself has no data."""
-    rows, n = ring.shape[0], phase.size
-    for part in range(3):
-        source = ring[first % rows, part]
-        for x in range(np.uint64(n)):
-            out[part, x] = source[x]
-        for row in range(first + 1, last + 1):
-            source = ring[row % rows, part]
-            for x in range(np.uint64(n)):
-                out[part, x] += source[x]
-    for x in range(np.uint64(n)):
-        scale = _ONE / out[2, x] if phase[x] == phase[x] and out[2, x] > _ZERO else _ZERO
-        out[0, x] *= scale
-        out[1, x] *= scale
+def _add_taps(source: F4, start: int, step: int, taps: int, n: int, out: F4, at: int) -> None:  # pragma: no cover
+    """Sum of an odd number of rows ``source[start + step · tap:]`` into ``out[at:]``, in the order of the taps."""
+    _stay_apart()
+    count, to = np.uint64(n), np.uint64(at)
+    a, b, c = np.uint64(start), np.uint64(start + step), np.uint64(start + 2 * step)
+    if taps == 1:
+        for x in range(count):
+            out[to + x] = source[a + x]
+        return
+    for x in range(count):
+        out[to + x] = source[a + x] + source[b + x] + source[c + x]
+    for tap in range(3, taps, 2):
+        a, b = np.uint64(start + tap * step), np.uint64(start + (tap + 1) * step)
+        for x in range(count):
+            out[to + x] = out[to + x] + source[a + x] + source[b + x]
 
 
 @_compiled
-def _argument(real: np.float32, imag: np.float32) -> np.float32:  # pragma: no cover
+def _scale_row(z: F4, at: int, part: int, n: int, whole: bool, inverse: np.float32, known: F4, centre: int) -> None:
+    """Turn sums into means: by ``inverse`` where all have data, else by the count; 0 where the centre has none."""
+    _stay_apart()
+    count, real, imag, number, middle = (
+        np.uint64(n),
+        np.uint64(at),
+        np.uint64(at + part),
+        np.uint64(at + 2 * part),
+        np.uint64(centre),
+    )
+    if whole:
+        for x in range(count):
+            z[real + x] *= inverse
+            z[imag + x] *= inverse
+    else:
+        for x in range(count):
+            scale = _ONE / z[number + x] if known[middle + x] > _ZERO else _ZERO
+            z[real + x] *= scale
+            z[imag + x] *= scale
+
+
+@_compiled
+def _argument(real: np.float32, imag: np.float32, t: np.float32) -> np.float32:  # pragma: no cover
+    """Angle of real + i imag from t = smaller / larger part."""
     ax, ay = abs(real), abs(imag)
-    large, small = max(ax, ay), min(ax, ay)
-    t = small / large if large > _ZERO else _ZERO
     s = t * t
-    r = t * (_A0 + s * (_A1 + s * (_A2 + s * (_A3 + s * (_A4 + s * (_A5 + s * (_A6 + s * (_A7 + s * _A8))))))))
+    poly = _fma(
+        s, _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _fma(s, _A8, _A7), _A6), _A5), _A4), _A3), _A2), _A1), _A0
+    )
+    r = t * poly
     r = _HALF_PI - r if ay > ax else r
     r = _PI - r if real < _ZERO else r
     return -r if imag < _ZERO else r
 
 
 @_compiled
-def _product_row(ahead_re: F4, ahead_im: F4, here_re: F4, here_im: F4, real: F4, imag: F4) -> None:  # pragma: no cover
-    """P = z[ahead] · conj(z[here]) along a row; every row is contiguous, so that the loop becomes vector code."""
-    for x in range(np.uint64(real.size)):
-        real[x] = ahead_re[x] * here_re[x] + ahead_im[x] * here_im[x]
-        imag[x] = ahead_im[x] * here_re[x] - ahead_re[x] * here_im[x]
-
-
-@_compiled
 def _add_lsq(
-    real: F4, imag: F4, years: np.float32, s0: F4, s1: F4, s2: F4, s3: F4, s4: F4, counts: I4
+    z: F4, ahead: int, here: int, part: int, n: int, years: np.float32, sums: F4, at: int
 ) -> None:  # pragma: no cover
     """Σ wTΔ, Σ wT², Σ (wTΔ)², Σ w²T³Δ, Σ w²T⁴ with w = |P| / (1.02 − |P|), Δ = arg P."""
-    for x in range(np.uint64(real.size)):
-        size = np.sqrt(real[x] * real[x] + imag[x] * imag[x])
-        delta = _argument(real[x], imag[x])
-        weighted = size / (WEIGHT_LIMIT - size) * years
+    _stay_apart()
+    a, b, c, d, to = np.uint64(ahead), np.uint64(ahead + part), np.uint64(here), np.uint64(here + part), np.uint64(at)
+    for x in range(np.uint64(n)):
+        real = _fma(z[a + x], z[c + x], z[b + x] * z[d + x])
+        imag = _fma(z[b + x], z[c + x], -(z[a + x] * z[d + x]))
+        size = np.sqrt(_fma(real, real, imag * imag))
+        ax, ay = abs(real), abs(imag)
+        large, small = max(ax, ay), min(ax, ay)
+        room = WEIGHT_LIMIT - size
+        # One division serves both the tangent and the weight.
+        known = large > _ZERO
+        inverse = _ONE / (large * room if known else _ONE)
+        delta = _argument(real, imag, small * room * inverse)
+        weighted = size * large * inverse * years
         score, information = weighted * delta, weighted * years
-        s0[x] += score
-        s1[x] += information
-        s2[x] += score * score
-        s3[x] += score * information
-        s4[x] += information * information
-        counts[x] += _YES if size > _ZERO else _NO
+        sums[to + x] += score
+        sums[to + _PLANE + x] += information
+        sums[to + _2 * _PLANE + x] = _fma(score, score, sums[to + _2 * _PLANE + x])
+        sums[to + _3 * _PLANE + x] = _fma(score, information, sums[to + _3 * _PLANE + x])
+        sums[to + _4 * _PLANE + x] = _fma(information, information, sums[to + _4 * _PLANE + x])
+        sums[to + _5 * _PLANE + x] += _ONE if known else _ZERO
 
 
 @_compiled
-def _add_circular(real: F4, imag: F4, s0: F4, s1: F4, s2: F4, s3: F4, s4: F4, counts: I4) -> None:  # pragma: no cover
+def _add_circular(z: F4, ahead: int, here: int, part: int, n: int, sums: F4, at: int) -> None:  # pragma: no cover
     """Σ Re P, Σ Im P, Σ Re²P, Σ Im²P, Σ Re P · Im P."""
-    for x in range(np.uint64(real.size)):
-        a, b = real[x], imag[x]
-        s0[x] += a
-        s1[x] += b
-        s2[x] += a * a
-        s3[x] += b * b
-        s4[x] += a * b
-        counts[x] += _YES if abs(a) + abs(b) > _ZERO else _NO
+    _stay_apart()
+    a, b, c, d, to = np.uint64(ahead), np.uint64(ahead + part), np.uint64(here), np.uint64(here + part), np.uint64(at)
+    for x in range(np.uint64(n)):
+        real = _fma(z[a + x], z[c + x], z[b + x] * z[d + x])
+        imag = _fma(z[b + x], z[c + x], -(z[a + x] * z[d + x]))
+        sums[to + x] += real
+        sums[to + _PLANE + x] += imag
+        sums[to + _2 * _PLANE + x] = _fma(real, real, sums[to + _2 * _PLANE + x])
+        sums[to + _3 * _PLANE + x] = _fma(imag, imag, sums[to + _3 * _PLANE + x])
+        sums[to + _4 * _PLANE + x] = _fma(real, imag, sums[to + _4 * _PLANE + x])
+        sums[to + _5 * _PLANE + x] += _ONE if abs(real) + abs(imag) > _ZERO else _ZERO
 
 
 @_compiled
-def _add_sum(real: F4, imag: F4, s0: F4, s1: F4, counts: I4) -> None:  # pragma: no cover
+def _add_sum(z: F4, ahead: int, here: int, part: int, n: int, sums: F4, at: int) -> None:  # pragma: no cover
     """Σ Δ, Σ Δ² with Δ = arg P."""
-    for x in range(np.uint64(real.size)):
-        delta = _argument(real[x], imag[x])
-        s0[x] += delta
-        s1[x] += delta * delta
-        counts[x] += _YES if abs(real[x]) + abs(imag[x]) > _ZERO else _NO
+    _stay_apart()
+    a, b, c, d, to = np.uint64(ahead), np.uint64(ahead + part), np.uint64(here), np.uint64(here + part), np.uint64(at)
+    for x in range(np.uint64(n)):
+        real = _fma(z[a + x], z[c + x], z[b + x] * z[d + x])
+        imag = _fma(z[b + x], z[c + x], -(z[a + x] * z[d + x]))
+        ax, ay = abs(real), abs(imag)
+        large, small = max(ax, ay), min(ax, ay)
+        known = large > _ZERO
+        delta = _argument(real, imag, small / (large if known else _ONE))
+        sums[to + x] += delta
+        sums[to + _PLANE + x] = _fma(delta, delta, sums[to + _PLANE + x])
+        sums[to + _5 * _PLANE + x] += _ONE if known else _ZERO
 
 
 @_compiled
-def _add_row(
-    kind: int, real: F4, imag: F4, years: np.float32, sums: F4, row: int, counts: I4
+def _mask_row(phase: F4, coherence: F4, k: int, row: int, col: int, n: int, masked: F4, at: int) -> None:
+    """Phase at ``masked[at:]``, NaN where there is no data or no coherence at all."""
+    _stay_apart()
+    pair, line, left, to = np.uint64(k), np.uint64(row), np.uint64(col), np.uint64(at)
+    for x in range(np.uint64(n)):
+        p = phase[pair, line, left + x]
+        masked[to + x] = p if coherence[pair, line, left + x] > _ZERO else _NAN
+
+
+@_compiled
+def _wrapped_difference(ahead: np.float32, here: np.float32) -> np.float32:  # pragma: no cover
+    delta = ahead - here
+    return _fma(-np.floor(_fma(delta, _INVERSE_TWO_PI, _HALF)), _TWO_PI, delta)
+
+
+@_compiled
+def _add_wrapped(masked: F4, ahead: int, here: int, n: int, sums: F4, at: int) -> None:  # pragma: no cover
+    """Σ Δ, Σ Δ² of four pairs where nothing is filtered: Δ is the difference of two phases, wrapped."""
+    _stay_apart()
+    a, b, to = np.uint64(ahead), np.uint64(here), np.uint64(at)
+    for x in range(np.uint64(n)):
+        total, squares, count = sums[to + x], sums[to + _PLANE + x], sums[to + _5 * _PLANE + x]
+        for pair in numba.literal_unroll((0, 1, 2, 3)):
+            plane = np.uint64(pair) * _MASKED_PLANE
+            delta = _wrapped_difference(masked[plane + a + x], masked[plane + b + x])
+            known = delta == delta
+            delta = delta if known else _ZERO
+            total += delta
+            squares = _fma(delta, delta, squares)
+            count += _ONE if known else _ZERO
+        sums[to + x] = total
+        sums[to + _PLANE + x] = squares
+        sums[to + _5 * _PLANE + x] = count
+
+
+@_compiled
+def _add_coherence(
+    phase: F4, coherence: F4, k: int, row: int, col: int, n: int, sums: F4, at: int
+) -> bool:  # pragma: no cover
+    """Σ coherence and its count; return whether every phase is wrapped."""
+    _stay_apart()
+    pair, line, left, to = np.uint64(k), np.uint64(row), np.uint64(col), np.uint64(at)
+    beyond = np.uint32(0)
+    for x in range(np.uint64(n)):
+        p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+        known = (p == p) and (c == c)
+        sums[to + x] += c if known else _ZERO
+        sums[to + _PLANE + x] += _ONE if known else _ZERO
+        beyond = _either(beyond, abs(p) > WRAPPED_LIMIT_RAD)
+    return beyond == 0
+
+
+@_compiled
+def _add_products(
+    kind: int, z: F4, ahead: int, here: int, part: int, n: int, years: np.float32, sums: F4, at: int
 ) -> None:  # pragma: no cover
-    """Add one row of products to ``sums`` (N, y, x) with the estimator's formula."""
-    n = real.size
     if kind == LSQ:
-        s0, s1, s2, s3, s4 = sums[0, row, :n], sums[1, row, :n], sums[2, row, :n], sums[3, row, :n], sums[4, row, :n]
-        _add_lsq(real, imag, years, s0, s1, s2, s3, s4, counts)
+        _add_lsq(z, ahead, here, part, n, years, sums, at)
     elif kind == CIRCULAR:
-        s0, s1, s2, s3, s4 = sums[0, row, :n], sums[1, row, :n], sums[2, row, :n], sums[3, row, :n], sums[4, row, :n]
-        _add_circular(real, imag, s0, s1, s2, s3, s4, counts)
+        _add_circular(z, ahead, here, part, n, sums, at)
     else:
-        _add_sum(real, imag, sums[0, row, :n], sums[1, row, :n], counts)
+        _add_sum(z, ahead, here, part, n, sums, at)
 
 
 @_compiled
-def _add_coherence(phase: F4, coherence: F4, total: F4, count: I4) -> None:  # pragma: no cover
-    for x in range(np.uint64(phase.size)):
-        known = (phase[x] == phase[x]) and (coherence[x] == coherence[x])
-        total[x] += coherence[x] if known else _ZERO
-        count[x] += _YES if known else _NO
+def _sample_products(
+    z: F4, ahead: int, here: int, part: int, col: int, n: int, step: int, out: npt.NDArray[np.complex64]
+) -> None:  # pragma: no cover
+    """P at every ``step``-th column of the scene among the ``n`` columns from ``col`` on."""
+    for i in range(-(-col // step), min(-(-(col + n) // step), out.size)):
+        x = i * step - col
+        first = complex(z[ahead + x], z[ahead + part + x])
+        second = complex(z[here + x], -z[here + part + x])
+        out[i] = np.complex64(first * second)
 
 
 @_compiled
-def _sample_row(real: F4, imag: F4, step: int, out: npt.NDArray[np.complex64]) -> None:  # pragma: no cover
-    for i in range(out.size):
-        if i * step < real.size:
-            out[i] = np.complex64(complex(real[i * step], imag[i * step]))
+def _filter_tile_rows(
+    phase: F4, coherence: F4, k: int, tile: tuple[int, int, int, int], window: int, lag: int, z: F4, h: F4, cap: int
+) -> bool:  # pragma: no cover
+    """Sum the phasors of a tile and its margins along the rows into ``h``; return whether all have data."""
+    _, height, width = phase.shape
+    first, last, left, right = tile
+    half = window // 2
+    lo, hi = max(left - half, 0), min(right + lag + half, width)
+    at, n = lo - (left - half), min(right + lag, width) - left
+    whole = left >= half and right + lag + half <= width and first >= half and last + lag + half <= height
+    for row in range(first - half, last + lag + half):
+        to = (row - first + half) * 3 * cap
+        if row < 0 or row >= height:
+            h[to : to + 3 * cap] = _ZERO
+        elif window == 1:
+            _phasor_row(phase, coherence, k, row, lo, hi - lo, h, to, cap)
+        else:
+            full = _phasor_row(phase, coherence, k, row, lo, hi - lo, z, at, cap)
+            whole = whole and full
+            for part in range(2):
+                _add_taps(z, part * cap, 1, window, n, h, to + part * cap)
+    if not whole and window > 1:
+        for row in range(max(first - half, 0), min(last + lag + half, height)):
+            _known_row(phase, coherence, k, row, lo, hi - lo, z, at)
+            _add_taps(z, 0, 1, window, n, h, (row - first + half) * 3 * cap + 2 * cap)
+    return whole
+
+
+@_compiled
+def _add_filtered_tile(
+    phase: F4,
+    coherence: F4,
+    k: int,
+    years: np.float32,
+    tile: tuple[int, int, int, int],
+    window: int,
+    lag: int,
+    kind: int,
+    sums: F4,
+    samples: npt.NDArray[np.complex64],
+    step: int,
+    scratch: tuple[F4, F4, F4],
+) -> None:  # pragma: no cover
+    """Filter one tile of one pair and add its neighbour products."""
+    _, height, width = phase.shape
+    first, last, left, right = tile
+    part = scratch[0].size // 3
+    z, h, f = scratch
+    whole = _filter_tile_rows(phase, coherence, k, tile, window, lag, z, h, part)
+    n = min(right + lag, width) - left
+    inverse = _ONE / np.float32(window * window)
+    rows = f.size // (3 * part)
+    for row in range(first, min(last + lag, height)):
+        if window == 1:
+            z_rows, here, before = h, (row - first) * 3 * part, (row - first - lag) * 3 * part
+        else:
+            z_rows, here, before = f, (row % rows) * 3 * part, ((row - lag) % rows) * 3 * part
+            for p in range(2 if whole else 3):
+                _add_taps(h, (row - first) * 3 * part + p * part, 3 * part, window, n, f, here + p * part)
+            if not whole:
+                _known_row(phase, coherence, k, row, left, n, z, 2 * part)
+            _scale_row(f, here, part, n, whole, inverse, z, 2 * part)
+        if row < last:
+            at = (row - first) * _FILTERED_TILE[1] + 6 * _PLANE_SIZE
+            across = max(min(right, width - lag) - left, 0)
+            _add_products(kind, z_rows, here + lag, here, part, across, years, sums, at)
+            if row % step == 0:
+                _sample_products(z_rows, here + lag, here, part, left, across, step, samples[1, k, row // step])
+        back = row - lag
+        if back >= first:
+            _add_products(
+                kind, z_rows, here, before, part, right - left, years, sums, (back - first) * _FILTERED_TILE[1]
+            )
+            if back % step == 0:
+                _sample_products(z_rows, here, before, part, left, right - left, step, samples[0, k, back // step])
+
+
+@_compiled
+def _sample_wrapped(
+    phase: F4,
+    coherence: F4,
+    k: int,
+    row: int,
+    lag: tuple[int, int],
+    cols: tuple[int, int],
+    step: int,
+    out: npt.NDArray[np.complex64],
+) -> None:  # pragma: no cover
+    """As :func:`_sample_products`, from phases."""
+    for i in range(-(-cols[0] // step), min(-(-cols[1] // step), out.size)):
+        x = i * step
+        delta = phase[k, row + lag[0], x + lag[1]] - phase[k, row, x]
+        size = coherence[k, row + lag[0], x + lag[1]] * coherence[k, row, x]
+        if delta == delta and size == size:
+            out[i] = np.complex64(complex(size * np.cos(delta), size * np.sin(delta)))
+
+
+@_compiled
+def _add_wrapped_tile(
+    phase: F4,
+    coherence: F4,
+    start: int,
+    tile: tuple[int, int, int, int],
+    lag: int,
+    sums: F4,
+    samples: npt.NDArray[np.complex64],
+    step: int,
+    masked: F4,
+) -> None:  # pragma: no cover
+    """Add the wrapped differences of one tile of up to four pairs, unfiltered."""
+    pairs, height, width = phase.shape
+    first, last, left, right = tile
+    n, rows = min(right + lag, width) - left, min(last + lag, height)
+    across = max(min(right, width - lag) - left, 0)
+    for i in range(_GROUP):
+        plane = i * _MASKED_SIZE
+        for row in range(first, rows):
+            place = plane + (row - first) * _MASKED_COLS
+            if start + i < pairs:
+                _mask_row(phase, coherence, start + i, row, left, n, masked, place)
+            else:
+                masked[place : place + n] = _NAN
+    for row in range(first, last):
+        at, here = (row - first) * _PLAIN_TILE[1], (row - first) * _MASKED_COLS
+        _add_wrapped(masked, here + lag, here, across, sums, at + 6 * _PLANE_SIZE)
+        if row + lag < height:
+            _add_wrapped(masked, here + lag * _MASKED_COLS, here, right - left, sums, at)
+        if row % step == 0:
+            for k in range(start, min(start + _GROUP, pairs)):
+                out = samples[:, k, row // step]
+                _sample_wrapped(phase, coherence, k, row, (0, lag), (left, left + across), step, out[1])
+                if row + lag < height:
+                    _sample_wrapped(phase, coherence, k, row, (lag, 0), (left, right), step, out[0])
+
+
+@_compiled
+def _fetch_row(source: Any, row: int, col: int, n: int, scratch: F4, at: int) -> None:  # pragma: no cover
+    """Copy part of a row of sums or counts into the scratch array."""
+    line, left, to = np.uint64(row), np.uint64(col), np.uint64(at)
+    for x in range(np.uint64(n)):
+        scratch[to + x] = np.float32(source[line, left + x])
+
+
+@_compiled
+def _store_sums(scratch: F4, at: int, target: F4, row: int, col: int, n: int) -> None:  # pragma: no cover
+    """Copy back what :func:`_fetch_row` fetched."""
+    line, left, source = np.uint64(row), np.uint64(col), np.uint64(at)
+    for x in range(np.uint64(n)):
+        target[line, left + x] = scratch[source + x]
+
+
+@_compiled
+def _store_counts(scratch: F4, at: int, target: I4, row: int, col: int, n: int) -> None:  # pragma: no cover
+    """Copy back counts, which are exact in float32 up to 16 million pairs."""
+    line, left, source = np.uint64(row), np.uint64(col), np.uint64(at)
+    for x in range(np.uint64(n)):
+        target[line, left + x] = np.int32(scratch[source + x])
+
+
+@_compiled
+def _exchange(
+    tile: tuple[int, int, int, int],
+    stride: int,
+    scratch: F4,
+    sums: F4,
+    counts: I4,
+    coherence_sum: F4,
+    coherence_count: I4,
+    fetch: bool,
+) -> None:  # pragma: no cover
+    """Fetch the sums of a tile into the scratch array, or store them back."""
+    first, last, left, right = tile
+    n, plane = right - left, _PLANE_SIZE
+    for row in range(first, last):
+        at = (row - first) * stride
+        for direction in range(2):
+            for i in range(sums.shape[1]):
+                place = at + (6 * direction + i) * plane
+                if fetch:
+                    _fetch_row(sums[direction, i], row, left, n, scratch, place)
+                else:
+                    _store_sums(scratch, place, sums[direction, i], row, left, n)
+            place = at + (6 * direction + 5) * plane
+            if fetch:
+                _fetch_row(counts[direction], row, left, n, scratch, place)
+            else:
+                _store_counts(scratch, place, counts[direction], row, left, n)
+        place = at + _COHERENCE_PLANE * plane
+        if fetch:
+            _fetch_row(coherence_sum, row, left, n, scratch, place)
+            _fetch_row(coherence_count, row, left, n, scratch, place + plane)
+        else:
+            _store_sums(scratch, place, coherence_sum, row, left, n)
+            _store_counts(scratch, place + plane, coherence_count, row, left, n)
 
 
 @_compiled
@@ -208,12 +560,12 @@ def accumulate_strip(
     coherence_count: I4,
     samples: npt.NDArray[np.complex64],
     sample_step: int,
-) -> None:  # pragma: no cover
+) -> bool:  # pragma: no cover
     """Add a few pairs to the sums of one strip of rows.
 
     Parameters
     ----------
-    phase, coherence : (pairs, y, x) float32
+    phase, coherence : (pairs, y, x) float32, contiguous
         rad and 0..1; NaN = no data in either is no data in both.
     years : (pairs,) float32
         Temporal baselines.
@@ -229,36 +581,36 @@ def accumulate_strip(
         Likewise.
     samples : (2, pairs, y // step, x // step) complex64
         Receives the products P at every ``sample_step``-th pixel.
+
+    Returns
+    -------
+    bool
+        Whether every phase of the strip is wrapped; the sums mean nothing where it is not.
     """
-    pairs, height, width = phase.shape
-    first, last = rows
-    half = window // 2
-    padded = np.zeros((3, width + 2 * half), np.float32)
-    ring = np.empty((window, 3, width), np.float32)
-    filtered = np.empty((lag + 1, 3, width), np.float32)
-    real, imag = np.empty(width, np.float32), np.empty(width, np.float32)
-    for k in range(pairs):
-        summed = max(first - half, 0)
-        for row in range(first, min(last + lag, height)):
-            until = min(row + half, height - 1)
-            while summed <= until:
-                _phasor_row(phase[k, summed], coherence[k, summed], half, padded[0], padded[1], padded[2])
-                for part in range(3):
-                    _window_row(padded[part], window, ring[summed % window, part])
-                summed += 1
-            here = filtered[row % (lag + 1)]
-            _filtered_row(ring, max(row - half, 0), until, phase[k, row], here)
-            if row < last:
-                _add_coherence(phase[k, row], coherence[k, row], coherence_sum[row], coherence_count[row])
-                short_re, short_im = real[: width - lag], imag[: width - lag]
-                _product_row(here[0, lag:], here[1, lag:], here[0, :-lag], here[1, :-lag], short_re, short_im)
-                _add_row(kind, short_re, short_im, years[k], sums[1], row, counts[1, row])
-                if row % sample_step == 0:
-                    _sample_row(short_re, short_im, sample_step, samples[1, k, row // sample_step])
-            back = row - lag
-            if back >= first:
-                before = filtered[back % (lag + 1)]
-                _product_row(here[0], here[1], before[0], before[1], real, imag)
-                _add_row(kind, real, imag, years[k], sums[0], back, counts[0, back])
-                if back % sample_step == 0:
-                    _sample_row(real, imag, sample_step, samples[0, k, back // sample_step])
+    pairs, _, width = phase.shape
+    plain = kind == SUM and window == 1 and lag <= _LONGEST_PLAIN_LAG
+    tile_rows, stride = _PLAIN_TILE if plain else _FILTERED_TILE
+    cap = stride + lag + window
+    scratch = np.zeros(_N_PLANES * _PLANE_SIZE, np.float32)
+    z = np.zeros(3 * cap, np.float32)
+    h = np.zeros(3 * cap * (tile_rows + lag + window), np.float32)
+    f = np.zeros(3 * cap * (lag + 1), np.float32)
+    masked = np.empty(_GROUP * _MASKED_SIZE if plain else 0, np.float32)
+    wrapped = True
+    for top in range(rows[0], rows[1], tile_rows):
+        for left in range(0, width, stride):
+            tile = (top, min(top + tile_rows, rows[1]), left, min(left + stride, width))
+            z[:] = _ZERO
+            _exchange(tile, stride, scratch, sums, counts, coherence_sum, coherence_count, True)
+            for k in range(pairs):
+                for row in range(tile[0], tile[1]):
+                    at = (row - tile[0]) * stride + _COHERENCE_PLANE * _PLANE_SIZE
+                    wrapped &= _add_coherence(phase, coherence, k, row, left, tile[3] - left, scratch, at)
+                if not plain:
+                    _add_filtered_tile(
+                        phase, coherence, k, years[k], tile, window, lag, kind, scratch, samples, sample_step, (z, h, f)
+                    )
+                elif k % _GROUP == 0:
+                    _add_wrapped_tile(phase, coherence, k, tile, lag, scratch, samples, sample_step, masked)
+            _exchange(tile, stride, scratch, sums, counts, coherence_sum, coherence_count, False)
+    return wrapped

@@ -1,11 +1,14 @@
-"""Pass once over the pairs: read ahead in a thread, hand batches to the kernel, keep nothing but the sums."""
+"""Pass once over the pairs: read ahead in threads, hand batches to the kernel, keep nothing but the sums."""
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NoReturn
 
 import dask
 import numpy as np
@@ -15,13 +18,16 @@ from tqdm.auto import tqdm
 
 from labkit.errors import LabkitError
 from labkit.schema import DAYS_PER_YEAR
-from labkit.stack.kernels import N_SUMS, accumulate_strip
+from labkit.stack.kernels import N_SUMS, WRAPPED_LIMIT_RAD, accumulate_strip
 
-_BATCH_PAIRS = 2
+Images = npt.NDArray[np.float32]
+
+#: The kernel gets this many pairs at once, or fewer where they are large: two such batches are read at a time while one
+#: is added, so that no more than four pairs are held however large they are.
+_BATCH_PAIRS, _BATCH_BYTES = 32, 16_000_000
+_BYTES_PER_PIXEL = 8
+_READERS = 2
 _STRIP_ROWS = 64
-
-#: A little above π, for the rounding of whoever wrapped.
-_WRAPPED_LIMIT_RAD = 3.15
 
 #: About this many pixels on a regular grid are kept for every pair, to see how pairs hang together.
 _SAMPLED_PIXELS = 4096
@@ -104,34 +110,58 @@ def accumulate(
                 )
                 for rows in strips
             ]
-            for future in done:
-                future.result()
+            # All strips are waited for, before the batch may be forgotten.
+            wrapped = [future.result() for future in done]
+            if not all(wrapped):
+                _refuse_unwrapped(ifgs["pair"].values[start:stop], phase)
             bar.update(stop - start)
     return result
 
 
-def _batches(ifgs: xr.Dataset) -> Iterator[tuple[int, npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Yield (first pair, phase, coherence) of a few pairs at a time; the next ones are read meanwhile."""
-    pairs = ifgs.sizes["pair"]
-    starts = list(range(0, pairs, _BATCH_PAIRS))
-    with ThreadPoolExecutor(1) as reader:
-        ahead: Future[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = reader.submit(_read, ifgs, 0)
-        for position, start in enumerate(starts):
-            phase, coherence = ahead.result()
-            if position + 1 < len(starts):
-                ahead = reader.submit(_read, ifgs, starts[position + 1])
-            yield start, phase, coherence
+def _batches(ifgs: xr.Dataset) -> Iterator[tuple[int, Images, Images]]:
+    """Yield (first pair, phase, coherence) of some pairs at a time; the next ones are read meanwhile."""
+    phase, coherence = ifgs["phase"].data, ifgs["coherence"].data
+    pairs, height, width = phase.shape
+    if _is_ready(phase) and _is_ready(coherence):
+        for start in range(0, pairs, _BATCH_PAIRS):
+            yield start, phase[start : start + _BATCH_PAIRS], coherence[start : start + _BATCH_PAIRS]
+        return
+    size = min(max(1, _BATCH_BYTES // (height * width * _BYTES_PER_PIXEL)), _BATCH_PAIRS)
+    starts = iter(range(0, pairs, size))
+    with ThreadPoolExecutor(_READERS) as reader:
+        ahead: deque[tuple[int, Future[tuple[Images, Images]]]] = deque()
+        try:
+            for start in itertools.islice(starts, _READERS):
+                ahead.append((start, reader.submit(_read, ifgs, slice(start, start + size))))
+            while ahead:
+                start, future = ahead.popleft()
+                images = future.result()
+                for following in itertools.islice(starts, 1):
+                    ahead.append((following, reader.submit(_read, ifgs, slice(following, following + size))))
+                yield start, *images
+                # Forgotten before the next is waited for: the pairs in memory are counted.
+                del images, future
+        finally:
+            reader.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(ifgs: xr.Dataset, start: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    part = ifgs[["phase", "coherence"]].isel(pair=slice(start, start + _BATCH_PAIRS))
-    phase, coherence = dask.compute(part["phase"].data, part["coherence"].data, scheduler="synchronous")
-    images = tuple(np.ascontiguousarray(image, np.float32) for image in (phase, coherence))
-    for pair, image in zip(part["pair"].values, images[0], strict=True):
-        beyond = image[np.abs(image) > _WRAPPED_LIMIT_RAD]
+def _is_ready(images: object) -> bool:
+    """Whether the kernel can work on an array as it lies in memory."""
+    return isinstance(images, np.ndarray) and images.dtype == np.float32 and images.flags.c_contiguous
+
+
+def _read(ifgs: xr.Dataset, pairs: slice) -> tuple[Images, Images]:
+    images = (ifgs["phase"].data[pairs], ifgs["coherence"].data[pairs])
+    phase, coherence = dask.compute(*images, scheduler="synchronous")
+    return np.ascontiguousarray(phase, np.float32), np.ascontiguousarray(coherence, np.float32)
+
+
+def _refuse_unwrapped(names: npt.NDArray[np.str_], phase: Images) -> NoReturn:
+    for name, image in zip(names, phase, strict=True):
+        beyond = image[np.abs(image) > WRAPPED_LIMIT_RAD]
         if beyond.size:
             raise LabkitError(
-                f"phase of pair {pair} must be wrapped into [−π, π), instead got {float(beyond[0]):.4g} rad. "
+                f"phase of pair {name} must be wrapped into [−π, π), instead got {float(beyond[0]):.4g} rad. "
                 "Open the files with lk.open_interferograms, which re-wraps them"
             )
-    return images[0], images[1]
+    raise AssertionError("the kernel saw phase that is not wrapped, and it is not there")
