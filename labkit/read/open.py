@@ -9,13 +9,14 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import gamma, gamma_geocoded, geotiff, hyp3, licsar, mintpy, rates, roipac
+from labkit.read import gamma, gamma_geocoded, geotiff, hyp3, isce2, licsar, mintpy, rates, roipac
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
 _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
+    "isce2": (isce2.recognise, isce2.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "hyp3": (hyp3.recognise, hyp3.open_pairs),
     "licsar": (licsar.recognise, licsar.open_pairs),
@@ -57,6 +58,9 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "mintpy": ``ifgramStack.h5`` (the wrapped phase where it was loaded, else the unwrapped one; pairs that MintPy
           dropped are left out and counted in ``attrs["pairs_left_out"]``), with ``geometryRadar.h5`` or
           ``geometryGeo.h5`` for lon/lat, incidence angle and water.
+        - "isce2": a stack of topsStack or stripmapStack, or its ``merged/`` or ``interferograms/`` (``filt_fine.int``,
+          else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
+          ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
     **stated
