@@ -24,6 +24,8 @@ _HOMES = {
     "select_pairs": "labkit.stack",
     "stack_gradients": "labkit.stack",
     "snow_mask": "labkit.stack",
+    "integrate_rate": "labkit.stack",
+    "unwrap": "labkit.stack",
     "make_chips": "labkit.chip",
     "split_chips": "labkit.chip",
     "load_detector": "labkit.train",
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from labkit.maps import write_detections
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
-    from labkit.stack import multilook, select_pairs, snow_mask, stack_gradients
+    from labkit.stack import integrate_rate, select_pairs, snow_mask, stack_gradients
+    from labkit.stack.multilook import multilook
+    from labkit.stack.unwrap import unwrap
     from labkit.train import load_detector
 
 __all__ = [
@@ -57,6 +61,8 @@ __all__ = [
     "select_pairs",
     "stack_gradients",
     "snow_mask",
+    "integrate_rate",
+    "unwrap",
     "make_chips",
     "split_chips",
     "load_detector",

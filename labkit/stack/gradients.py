@@ -11,6 +11,7 @@ from labkit.errors import LabkitError
 from labkit.schema import DIRECTIONS, check_interferograms
 from labkit.stack.direction import to_azimuth_and_range
 from labkit.stack.estimators import KERNEL_OF, estimate, scores
+from labkit.stack.response import measure_response
 from labkit.stack.streaming import Sums, accumulate
 from labkit.stack.uncertainty import network_ratio
 
@@ -47,7 +48,9 @@ def stack_gradients(
         gradients (:mod:`labkit.schema`). ``gradient[direction, y, x]`` is the phase at the neighbour ``lag`` px further
         along the direction minus the phase at (y, x), stacked over the pairs, rad; the last ``lag`` rows or columns and
         pixels without data in any pair are NaN. ``standard_error`` rad (Notes), ``coherence`` mean over the pairs,
-        ``n_pairs`` used at each pixel. On a map grid the gradients are turned into azimuth and range with the heading.
+        ``n_pairs`` used at each pixel, ``response`` the share of a steady velocity that the stack shows
+        (:mod:`labkit.stack.response`; with lag 1, not for "rewrapped"). On a map grid the gradients are turned into
+        azimuth and range with the heading.
 
     Raises
     ------
@@ -121,11 +124,15 @@ def stack_gradients(
             "lag": lag,
             "n_pairs": int(ifgs.sizes["pair"]),
             "sum_temporal_baseline": float(sums.years.sum(dtype=np.float64)),
+            "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
             "first_date": str(ifgs["reference"].values.min())[:10],
             "last_date": str(ifgs["secondary"].values.max())[:10],
             "network_ratio": [round(k, 4) for k in kappa],
         },
     )
+    if lag == 1 and estimator != "rewrapped":
+        response = measure_response(ifgs, coherence, estimator, window, threads=threads)
+        stacked["response"] = (("y", "x"), response, {"units": "1", "long_name": "share of a steady velocity shown"})
     return to_azimuth_and_range(stacked) if ifgs.attrs["geometry"] == "map" else stacked
 
 

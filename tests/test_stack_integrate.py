@@ -1,0 +1,181 @@
+"""LOS rates from stacked gradients against the rate that was planted, and the real Danba landslide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from noise_scenes import bump, stack
+from scipy.ndimage import label, uniform_filter
+from stack_scenes import interferograms
+
+import labkit as lk
+
+SHAPE = (96, 112)
+CENTRES = ((30, 30), (66, 80))
+
+
+def two_slides(peak: float = 60.0) -> np.ndarray:
+    """One slide toward the satellite and one away, 800 m across."""
+    return bump(SHAPE, CENTRES[0], 10, peak) - bump(SHAPE, CENTRES[1], 10, peak)
+
+
+def rates_of(rate: np.ndarray, estimator: str = "lsq", window: int = 3, **how: object) -> xr.Dataset:
+    return lk.integrate_rate(lk.stack_gradients(stack(rate, **how), estimator, window, progress=False))  # type: ignore[arg-type]
+
+
+def peaks(rates: xr.Dataset) -> list[float]:
+    """Mean of 3 × 3 pixels at each slide's centre."""
+    image = rates["rate"].values
+    return [float(image[y - 1 : y + 2, x - 1 : x + 2].mean()) for y, x in CENTRES]
+
+
+@pytest.mark.parametrize("estimator", ["lsq", "circular", "sum"])
+def test_planted_slides_come_back_with_sign_and_size(estimator: str) -> None:
+    rate = two_slides()
+    got = rates_of(rate, estimator, coherence_12=0.6, air_mm=0.5)
+    toward, away = peaks(got)
+    assert toward == pytest.approx(60, rel=0.1)
+    assert away == pytest.approx(-60, rel=0.1)
+    assert np.corrcoef(got["rate"].values.ravel(), rate.ravel())[0, 1] > 0.97
+
+
+@pytest.mark.parametrize("coherence", [0.3, 0.2])
+@pytest.mark.parametrize("estimator", ["lsq", "circular"])
+def test_rates_are_unbiased_where_long_pairs_lose_coherence(estimator: str, coherence: float) -> None:
+    ramp = 6.0 * np.indices((90, 90))[0].astype(float)
+    gradients = lk.stack_gradients(stack(ramp, coherence_12=coherence, air_mm=0.0), estimator, 3, progress=False)
+    mm = -55.5 / (4 * np.pi)
+    plain = mm * gradients["gradient"].sel(direction="azimuth") / gradients.attrs["sum_temporal_baseline"]
+    corrected = plain / gradients["response"]
+    inner = (slice(8, -8), slice(8, -8))
+    assert float(plain[inner].mean()) < 0.85 * 6
+    assert float(corrected[inner].mean()) == pytest.approx(6, rel=0.06)
+
+
+def test_the_phase_sign_turns_the_rate() -> None:
+    ifgs = stack(two_slides(), coherence_12=0.6, air_mm=0.0)
+    gradients = lk.stack_gradients(ifgs, window=3, progress=False)
+    turned = lk.integrate_rate(gradients.assign_attrs(phase_sign=1))["rate"]
+    np.testing.assert_allclose(turned, -lk.integrate_rate(gradients)["rate"], atol=1e-4)
+
+
+@pytest.mark.parametrize(("coherence", "air_mm"), [(None, 1.0), (0.3, 0.0), (0.4, 1.0)])
+def test_the_standard_error_is_the_spread_of_quiet_ground(coherence: float | None, air_mm: float) -> None:
+    rate = two_slides()
+    got = rates_of(rate, coherence_12=coherence, air_mm=air_mm)
+    ratio = (got["rate"] / got["standard_error"]).values[rate == 0]
+    assert 1.4826 * np.median(np.abs(ratio)) == pytest.approx(1.0, abs=0.2)
+
+
+def test_noisy_ground_has_the_larger_error() -> None:
+    coherence = np.full(SHAPE, 0.6)
+    coherence[:, 60:] = 0.25
+    got = rates_of(np.zeros(SHAPE), coherence_12=coherence, air_mm=0.0)
+    error = got["standard_error"].values
+    assert np.median(error[:, 65:]) > 2 * np.median(error[:, :55])
+    ratio = (got["rate"] / got["standard_error"]).values
+    for half in (ratio[:, :55], ratio[:, 65:]):
+        assert np.std(half) == pytest.approx(1.0, abs=0.25)
+
+
+def test_long_wavelengths_go_and_a_slide_upon_them_stays() -> None:
+    y = np.indices(SHAPE)[0]
+    swell = 30.0 * np.sin(2 * np.pi * y / 200)  # 8 km
+    got = rates_of(two_slides() + swell, coherence_12=0.6, air_mm=0.0)
+    quiet = got["rate"].values[two_slides() == 0]
+    assert np.std(quiet) < 0.15 * np.std(swell)
+    toward, away = peaks(got)
+    assert toward == pytest.approx(60, rel=0.15)
+    assert away == pytest.approx(-60, rel=0.15)
+
+
+def test_holes_are_no_data_and_islands_have_their_own_zero() -> None:
+    ifgs = stack(two_slides(), coherence_12=0.6, air_mm=0.0)
+    phase = ifgs["phase"].values.copy()
+    phase[:, :, 54:57] = np.nan  # cuts the scene in two
+    phase[:, 2:8, 90:96] = np.nan
+    phase[:, 80:92, 8:20] = np.nan
+    phase[:, 84:88, 12:16] = ifgs["phase"].values[:, 84:88, 12:16]  # an island of 16 pixels
+    got = lk.integrate_rate(
+        lk.stack_gradients(ifgs.assign(phase=ifgs["phase"].copy(data=phase)), window=3, progress=False)
+    )
+    image = got["rate"].values
+    assert np.isnan(image[:, 54:57]).all()
+    assert np.isnan(image[3:7, 91:95]).all()
+    assert np.isnan(image[80:92, 8:20]).all()
+    for half in (image[:, :54], image[:, 57:]):
+        assert abs(float(np.nanmedian(half))) < 1.0
+    toward, away = peaks(got)
+    assert toward == pytest.approx(60, rel=0.1)
+    assert away == pytest.approx(-60, rel=0.1)
+    assert np.isfinite(got["standard_error"].values[np.isfinite(image)]).all()
+
+
+def test_a_slide_that_wraps_within_a_pair_is_flagged_and_a_slow_one_is_not() -> None:
+    slow = rates_of(two_slides(), coherence_12=0.6, air_mm=0.0)
+    assert not slow["aliased"].any()
+    # 600 mm/yr over 10 pixels: up to 92 mm/yr per pixel, 2.1 rad within 36 days.
+    fast = rates_of(two_slides(600.0), coherence_12=0.6, air_mm=0.0)
+    assert fast["aliased"].values[20:41, 20:41].any()
+    assert not fast["aliased"].values[:15].any()
+
+
+def test_threads_change_no_bit() -> None:
+    gradients = lk.stack_gradients(stack(two_slides()), window=3, progress=False)
+    one, three = (lk.integrate_rate(gradients, threads=n) for n in (1, 3))
+    xr.testing.assert_identical(one, three)
+
+
+def test_a_map_grid_gives_the_same_rates_as_its_axes() -> None:
+    rate = two_slides()
+    ifgs = stack(rate, coherence_12=0.6, air_mm=0.0).assign_attrs(
+        geometry="map", crs="EPSG:32648", y_spacing=40.0, x_spacing=40.0
+    )
+    ifgs = ifgs.assign_coords(y=4e6 - 40.0 * np.arange(SHAPE[0]), x=3e5 + 40.0 * np.arange(SHAPE[1]))
+    toward, away = peaks(lk.integrate_rate(lk.stack_gradients(ifgs, window=3, progress=False)))
+    assert toward == pytest.approx(60, rel=0.1)
+    assert away == pytest.approx(-60, rel=0.1)
+
+
+def stacked(estimator: str = "lsq", **attrs: object) -> xr.Dataset:
+    ifgs = interferograms(np.zeros((4, 30, 30)), np.full((30, 30), 0.8))
+    return lk.stack_gradients(ifgs, estimator, 3, progress=False).assign_attrs(attrs)
+
+
+def test_what_cannot_be_integrated_is_named() -> None:
+    with pytest.raises(lk.LabkitError, match="estimator='rewrapped'"):
+        lk.integrate_rate(stacked("rewrapped"))
+    with pytest.raises(lk.LabkitError, match="cutoff_km must be above 0"):
+        lk.integrate_rate(stacked(), cutoff_km=0)
+    with pytest.raises(lk.LabkitError, match="must hold azimuth and range"):
+        lk.integrate_rate(stacked().isel(direction=[0]))
+    with pytest.raises(lk.LabkitError, match="x_spacing must be known"):
+        lk.integrate_rate(stacked(x_spacing=np.nan))
+    with pytest.raises(lk.LabkitError, match="must carry standard_error and response"):
+        lk.integrate_rate(stacked().drop_vars("response"))
+    with pytest.raises(lk.LabkitError, match="lag must be 1"):
+        lk.integrate_rate(stacked(lag=2))
+    with pytest.raises(lk.LabkitError, match="at least two pairs"):
+        lk.integrate_rate(lk.stack_gradients(stack(np.zeros((30, 30)), dates=2), window=3, progress=False))
+
+
+@pytest.mark.real
+def test_danba_shows_one_coherent_slide(real_data: Path) -> None:
+    pairs = lk.select_pairs(lk.open_interferograms(real_data / "danba_gamma"))
+    rates = lk.integrate_rate(lk.stack_gradients(pairs, window=3, progress=False))
+    rate = rates["rate"].values
+    quiet = np.concatenate([rate[5:20, 5:55].ravel(), rate[60:90, 5:40].ravel()])
+    fast = np.abs(uniform_filter(np.nan_to_num(rate), 5)) > 45
+    pieces, _ = label(fast)
+    sizes = np.bincount(pieces.ravel())[1:]
+    main = pieces == 1 + int(np.argmax(sizes))
+    # One slide, where the couplet is (its outline: lines 15–80, samples 65–160), and little else that is so fast.
+    assert sizes.max() > 0.8 * sizes.sum()
+    centre_y, centre_x = np.argwhere(main).mean(0)
+    assert 30 < centre_y < 65
+    assert 75 < centre_x < 145
+    assert 60 < np.percentile(np.abs(rate[main]), 95) < 105
+    assert np.std(quiet) < 12
