@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import gamma, gamma_geocoded, geotiff, hyp3, isce2, licsar, mintpy, rates, roipac
+from labkit.read import egms, gamma, gamma_geocoded, geotiff, hyp3, isce2, licsar, licsbas, mintpy, rates, roipac
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
@@ -25,6 +25,8 @@ _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dat
 }
 _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
     "mintpy": (mintpy.recognise_rates, mintpy.open_velocity),
+    "licsbas": (licsbas.recognise, licsbas.open_velocity),
+    "egms": (egms.recognise, egms.open_points),
     "geotiff": (rates.recognise, rates.open_rate_map),
 }
 
@@ -94,10 +96,19 @@ def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: ob
     Parameters
     ----------
     path : path-like
-        A GeoTIFF of rates in mm/yr, positive toward the satellite, or a folder that holds one (``*vel*.tif`` or
-        ``*rate*.tif``), with its standard error beside it where there is one (``*vstd*.tif`` or ``*std*.tif``).
+        A file, or a folder that is searched two levels deep.
     product : str
-        "auto" or "geotiff".
+        "auto" (look and recognise), or the name of a reader:
+
+        - "mintpy": ``geo_velocity.h5``, else ``velocity.h5`` (m/year; turned into mm/yr), masked by ``maskTempCoh.h5``
+          where it lies beside it.
+        - "licsbas": ``vel.geo.tif`` or the binary ``results/vel`` with ``EQA.dem_par``, masked by ``mask`` beside it;
+          heading and incidence angle from E, N and U.
+        - "egms": CSV of points of the European Ground Motion Service, levels L2a and L2b, of one track: the mean in
+          cells of 100 m. The points are read when the file is opened.
+        - "geotiff": a GeoTIFF of rates in mm/yr, positive toward the satellite (``*vel*.tif`` or ``*rate*.tif``), with
+          its standard error beside it where there is one (``*vstd*.tif`` or ``*std*.tif``); 0, −9999, NaN and the
+          file's no-data value = no data.
     **stated
         As in :func:`open_interferograms`.
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
-import dask
-import dask.array as da
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.pairs import find_files, scene_name
 from labkit.read.raster import read_band, read_grid
-from labkit.schema import SCENE_ATTRIBUTES
+from labkit.read.rate_map import rate_dataset
 
 _RATE = re.compile(r"(^|[._-])(vel|velocity|rate|rates)([._-]|$)", re.IGNORECASE)
+#: Besides NaN and the file's own no-data value: what processors write where they know nothing.
+_NO_DATA = (0.0, -9999.0)
+
 _ERROR = re.compile(r"(vstd|std|stderr|standard_error)", re.IGNORECASE)
 
 
@@ -28,7 +31,7 @@ def recognise(path: Path) -> bool:
 
 
 def open_rate_map(path: Path) -> xr.Dataset:
-    """Open a rate map (:func:`labkit.open_rates` says what it may be); 0 exactly, NaN and no-data become NaN."""
+    """Open a rate map (:func:`labkit.open_rates` says what it may be); 0 exactly, −9999, NaN and no-data become NaN."""
     folder = path if path.is_dir() else path.parent
     tiffs = find_files(folder, r"\.tiff?$")
     rate = path if path.is_file() else next((p for p in tiffs if _RATE.search(p.stem)), None)
@@ -37,31 +40,20 @@ def open_rate_map(path: Path) -> xr.Dataset:
     grid = read_grid(rate)
     error = next((p for p in tiffs if _ERROR.search(p.stem) and p != rate), None) if path.is_dir() else None
     y_spacing, x_spacing = grid.spacing_m
-    attrs: dict[str, object] = dict.fromkeys(SCENE_ATTRIBUTES, "")
-    attrs |= {
+    attrs: dict[str, object] = {
         "scene": scene_name(folder) if path.is_dir() else rate.stem,
         "geometry": "map",
-        "wavelength": np.nan,
-        "heading": np.nan,
-        "incidence_angle": np.nan,
         "y_spacing": y_spacing,
         "x_spacing": x_spacing,
         "ground_spacing": ground_spacing(y_spacing, x_spacing),
-        "phase_sign": -1,
         "crs": grid.crs,
     }
-    units = {"units": "mm/yr"}
-    variables = {"rate": (("y", "x"), _lazy(rate, grid.shape), units | {"long_name": "LOS rate toward the satellite"})}
-    if error is not None:
-        variables["standard_error"] = (("y", "x"), _lazy(error, grid.shape), units)
-    return xr.Dataset(variables, coords=grid.coords, attrs=attrs)
+    load = functools.partial(_read_known, rate, grid.shape)
+    load_error = None if error is None else functools.partial(_read_known, error, grid.shape)
+    return rate_dataset(grid.shape, load, load_error, grid.coords, attrs)
 
 
-def _lazy(path: Path, shape: tuple[int, int]) -> da.Array:
-    return da.from_delayed(dask.delayed(_read_known, pure=True)(path, shape), shape, np.float32)
-
-
-def _read_known(path: Path, shape: tuple[int, int]) -> np.ndarray:
+def _read_known(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     values = read_band(path, shape)
-    values[values == 0] = np.nan
+    values[np.isin(values, _NO_DATA)] = np.nan
     return values
