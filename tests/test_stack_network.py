@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from stack_scenes import interferograms
 
 import labkit as lk
+from labkit.stack import pair_counts
 
 PAIRS = [
     ("20191220", "20200101"),  # 12 days over new year
@@ -62,3 +64,25 @@ def test_when_nothing_fits_each_criterion_tells_what_it_left(network: xr.Dataset
 def test_criteria_out_of_range_are_named(network: xr.Dataset, wrong: dict[str, object]) -> None:
     with pytest.raises(lk.LabkitError, match=next(iter(wrong))):
         lk.select_pairs(network, **wrong)  # type: ignore[arg-type]
+
+
+def test_pairs_are_counted_by_month_as_a_selection_of_that_month_keeps_them(network: xr.Dataset) -> None:
+    counts = pair_counts(network)
+    assert list(counts.index[:12]) == pd.date_range("2020-01-01", periods=12, freq="MS").strftime("%B").tolist()
+    # January: 1 January alone; June: both ends of one pair; August and September share one.
+    assert counts.loc["January"].tolist() == [1, 0, 3]
+    assert counts.loc["June"].tolist() == [2, 1, 0]
+    assert counts.loc["August"].tolist() == [1, 0, 1]
+    assert counts.loc["Dec–Feb"].tolist() == [4, 3, 0]
+    assert counts.loc["Jun–Aug"].tolist() == [3, 1, 1]
+    for months in range(1, 13), (12, 1, 2), (6, 7, 8):
+        kept = pair_counts(network, {"chosen": months}).loc["chosen", "pairs"]
+        assert kept == lk.select_pairs(network, max_days=None, months=months).sizes["pair"]
+
+
+def test_two_halves_of_a_year_share_the_pairs_that_cross(network: xr.Dataset) -> None:
+    halves = pair_counts(network, {"wet": range(5, 11), "dry": [11, 12, 1, 2, 3, 4]})
+    assert halves["pairs"].sum() + halves.loc["wet", "crossing"] == network.sizes["pair"]
+    assert halves.loc["wet", "crossing"] == halves.loc["dry", "crossing"]
+    with pytest.raises(lk.LabkitError, match="months must be among 1..12"):
+        pair_counts(network, {"never": [13]})

@@ -1,9 +1,10 @@
 """Interferograms → stacked gradients and rates: which pairs, at what spacing, by which estimator."""
 
+from labkit.stack.closure import triplet_closure
 from labkit.stack.gradients import stack_gradients
 from labkit.stack.integrate import integrate_rate
 from labkit.stack.multilook import multilook
-from labkit.stack.network import mean_coherence, select_pairs
+from labkit.stack.network import mean_coherence, pair_counts, select_pairs
 from labkit.stack.snow import snow_mask
 from labkit.stack.unwrap import unwrap
 
@@ -11,8 +12,10 @@ __all__ = [
     "integrate_rate",
     "mean_coherence",
     "multilook",
+    "pair_counts",
     "select_pairs",
     "snow_mask",
     "stack_gradients",
+    "triplet_closure",
     "unwrap",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import calendar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,10 @@ from labkit.schema import check_interferograms
 
 #: Coherence of a pair is judged on every n-th pixel of each axis, n as large as leaves about this many.
 _JUDGED_PIXELS = 10_000
+
+#: Groups of months that :func:`pair_counts` counts in: the months, then the seasons of three.
+MONTHS = {calendar.month_name[m]: (m,) for m in range(1, 13)}
+SEASONS = {"Dec–Feb": (12, 1, 2), "Mar–May": (3, 4, 5), "Jun–Aug": (6, 7, 8), "Sep–Nov": (9, 10, 11)}
 
 
 def select_pairs(
@@ -91,6 +96,50 @@ def mean_coherence(ifgs: xr.Dataset) -> npt.NDArray[np.float64]:
     step = max(1, int(np.sqrt(ifgs.sizes["y"] * ifgs.sizes["x"] / _JUDGED_PIXELS)))
     sampled = ifgs["coherence"].isel(y=slice(None, None, step), x=slice(None, None, step))
     return np.asarray(sampled.mean(("y", "x"), skipna=True).values, np.float64)
+
+
+def pair_counts(ifgs: xr.Dataset, groups: Mapping[str, Iterable[int]] | None = None) -> pd.DataFrame:
+    """Count acquisitions and pairs by month and season, to see what a stack of one season would stand on.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms; only coordinates are read.
+    groups : mapping of str to iterable of int, optional
+        Name → months (1–12); the twelve months and the four seasons of three by default.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each group: ``acquisitions``, distinct dates in these months; ``pairs``, those with both dates in
+        them, which are what ``select_pairs(ifgs, max_days=None, months=…)`` keeps; ``crossing``, those with one date
+        in them, which cross the border and belong to neither side.
+
+    Raises
+    ------
+    LabkitError
+        A month is not among 1..12.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["descending"]
+    >>> counts = pair_counts(ifgs)
+    >>> int(counts.loc["March", "acquisitions"])
+    2
+    """
+    check_interferograms(ifgs)
+    chosen = {**MONTHS, **SEASONS} if groups is None else {name: tuple(months) for name, months in groups.items()}
+    first, second = (ifgs[end].dt.month.values for end in ("reference", "secondary"))
+    dates = pd.DatetimeIndex(np.unique(np.concatenate([ifgs["reference"].values, ifgs["secondary"].values])))
+    rows = []
+    for months in chosen.values():
+        _check_criteria(None, None, months, None)
+        ends = np.isin(first, months).astype(int) + np.isin(second, months)
+        rows.append((int(np.isin(dates.month, months).sum()), int((ends == 2).sum()), int((ends == 1).sum())))
+    return pd.DataFrame(
+        rows, index=pd.Index(list(chosen), name="months"), columns=["acquisitions", "pairs", "crossing"]
+    )
 
 
 def _check_criteria(
