@@ -156,7 +156,7 @@ def _closure(first: Image, second: Image, across: Image, unwrapped: bool) -> Ima
 
 def _folded(closure: Image) -> Image:
     turn = np.float32(2 * np.pi)
-    return closure - turn * np.round(closure / turn)
+    return np.asarray(closure - turn * np.round(closure / turn), np.float32)
 
 
 def _rms(squares: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
