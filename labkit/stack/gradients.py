@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import overload
 
 import numpy as np
 import xarray as xr
@@ -12,8 +14,35 @@ from labkit.schema import DIRECTIONS, check_interferograms
 from labkit.stack.direction import to_azimuth_and_range
 from labkit.stack.estimators import KERNEL_OF, estimate, scores
 from labkit.stack.response import measure_response
+from labkit.stack.seasons import Period, Periods, split_pairs
 from labkit.stack.streaming import Sums, accumulate
 from labkit.stack.uncertainty import network_ratio
+
+
+@overload
+def stack_gradients(
+    ifgs: xr.Dataset,
+    estimator: str = ...,
+    window: int = ...,
+    lag: int = ...,
+    by: None = ...,
+    *,
+    threads: int | None = ...,
+    progress: bool = ...,
+) -> xr.Dataset: ...
+
+
+@overload
+def stack_gradients(
+    ifgs: xr.Dataset,
+    estimator: str = ...,
+    window: int = ...,
+    lag: int = ...,
+    *,
+    by: str | Mapping[str, Period],
+    threads: int | None = ...,
+    progress: bool = ...,
+) -> dict[str, xr.Dataset]: ...
 
 
 def stack_gradients(
@@ -21,10 +50,11 @@ def stack_gradients(
     estimator: str = "lsq",
     window: int = 5,
     lag: int = 1,
+    by: Periods | None = None,
     *,
     threads: int | None = None,
     progress: bool = True,
-) -> xr.Dataset:
+) -> xr.Dataset | dict[str, xr.Dataset]:
     """Stack the phase gradients of interferograms along azimuth and range.
 
     Parameters
@@ -37,6 +67,10 @@ def stack_gradients(
         Edge of the coherence-weighted moving window that filters each pair, px, odd; 1 = no filter.
     lag : int
         Distance of the two pixels that are subtracted, px.
+    by : str or mapping, optional
+        Stack seasons or windows of time apart: "year", "season", "month", {"wet": [4, 5, 6, 7, 8], "dry": [10, 11, 12,
+        1, 2]} or {"before": ("2017-09-01", "2018-10-31")}. A pair that crosses a border belongs to neither
+        (:func:`labkit.stack.seasons.split_pairs`).
     threads : int, optional
         Threads of the kernel, all cores by default. The result does not depend on it, bit for bit.
     progress : bool
@@ -51,6 +85,8 @@ def stack_gradients(
         ``n_pairs`` used at each pixel, ``response`` the share of a steady velocity that the stack shows
         (:mod:`labkit.stack.response`; with lag 1, not for "rewrapped"). On a map grid the gradients are turned into
         azimuth and range with the heading.
+        With ``by``, a dict of such objects by period, each with its own Σ temporal baseline, dates and number of pairs,
+        the attribute ``period``, and the names of the periods without any pair in ``empty_periods``.
 
     Raises
     ------
@@ -98,9 +134,19 @@ def stack_gradients(
     >>> gradients = lk.stack_gradients(lk.select_pairs(track), window=5, progress=False)
     >>> gradients["gradient"].dims
     ('direction', 'y', 'x')
+    >>> list(lk.stack_gradients(track, by={"spring": [3, 4, 5], "summer": [6, 7, 8]}, progress=False))
+    ['spring', 'summer']
     """
     check_interferograms(ifgs)
     _check_arguments(ifgs, estimator, window, lag)
+    if by is None:
+        return _stack(ifgs, estimator, window, lag, threads, progress)
+    parts, empty = split_pairs(ifgs, by)
+    stacks = {name: _stack(part, estimator, window, lag, threads, progress) for name, part in parts.items()}
+    return {name: stacked.assign_attrs(period=name, empty_periods=empty) for name, stacked in stacks.items()}
+
+
+def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int | None, progress: bool) -> xr.Dataset:
     sums = accumulate(ifgs, KERNEL_OF[estimator], window, lag, threads=threads, progress=progress)
     result = estimate(sums, estimator)
     kappa = _network_ratios(sums, ifgs, estimator)
