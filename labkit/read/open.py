@@ -9,7 +9,20 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import egms, gamma, gamma_geocoded, geotiff, hyp3, isce2, licsar, licsbas, mintpy, rates, roipac
+from labkit.read import (
+    egms,
+    gamma,
+    gamma_geocoded,
+    geotiff,
+    gmtsar,
+    hyp3,
+    isce2,
+    licsar,
+    licsbas,
+    mintpy,
+    rates,
+    roipac,
+)
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
@@ -17,6 +30,7 @@ _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dat
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "isce2": (isce2.recognise, isce2.open_pairs),
+    "gmtsar": (gmtsar.recognise, gmtsar.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "hyp3": (hyp3.recognise, hyp3.open_pairs),
     "licsar": (licsar.recognise, licsar.open_pairs),
@@ -63,6 +77,8 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "isce2": a stack of topsStack or stripmapStack, or its ``merged/`` or ``interferograms/`` (``filt_fine.int``,
           else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
           ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
+        - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
+          (``…_ll.grd``) where no pair has radar grids; ``.PRM``, ``baseline_table.dat``.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
     **stated
