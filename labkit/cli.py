@@ -1,4 +1,4 @@
-"""The few things that run outside a notebook: ``labkit lab``, ``doctor``, ``demo``, ``label-server``, ``version``.
+"""The few things that run outside a notebook: ``lab``, ``doctor``, ``cache``, ``demo``, ``label-server``, ``version``.
 
 Each command imports what it needs when it is called, so that ``labkit --help`` answers at once.
 """
@@ -77,6 +77,18 @@ def doctor() -> None:
     _say(report(findings))
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def cache(
+    pairs: Annotated[Path, typer.Argument(help="Folder of interferograms.")],
+    target: Annotated[Path, typer.Argument(help="The cache to be, ending in .zarr.")],
+    product: Annotated[str, typer.Option(help="Name of the reader.")] = "auto",
+) -> None:
+    """Write interferograms into a compact cache that stacks faster; called again, it goes on where it was stopped."""
+    from labkit.read import open_interferograms, write_cache
+
+    _say(f"The cache is in {write_cache(open_interferograms(pairs, product), target)}.")
 
 
 @app.command()

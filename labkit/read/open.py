@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import (
+from labkit.read import cache, (
     egms,
     gamma,
     gamma_geocoded,
@@ -27,6 +27,7 @@ from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
 _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
+    "labkit-cache": (cache.recognise, cache.open_pairs),
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "isce2": (isce2.recognise, isce2.open_pairs),
@@ -81,6 +82,7 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
           (``…_ll.grd``) where no pair has radar grids; ``.PRM``, ``baseline_table.dat``.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
+        - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).
     **stated
         What the files do not say, or say wrongly: ``scene``, ``wavelength`` (m), ``heading`` (degrees),
         ``incidence_angle`` (degrees), ``orbit_direction``, ``phase_sign`` (+1 or −1), ``track``, ``burst``.

@@ -1,0 +1,263 @@
+"""The compact cache: pairs of any processor in 3 bytes for each pixel, in one Zarr store that tiles are read from.
+
+The phase is a 16-bit binary angle (2π = 65536 steps of 9.6e-5 rad: it is off by at most 4.8e-5 rad), the coherence one
+byte (0 = no data, 1…255 = 0…1). Each pair is one file for each of both, of tiles that can be read alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+from tqdm.auto import tqdm
+
+from labkit.errors import FileError, LabkitError
+from labkit.schema import check_interferograms
+
+#: Attribute of the store that says what it is, and by which rules.
+_MARK, _VERSION = "labkit_cache", 1
+
+_TILE = 512
+#: Pixels are handed on in blocks of this many tiles along both axes: opening a tile costs more than reading it.
+_TILES_PER_BLOCK = 4
+
+_STEPS_PER_TURN = 65536
+_JOURNAL = "written.jsonl"
+
+Codes = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]
+
+
+def write_cache(ifgs: xr.Dataset, path: str | os.PathLike[str], *, progress: bool = True) -> Path:
+    """Write interferograms into a compact cache, once; :func:`labkit.open_interferograms` opens it.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms (:mod:`labkit.schema`), read pair by pair.
+    path : path-like
+        Ends in ``.zarr``. It appears when all pairs are written and read back right; until then they stand in a hidden
+        folder beside it, from which a call that was interrupted goes on.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    pathlib.Path
+        The cache. One that is there already and holds the same pairs is left as it is.
+
+    Raises
+    ------
+    LabkitError
+        ``path`` does not end in ``.zarr``, or the phase of a pair is not wrapped or its coherence not in 0..1.
+    FileError
+        Something else stands at ``path``; a pair cannot be read; the disk is full, or gave back something else than
+        was written.
+
+    Notes
+    -----
+    phase ≈ code · 2π / 65536 in [−π, π), coherence ≈ (code − 1) / 254. NaN in either is no data in both.
+    """
+    check_interferograms(ifgs)
+    target = Path(path).absolute()
+    if target.suffix != ".zarr":
+        raise LabkitError(f"path must end in .zarr, instead got path={path}")
+    about = _describe(ifgs)
+    if target.exists():
+        if recognise(target) and _about(target) == about:
+            return target
+        raise FileError(f"{target} must be free or the cache of these pairs, instead it is something else. Remove it")
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        phase, coherence = _prepare(partial, about, ifgs)
+        written = _read_journal(partial)
+        names = [str(n) for n in ifgs["pair"].values]
+        for i, name in enumerate(tqdm(names, desc="caching", unit="pair", disable=not progress)):
+            if name not in written:
+                phase[i], coherence[i] = codes = _encode(name, ifgs, i)
+                written[name] = _checksum(codes)
+                with (partial / _JOURNAL).open("a") as journal:
+                    journal.write(json.dumps([name, written[name]]) + "\n")
+        for i, name in enumerate(tqdm(names, desc="verifying", unit="pair", disable=not progress)):
+            if _checksum((phase[i], coherence[i])) != written[name]:
+                (partial / _JOURNAL).unlink()
+                raise FileError(f"{partial} must give back what was written, instead {name} differs. Write it again")
+        partial.rename(target)
+    except OSError as error:
+        raise FileError(f"{target} must be writable with enough room on its disk, instead got: {error}") from error
+    return target
+
+
+def recognise(folder: Path) -> bool:
+    """Whether the folder is a compact cache."""
+    return (folder / "zarr.json").is_file() and _MARK in _attributes(folder)
+
+
+def open_pairs(folder: Path) -> xr.Dataset:
+    """Open a compact cache (:func:`write_cache`), lazily.
+
+    Raises
+    ------
+    FileError
+        It is no cache, of another version, or files of it are missing or cut.
+    """
+    import zarr
+
+    if not recognise(folder):
+        raise FileError(f"{folder} must be a cache of labkit, instead it is none. Make it with labkit cache")
+    about = _about(folder)
+    if about["version"] != _VERSION:
+        raise FileError(f"{folder} must be of version {_VERSION}, instead got {about['version']}. Write it again")
+    pairs = about["pairs"]
+    _check_files(folder, len(pairs["pair"]))
+    group = zarr.open_group(folder, mode="r")
+    stored: dict[str, Any] = {name: group[name] for name in ("phase", "coherence", *about["coords"])}
+    blocks = (1, _TILE * _TILES_PER_BLOCK, _TILE * _TILES_PER_BLOCK)
+    angle, level = (da.from_array(stored[name], chunks=blocks) for name in ("phase", "coherence"))
+    phase = da.map_blocks(_decode_phase, angle, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    coherence = da.map_blocks(_decode_coherence, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    dims = ("pair", "y", "x")
+    return xr.Dataset(
+        {
+            "phase": (dims, phase, {"units": "rad", "long_name": "wrapped phase"}),
+            "coherence": (dims, coherence, {"units": "1", "long_name": "coherence"}),
+        },
+        coords={
+            "pair": pairs["pair"],
+            "reference": ("pair", np.array(pairs["reference"], "datetime64[ns]")),
+            "secondary": ("pair", np.array(pairs["secondary"], "datetime64[ns]")),
+            "temporal_baseline": ("pair", np.array(pairs["temporal_baseline"]), {"units": "days"}),
+            "perpendicular_baseline": ("pair", np.array(pairs["perpendicular_baseline"], float), {"units": "m"}),
+            **{name: (tuple(about["coords"][name]), stored[name][...]) for name in about["coords"]},
+        },
+        attrs={name: np.nan if value is None else value for name, value in about["scene"].items()},
+    )
+
+
+def _describe(ifgs: xr.Dataset) -> dict[str, Any]:
+    """All of the interferograms but their pixels, as JSON holds it (NaN as null)."""
+    dates = {
+        name: [pd.Timestamp(d).strftime("%Y-%m-%d") for d in ifgs[name].values] for name in ("reference", "secondary")
+    }
+    baselines = {name: ifgs[name].values.tolist() for name in ("temporal_baseline", "perpendicular_baseline")}
+    about = {
+        "version": _VERSION,
+        "shape": [ifgs.sizes["y"], ifgs.sizes["x"]],
+        "pairs": {"pair": [str(p) for p in ifgs["pair"].values], **dates, **baselines},
+        "coords": {str(n): list(c.dims) for n, c in ifgs.coords.items() if c.dims and set(c.dims) <= {"y", "x"}},
+        "scene": {str(n): v.item() if isinstance(v, np.generic) else v for n, v in ifgs.attrs.items()},
+    }
+    return dict(json.loads(json.dumps(_without_nan(about))))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _prepare(partial: Path, about: dict[str, Any], ifgs: xr.Dataset) -> tuple[Any, Any]:
+    """Open the store to be written: the one that an interrupted call left, where it is of the same pairs."""
+    import zarr
+
+    if partial.exists():
+        if recognise(partial) and _about(partial) == about:
+            group = zarr.open_group(partial, mode="r+")
+            return group["phase"], group["coherence"]
+        raise FileError(
+            f"{partial} must be what an interrupted call for these pairs left, instead it is not. Remove it"
+        )
+    pairs, height, width = (ifgs.sizes[d] for d in ("pair", "y", "x"))
+    coords = {name: ifgs[name].values for name in about["coords"]}
+    group = zarr.open_group(partial, mode="w")
+    for name, values in coords.items():
+        group.create_array(name, data=values)
+    whole = (1, -(-height // _TILE) * _TILE, -(-width // _TILE) * _TILE)
+    made = [
+        group.create_array(
+            name,
+            shape=(pairs, height, width),
+            dtype=dtype,
+            chunks=(1, _TILE, _TILE),
+            shards=whole,
+            compressors=None,
+            fill_value=0,
+            # A pair without data is written like the others: a missing file then always is a lost one.
+            config={"write_empty_chunks": True},
+        )
+        for name, dtype in (("phase", "int16"), ("coherence", "uint8"))
+    ]
+    # Last: a store that was cut while being prepared is not taken for one that can be gone on with.
+    group.attrs[_MARK] = about
+    return made[0], made[1]
+
+
+def _encode(name: str, ifgs: xr.Dataset, i: int) -> Codes:
+    phase, coherence = dask.compute(ifgs["phase"].data[i], ifgs["coherence"].data[i], scheduler="synchronous")
+    known = np.isfinite(phase) & np.isfinite(coherence)
+    phase, coherence = np.where(known, phase, 0), np.where(known, coherence, 0)
+    if np.abs(phase).max() > 3.15:
+        raise LabkitError(f"phase of pair {name} must be wrapped into [−π, π), instead got {phase.max():.4g} rad")
+    if coherence.min() < 0 or coherence.max() > 1:
+        raise LabkitError(f"coherence of pair {name} must be in 0..1, instead got {coherence.max():.4g}")
+    steps = np.rint(phase.astype(np.float64) * (_STEPS_PER_TURN / (2 * np.pi))).astype(np.int32)
+    # Binary angles wrap by overflow: +32768 steps (+π) are −32768.
+    return steps.astype(np.int16), np.where(known, np.rint(coherence * 254) + 1, 0).astype(np.uint8)
+
+
+def _decode_phase(angle: npt.NDArray[np.int16], level: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    phase = angle * np.float32(2 * np.pi / _STEPS_PER_TURN)
+    phase[level == 0] = np.nan
+    return phase
+
+
+def _decode_coherence(level: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    table = ((np.arange(256) - 1) / 254).astype(np.float32)
+    table[0] = np.nan
+    return table[level]
+
+
+def _checksum(codes: Codes) -> int:
+    return zlib.crc32(codes[1].tobytes(), zlib.crc32(codes[0].tobytes()))
+
+
+def _read_journal(partial: Path) -> dict[str, int]:
+    """Pairs that were written whole, with their checksums; a last line that was cut is none."""
+    journal = partial / _JOURNAL
+    if not journal.exists():
+        return {}
+    text = journal.read_text()
+    lines = text[: text.rfind("\n") + 1].splitlines()
+    journal.write_text("".join(line + "\n" for line in lines))
+    return dict(map(json.loads, lines))
+
+
+def _attributes(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / "zarr.json").read_text()).get("attributes", {}))
+    except (OSError, ValueError, AttributeError) as error:
+        raise FileError(f"{folder / 'zarr.json'} must be whole JSON, instead got: {error}. Write it again") from error
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    return dict(_attributes(folder)[_MARK])
+
+
+def _check_files(folder: Path, pairs: int) -> None:
+    """Zarr takes a missing file for an empty one: see that each pair has both, of the size of the others."""
+    for name in ("phase", "coherence"):
+        files = [folder / name / "c" / str(i) / "0" / "0" for i in range(pairs)]
+        sizes = [file.stat().st_size if file.is_file() else 0 for file in files]
+        for file, size in zip(files, sizes, strict=True):
+            if size != max(sizes) or size == 0:
+                raise FileError(f"{file} must hold {max(sizes)} bytes, instead it holds {size}. Write the cache again")

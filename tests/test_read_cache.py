@@ -1,0 +1,190 @@
+"""The compact cache against the pairs that went in, whole, interrupted and damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from stack_scenes import interferograms, ramp, wrapped
+from typer.testing import CliRunner
+
+import labkit as lk
+from labkit.cli import app
+
+
+def scene(pairs: int = 4, shape: tuple[int, int] = (70, 90), seed: int = 0) -> xr.Dataset:
+    """A moving slope with noise, a hole, the ends of the circle and of the coherence, and lon/lat."""
+    rng = np.random.default_rng(seed)
+    phase = ramp(pairs, shape, 0.2, -0.1) + rng.normal(0, 0.3, (pairs, *shape))
+    coherence = rng.uniform(0.2, 0.95, (pairs, *shape))
+    coherence[0, 0, :3] = 0, 1, 0.5
+    phase[1, 20:25, 30:40] = np.nan
+    ifgs = interferograms(phase, coherence, track="12")
+    ifgs["phase"].values[0, 0, :2] = -np.float32(np.pi), np.nextafter(np.float32(np.pi), np.float32(0))
+    lat, lon = np.meshgrid(np.linspace(30, 31, shape[0]), np.linspace(101, 102, shape[1]), indexing="ij")
+    return ifgs.assign_coords(lon=(("y", "x"), lon), lat=(("y", "x"), lat)).chunk(pair=1)
+
+
+def test_every_pair_comes_back_within_half_a_step(tmp_path: Path) -> None:
+    ifgs = scene()
+    path = lk.read.write_cache(ifgs, tmp_path / "made" / "pairs.zarr", progress=False)
+    back = lk.open_interferograms(path)
+    assert back["phase"].chunks is not None
+    assert np.isnan(back["phase"].values[1, 20:25, 30:40]).all()
+    missing = np.isnan(ifgs["phase"].values)
+    np.testing.assert_array_equal(np.isnan(back["phase"].values), missing)
+    np.testing.assert_array_equal(np.isnan(back["coherence"].values), missing)
+    turn = np.abs(wrapped(back["phase"].values - ifgs["phase"].values)[~missing])
+    assert turn.max() <= np.pi / 65536 + 1e-6
+    assert np.nanmin(back["phase"]) >= -np.float32(np.pi)
+    assert np.nanmax(back["phase"]) < np.pi
+    assert np.abs(back["coherence"].values - ifgs["coherence"].values)[~missing].max() <= 0.5 / 254 + 1e-6
+    np.testing.assert_array_equal(back["coherence"].values[0, 0, :3], np.float32([0, 1, 127 / 254]))
+
+
+def test_coordinates_and_attributes_come_back_as_they_were(tmp_path: Path) -> None:
+    ifgs = scene()
+    ifgs.attrs["heading"] = float("nan")
+    ifgs["perpendicular_baseline"][2] = np.nan
+    back = lk.open_interferograms(lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False), "labkit-cache")
+    assert set(back.coords) == set(ifgs.coords)
+    for name in ifgs.coords:
+        np.testing.assert_array_equal(back[name].values, ifgs[name].values)
+    assert np.isnan(back.attrs.pop("heading"))
+    assert np.isnan(ifgs.attrs.pop("heading"))
+    assert back.attrs == ifgs.attrs
+
+
+def test_stacks_of_the_cache_differ_by_less_than_a_thousandth_of_a_radian_per_pair(tmp_path: Path) -> None:
+    ifgs = lk.select_pairs(lk.simulate.scene("tiny", seed=0).interferograms["ascending"])
+    cached = lk.open_interferograms(lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False))
+    for estimator, everywhere in (("circular", 100), ("lsq", 99.9), ("sum", 99.9)):
+        stacks = [lk.stack_gradients(data, estimator, progress=False)["gradient"].values for data in (ifgs, cached)]
+        miss = np.abs(stacks[0] - stacks[1]) / ifgs.sizes["pair"]
+        # A difference of almost ±π falls to either side: a whole turn that no precision avoids.
+        assert np.nanpercentile(miss, everywhere) < 1e-3
+
+
+def test_the_store_is_what_zarr_and_its_codes_say(tmp_path: Path) -> None:
+    ifgs = scene()
+    group = zarr.open_group(lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False), mode="r")
+    phase, coherence = np.asarray(group["phase"]), np.asarray(group["coherence"])
+    assert (phase.dtype, coherence.dtype) == (np.int16, np.uint8)
+    assert group["phase"].chunks == (1, 512, 512)
+    assert phase[0, 0, 0] == -32768
+    assert phase[0, 0, 1] == -32768  # just below +π is nearest to the same step
+    assert list(coherence[0, 0, :3]) == [1, 255, 128]
+    assert (coherence[1, 20:25, 30:40] == 0).all()
+
+
+class Stop(Exception):
+    pass
+
+
+def test_an_interrupted_cache_goes_on_where_it_was_and_is_never_half_there(tmp_path: Path) -> None:
+    ifgs = scene()
+    read: list[int] = []
+    broken = True
+
+    def load(block: np.ndarray, block_info: dict) -> np.ndarray:
+        pair = block_info[0]["array-location"][0][0]
+        if broken and pair == 2:
+            raise Stop
+        read.append(pair)
+        return block
+
+    watched = ifgs.assign(phase=ifgs["phase"].copy(data=ifgs["phase"].data.map_blocks(load, dtype=np.float32)))
+    read.clear()
+    with pytest.raises(Stop):
+        lk.read.write_cache(watched, tmp_path / "pairs.zarr", progress=False)
+    assert not (tmp_path / "pairs.zarr").exists()
+    assert read == [0, 1]
+    with (tmp_path / ".pairs.zarr.part" / "written.jsonl").open("a") as journal:
+        journal.write('["2020')  # as a crash leaves it
+    broken = False
+    read.clear()
+    path = lk.read.write_cache(watched, tmp_path / "pairs.zarr", progress=False)
+    assert read == [2, 3]
+    whole = lk.read.write_cache(ifgs, tmp_path / "whole.zarr", progress=False)
+    xr.testing.assert_identical(lk.open_interferograms(path).compute(), lk.open_interferograms(whole).compute())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs.zarr", "whole.zarr"]
+
+
+def test_what_the_disk_changed_is_found_before_the_cache_appears(tmp_path: Path) -> None:
+    ifgs = scene(pairs=2)
+
+    def fail(block: np.ndarray, block_info: dict) -> np.ndarray:
+        if block_info[0]["array-location"][0][0] == 1:
+            raise Stop
+        return block
+
+    failing = ifgs.assign(phase=ifgs["phase"].copy(data=ifgs["phase"].data.map_blocks(fail, dtype=np.float32)))
+    with pytest.raises(Stop):
+        lk.read.write_cache(failing, tmp_path / "pairs.zarr", progress=False)
+    file = tmp_path / ".pairs.zarr.part" / "phase" / "c" / "0" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[100] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(lk.FileError, match="must give back what was written, instead 20200101_20200113 differs"):
+        lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False)
+    assert not (tmp_path / "pairs.zarr").exists()
+    lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False)
+
+
+def test_a_cache_that_is_there_is_kept_and_nothing_else_is_overwritten(tmp_path: Path) -> None:
+    ifgs = scene()
+    path = lk.read.write_cache(ifgs, tmp_path / "pairs.zarr", progress=False)
+    before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+    assert lk.read.write_cache(ifgs, path, progress=False) == path
+    assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
+    with pytest.raises(lk.FileError, match="must be free or the cache of these pairs"):
+        lk.read.write_cache(ifgs.isel(pair=slice(2)), path, progress=False)
+    with pytest.raises(lk.LabkitError, match=r"path must end in \.zarr"):
+        lk.read.write_cache(ifgs, tmp_path / "pairs", progress=False)
+
+
+def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
+    path = lk.read.write_cache(scene(), tmp_path / "pairs.zarr", progress=False)
+    file = path / "phase" / "c" / "2" / "0" / "0"
+    data = file.read_bytes()
+    file.write_bytes(data[:-9])
+    with pytest.raises(lk.FileError, match=f"c/2/0/0 must hold {len(data)} bytes, instead it holds {len(data) - 9}"):
+        lk.open_interferograms(path)
+    file.unlink()
+    with pytest.raises(lk.FileError, match="instead it holds 0"):
+        lk.open_interferograms(path)
+    file.write_bytes(data)
+    header = path / "zarr.json"
+    text = header.read_text()
+    header.write_text(text[:50])
+    with pytest.raises(lk.FileError, match="zarr.json must be whole JSON"):
+        lk.open_interferograms(path)
+    meta = json.loads(text)
+    meta["attributes"]["labkit_cache"]["version"] = 99
+    header.write_text(json.dumps(meta))
+    with pytest.raises(lk.FileError, match="must be of version 1, instead got 99"):
+        lk.open_interferograms(path)
+
+
+def test_pairs_that_are_no_wrapped_phase_are_refused(tmp_path: Path) -> None:
+    ifgs = scene()
+    with pytest.raises(lk.LabkitError, match="phase of pair 20200101_20200113 must be wrapped"):
+        lk.read.write_cache(ifgs.assign(phase=ifgs["phase"] * 3), tmp_path / "a.zarr", progress=False)
+    with pytest.raises(lk.LabkitError, match="coherence of pair 20200101_20200113 must be in 0..1"):
+        lk.read.write_cache(ifgs.assign(coherence=ifgs["coherence"] * 2), tmp_path / "b.zarr", progress=False)
+
+
+@pytest.mark.real
+def test_the_command_caches_a_folder_of_real_pairs(real_data: Path, tmp_path: Path) -> None:
+    pairs, target = real_data / "mexico_city_geotiff", tmp_path / "mexico.zarr"
+    done = CliRunner().invoke(app, ["cache", str(pairs), str(target)])
+    assert done.exit_code == 0, done.output
+    assert "The cache is in" in done.output
+    original, cached = lk.open_interferograms(pairs), lk.open_interferograms(target)
+    miss = wrapped(cached["phase"].values - original["phase"].values)
+    np.testing.assert_array_equal(np.isfinite(miss), np.isfinite(original["phase"].values))
+    assert np.nanmax(np.abs(miss)) < 1e-3
