@@ -60,10 +60,23 @@ def read_on(path: Path, grid: Grid) -> npt.NDArray[np.float32]:
         The file is cut, or changed since the folder was opened so that it no longer covers the grid.
     """
     own = read_grid(path)
+    return read_band(path, own.shape)[window_in(own, grid)].copy()
+
+
+def window_in(own: Grid, grid: Grid) -> tuple[slice, slice]:
+    """Give the rows and columns of a file's own grid that make up a grid of :func:`common_grid`.
+
+    Raises
+    ------
+    FileError
+        The file does not cover the grid: it changed since the folder was opened.
+    """
     row, col = _offset(own, grid)
     if row < 0 or col < 0 or row + grid.shape[0] > own.shape[0] or col + grid.shape[1] > own.shape[1]:
-        raise FileError(f"{path} must cover the grid of its folder, instead it changed since. Open the folder again")
-    return read_band(path, own.shape)[row : row + grid.shape[0], col : col + grid.shape[1]].copy()
+        raise FileError(
+            f"{own.path} must cover the grid of its folder, instead it changed since. Open the folder again"
+        )
+    return slice(row, row + grid.shape[0]), slice(col, col + grid.shape[1])
 
 
 def _offset(first: Grid, other: Grid) -> tuple[int, int]:

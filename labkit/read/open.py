@@ -9,7 +9,8 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError, LabkitError
-from labkit.read import cache, (
+from labkit.read import (
+    cache,
     egms,
     gamma,
     gamma_geocoded,
@@ -22,20 +23,22 @@ from labkit.read import cache, (
     mintpy,
     rates,
     roipac,
+    s1_gunw,
 )
 from labkit.schema import check_interferograms, check_rates
 
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
 _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
     "labkit-cache": (cache.recognise, cache.open_pairs),
+    "gmtsar": (gmtsar.recognise, gmtsar.open_pairs),
+    "isce2": (isce2.recognise, isce2.open_pairs),
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
-    "isce2": (isce2.recognise, isce2.open_pairs),
-    "gmtsar": (gmtsar.recognise, gmtsar.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "hyp3": (hyp3.recognise, hyp3.open_pairs),
     "licsar": (licsar.recognise, licsar.open_pairs),
     "mintpy": (mintpy.recognise, mintpy.open_pairs),
+    "s1_gunw": (s1_gunw.recognise, s1_gunw.open_pairs),
     "geotiff": (geotiff.recognise, geotiff.open_pairs),
 }
 _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
@@ -64,9 +67,14 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64, 0 = no data) with an image
           ``.par``; coherence from a ``.cc`` beside the pair, else from the magnitude; lon/lat from a lookup table
           (``.lt*``) with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``.
-        - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
         - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
           ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
+        - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
+          (``…_ll.grd``) where no pair has radar grids; ``.PRM``, ``baseline_table.dat``.
+        - "isce2": a stack of topsStack or stripmapStack, or its ``merged/`` or ``interferograms/`` (``filt_fine.int``,
+          else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
+          ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
+        - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
         - "hyp3": unzipped HyP3 products, scenes and bursts (``S1…_unw_phase.tif``, or ``…_wrapped_phase.tif`` where it
           was ordered, ``…_corr.tif``, ``…_water_mask.tif`` whose water is no data, metadata ``.txt``); products of
           different extent are opened on the ground that all share.
@@ -75,11 +83,8 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "mintpy": ``ifgramStack.h5`` (the wrapped phase where it was loaded, else the unwrapped one; pairs that MintPy
           dropped are left out and counted in ``attrs["pairs_left_out"]``), with ``geometryRadar.h5`` or
           ``geometryGeo.h5`` for lon/lat, incidence angle and water.
-        - "isce2": a stack of topsStack or stripmapStack, or its ``merged/`` or ``interferograms/`` (``filt_fine.int``,
-          else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
-          ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
-        - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
-          (``…_ll.grd``) where no pair has radar grids; ``.PRM``, ``baseline_table.dat``.
+        - "s1_gunw": ARIA's ``S1-GUNW-….nc`` of one track; turned to run from the earlier to the later date, and opened
+          on the ground that all share.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
         - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).

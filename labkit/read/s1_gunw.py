@@ -1,0 +1,166 @@
+"""S1-GUNW of ARIA: geocoded unwrapped Sentinel-1 pairs in NetCDF (HDF5), one file for each pair."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from labkit.errors import FileError
+from labkit.geo import ground_spacing
+from labkit.read.common_grid import common_grid, window_in
+from labkit.read.dates import stated_pair
+from labkit.read.flat_pair import finish_pair, with_coherence_source
+from labkit.read.hdf5 import find_dataset, mean_of, need_dataset, open_hdf5, read_plane
+from labkit.read.looking import SENTINEL1_WAVELENGTH, heading_of_look
+from labkit.read.map_grid import check_placed
+from labkit.read.pairs import Image, PairFiles, assemble, find_files, scene_name
+from labkit.read.raster import Grid
+
+_NAME = re.compile(r"^S1-GUNW(?:_CUSTOM)?-([AD])-R-(\d{3})-tops-(\d{8})_(\d{8})-.*\.nc$")
+_DATA = "science/grids/data"
+_GEOMETRY = "science/grids/imagingGeometry"
+_WAVELENGTH = "science/radarMetaData/wavelength"
+
+#: The product counts from the later to the earlier date; turned round, as here, motion toward the satellite lowers the
+#: phase (ISCE2's convention, in which the product is made).
+_PHASE_SIGN = -1
+
+#: Perpendicular baselines (m) and angles (degrees) beyond this are fill values.
+_FILL_FROM = 9000.0
+
+#: Axes may stray from even steps by this share of a step: they are stored with rounding.
+_UNEVEN = 0.05
+
+
+def recognise(folder: Path) -> bool:
+    """Whether the folder holds S1-GUNW products (``S1-GUNW-A-R-064-tops-….nc``)."""
+    return folder.is_dir() and bool(_products(folder))
+
+
+def open_pairs(folder: Path) -> xr.Dataset:
+    """Open a folder of S1-GUNW products (:func:`labkit.open_interferograms` says what it may hold)."""
+    products = _products(folder)
+    if not products:
+        raise FileError(
+            f"{folder} must hold S1-GUNW products (S1-GUNW-A-R-064-tops-20210723_20210711-….nc), found none. "
+            "Keep the names that the files were given"
+        )
+    tracks = sorted({path.name.split("-")[4] for path in products})
+    if len(tracks) > 1:
+        raise FileError(f"{folder} must hold pairs of one track, instead got {tracks}. Give each a folder of its own")
+    grids, pairs = [], []
+    for path in products:
+        with open_hdf5(path) as file:
+            grids.append(_grid(file, path))
+            baseline = -mean_of(find_dataset(file, f"{_GEOMETRY}/perpendicularBaseline"), beyond=_FILL_FROM)
+        pairs.append(PairFiles(_pair(path), path, None, baseline))
+    grid = common_grid(grids)
+    y_spacing, x_spacing = grid.spacing_m
+    found = _NAME.match(products[0].name)
+    attrs: dict[str, object] = {
+        "scene": scene_name(folder),
+        "geometry": "map",
+        "y_spacing": y_spacing,
+        "x_spacing": x_spacing,
+        "ground_spacing": ground_spacing(y_spacing, x_spacing),
+        "orbit_direction": "ascending" if found and found[1] == "A" else "descending",
+        "track": tracks[0],
+        "processor": "ARIA S1-GUNW",
+        "phase_sign": _PHASE_SIGN,
+        "crs": grid.crs,
+    }
+    attrs |= _looking(products[0])
+    dataset = assemble(pairs, grid.shape, functools.partial(load_pair, grid=grid), grid.coords, attrs)
+    return with_coherence_source(dataset, 0)
+
+
+def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[Image, Image]:
+    """Read one pair, turned to run from the earlier to the later date.
+
+    Phase re-wrapped into [−π, π) rad and coherence 0..1, (y, x) float32; phase of exactly 0, NaN and the fill value
+    are no data.
+
+    Parameters
+    ----------
+    pair : PairFiles
+        The product as ``phase``.
+    shape : (int, int)
+        Of ``grid``.
+    grid : Grid
+        The ground that all pairs cover.
+
+    Raises
+    ------
+    FileError
+        The file is damaged, or the coherence lies outside 0..1.
+    """
+    with open_hdf5(pair.phase) as file:
+        own = _grid(file, pair.phase)
+        window = window_in(own, grid)
+        phase, coherence = (
+            read_plane(need_dataset(file, f"{_DATA}/{name}", 2), own.shape)[window].copy()
+            for name in ("unwrappedPhase", "coherence")
+        )
+    return finish_pair(pair.phase, phase, coherence, reverse=True)
+
+
+def _products(folder: Path) -> list[Path]:
+    return [path for path in find_files(folder, r"^S1-GUNW.*\.nc$") if _NAME.match(path.name)]
+
+
+def _pair(path: Path) -> str:
+    found = _NAME.match(path.name)
+    if found is None:
+        raise FileError(f"{path} must have the name that ARIA gives, instead it names no two dates. Give it back")
+    # The later date stands first.
+    return stated_pair(found[4], found[3], path)
+
+
+def _grid(file: h5py.File, path: Path) -> Grid:
+    """The grid from the pixel centres; its shape is checked against the phase and the coherence."""
+    lat, lon = (_axis(need_dataset(file, f"{_DATA}/{name}", 1), path) for name in ("latitude", "longitude"))
+    shape = (len(lat), len(lon))
+    for name in ("unwrappedPhase", "coherence"):
+        stored = need_dataset(file, f"{_DATA}/{name}", 2)
+        if stored.shape != shape:
+            raise FileError(
+                f"{path} must hold '{name}' of the shape of its latitude and longitude, {shape}, instead got "
+                f"{stored.shape}. Fetch it again"
+            )
+    steps = [float(axis[-1] - axis[0]) / (len(axis) - 1) for axis in (lat, lon)]
+    return check_placed(Grid(path, shape, "EPSG:4326", float(lat[0]), float(lon[0]), steps[0], steps[1]))
+
+
+def _axis(stored: h5py.Dataset, path: Path) -> npt.NDArray[np.float64]:
+    values = np.asarray(stored[()], np.float64)
+    if len(values) > 1 and np.isfinite(values).all():
+        step = (values[-1] - values[0]) / (len(values) - 1)
+        if step != 0 and np.abs(np.diff(values) - step).max() <= _UNEVEN * abs(step):
+            return values
+    raise FileError(f"{path} must hold even steps at '{stored.name}', instead they are not. Fetch it again")
+
+
+def _looking(path: Path) -> dict[str, object]:
+    """Wavelength, mean incidence angle, and the heading from the mean azimuth of the look vector.
+
+    The azimuth is that of the vector from the ground to the satellite, counter-clockwise from east.
+    """
+    with open_hdf5(path) as file:
+        wavelength = mean_of(find_dataset(file, _WAVELENGTH))
+        incidence = mean_of(find_dataset(file, f"{_GEOMETRY}/incidenceAngle"), beyond=180.0)
+        azimuth = mean_of(find_dataset(file, f"{_GEOMETRY}/azimuthAngle"), beyond=_FILL_FROM)
+    if wavelength <= 0:
+        raise FileError(f"{path} must hold a positive number at '{_WAVELENGTH}', instead got {wavelength}")
+    heading = heading_of_look(math.cos(math.radians(azimuth)), math.sin(math.radians(azimuth)))
+    return {
+        "wavelength": wavelength if math.isfinite(wavelength) else SENTINEL1_WAVELENGTH,
+        "incidence_angle": incidence,
+        "heading": heading,
+    }
