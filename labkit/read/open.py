@@ -24,6 +24,7 @@ from labkit.read import (
     rates,
     roipac,
     s1_gunw,
+    snap,
 )
 from labkit.schema import check_interferograms, check_rates
 
@@ -34,6 +35,7 @@ _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dat
     "isce2": (isce2.recognise, isce2.open_pairs),
     "roipac": (roipac.recognise, roipac.open_pairs),
     "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
+    "snap": (snap.recognise, snap.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "hyp3": (hyp3.recognise, hyp3.open_pairs),
     "licsar": (licsar.recognise, licsar.open_pairs),
@@ -85,6 +87,8 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
           ``geometryGeo.h5`` for lon/lat, incidence angle and water.
         - "s1_gunw": ARIA's ``S1-GUNW-….nc`` of one track; turned to run from the earlier to the later date, and opened
           on the ground that all share.
+        - "snap": BEAM-DIMAP products (``.dim`` with its ``.data``; the path may be one ``.dim``): ``i_ifg``/``q_ifg``,
+          else ``Phase_ifg`` or ``Unw_Phase_ifg``, with ``coh``; radar geometry (tie points) or geocoded.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
         - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).
