@@ -72,12 +72,14 @@ def _few_pairs(sums: Sums) -> Image:
     return np.sqrt(n / np.maximum(n - 1, 1))
 
 
-def scores(products: npt.NDArray[np.complex64], years: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float64]:
-    """Give each pair's share of the estimator's deviation at sampled pixels.
+def scores(
+    products: npt.NDArray[np.complex64], years: npt.NDArray[np.float32], name: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give each pair's part of the estimator's deviation, and its share of the weight, at sampled pixels.
 
     Parameters
     ----------
-    products : (pair, pixel) complex64
+    products : (pair, y, x) complex64
         P; 0 = no data.
     years : (pair,) float32
         Temporal baselines.
@@ -86,20 +88,26 @@ def scores(products: npt.NDArray[np.complex64], years: npt.NDArray[np.float32], 
 
     Returns
     -------
-    (pair, pixel) float64
+    psi : (pair, y, x) float64
         ψ with Σ ψ = 0: wT (Δ − vT) for lsq, Im(P e^(−iθ)) for circular, Δ − mean for sum. Var = Σ_kl cov(ψ_k, ψ_l).
+    shares : (pair, y, x) float64
+        h with Σ h = 1 where there is data: in proportion to wT² for lsq, |P| for circular, 1 for sum.
     """
     known = products != 0
+    size = np.abs(products)
     if name == "circular":
-        mean = products.sum(0)
-        return np.imag(products * np.exp(-1j * np.angle(mean)))
+        return np.imag(products * np.exp(-1j * np.angle(products.sum(0)))), _shares(size)
     delta = np.angle(products).astype(np.float64)
     if name in ("sum", "rewrapped"):
         mean_delta = delta.sum(0) / np.maximum(known.sum(0), 1)
-        return np.where(known, delta - mean_delta, 0.0)
-    size = np.abs(products)
-    t = years.astype(np.float64)[:, None]
+        return np.where(known, delta - mean_delta, 0.0), _shares(known)
+    t = years.astype(np.float64)[:, None, None]
     weight = size / (float(WEIGHT_LIMIT) - size) * t
     information = (weight * t).sum(0)
     rate = (weight * delta).sum(0) / np.where(information > 0, information, 1.0)
-    return weight * (delta - rate * t)
+    return weight * (delta - rate * t), _shares(weight * t)
+
+
+def _shares(weight: npt.NDArray) -> npt.NDArray[np.float64]:
+    total = weight.sum(0, dtype=np.float64)
+    return np.asarray(weight / np.where(total > 0, total, 1.0))

@@ -120,8 +120,9 @@ def stack_gradients(
     ``rewrapped`` destroys the signal where the phase is noisy: its wrapped noise is uniform.
 
     The standard error is the sandwich estimate from the spread of the pairs at each pixel, times κ measured over the
-    scene for the noise that pairs share through common acquisitions (:mod:`labkit.stack.uncertainty`). Motion that is
-    not steady counts as error for ``lsq``.
+    scene for the noise that pairs share through common acquisitions (:mod:`labkit.stack.uncertainty`; attribute
+    ``network_ratio``). On simulated noise of air, decorrelation and both, the spread of gradient / standard error is
+    within about 15 % of one. Motion that is not steady counts as error for ``lsq``.
 
     References
     ----------
@@ -149,11 +150,11 @@ def stack_gradients(
 def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int | None, progress: bool) -> xr.Dataset:
     sums = accumulate(ifgs, KERNEL_OF[estimator], window, lag, threads=threads, progress=progress)
     result = estimate(sums, estimator)
-    kappa = _network_ratios(sums, ifgs, estimator)
+    kappa = _network_ratio(sums, ifgs, estimator)
     with np.errstate(invalid="ignore", divide="ignore"):
         coherence = (sums.coherence_sum / sums.coherence_count).astype(np.float32)
     dims = ("direction", "y", "x")
-    error = result.standard_error * np.array(kappa, np.float32)[:, None, None]
+    error = result.standard_error * np.float32(kappa)
     coords = {name: c for name, c in ifgs.coords.items() if set(c.dims) <= {"y", "x"}}
     stacked = xr.Dataset(
         {
@@ -173,7 +174,7 @@ def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int
             "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
             "first_date": str(ifgs["reference"].values.min())[:10],
             "last_date": str(ifgs["secondary"].values.max())[:10],
-            "network_ratio": [round(k, 4) for k in kappa],
+            "network_ratio": round(kappa, 4),
         },
     )
     if lag == 1 and estimator != "rewrapped":
@@ -182,14 +183,10 @@ def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int
     return to_azimuth_and_range(stacked) if ifgs.attrs["geometry"] == "map" else stacked
 
 
-def _network_ratios(sums: Sums, ifgs: xr.Dataset, estimator: str) -> list[float]:
-    reference, secondary = ifgs["reference"].values, ifgs["secondary"].values
-    pairs = len(sums.years)
-    shape = (sums.samples.shape[2], sums.samples.shape[3])
-    return [
-        network_ratio(scores(products.reshape(pairs, -1), sums.years, estimator), reference, secondary, shape)
-        for products in sums.samples
-    ]
+def _network_ratio(sums: Sums, ifgs: xr.Dataset, estimator: str) -> float:
+    # one direction at a time, for the memory of long stacks
+    parts = (scores(products, sums.years, estimator) for products in sums.samples)
+    return network_ratio(parts, ifgs["reference"].values, ifgs["secondary"].values)
 
 
 def _check_arguments(ifgs: xr.Dataset, estimator: str, window: int, lag: int) -> None:

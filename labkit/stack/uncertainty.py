@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,51 +14,91 @@ _MIN_PIXELS = 16
 _RANGE = (0.2, 5.0)
 
 
+#: Where pairs that share an acquisition hold more of the stack than this, too little is left to measure from.
+_MOST_SHARED = 0.8
+
+
 def network_ratio(
-    scores: npt.NDArray[np.float64],
+    parts: Iterable[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]],
     reference: npt.NDArray[np.datetime64],
     secondary: npt.NDArray[np.datetime64],
-    shape: tuple[int, int],
 ) -> float:
     """Measure κ, the ratio of the dyadic-robust standard error to the one of independent pairs, over a scene.
 
     Parameters
     ----------
-    scores : (pair, pixel) float64
-        Each pair's share ψ of the deviation at sampled pixels (:func:`labkit.stack.estimators.scores`), pixels in row
-        order of a regular grid of ``shape``.
+    parts : iterable of (psi, shares), for each direction; both (pair, y, x) float64
+        Each pair's part ψ of the deviation at sampled pixels, 0 = no data, and its share h of the stack's weight there,
+        which sums to 1 over the pairs (:func:`labkit.stack.estimators.scores`).
     reference, secondary : (pair,) datetime64
         Dates of the pairs.
-    shape : (int, int)
-        Rows and columns of the sampled grid.
 
     Returns
     -------
     float
-        κ within 0.2…5; 1 where the scene is too small to measure it.
+        κ within 0.2…5, to be multiplied with the error of independent pairs that holds the factor √(n / (n − 1)); 1
+        where the scene is too small to measure it, or where nearly all pairs share an acquisition with each other.
 
     Notes
     -----
     The variance of a sum of pairs holds the covariances of pairs that share an acquisition:
-    Σ_a (Σ_{k ∋ a} ψ_k)² − Σ_k ψ_k², against the naive Σ_k ψ_k². Consecutive pairs carry the noise of the date they
-    share with opposite signs, so that it cancels and κ < 1; pairs from one date to several others add it up. At one
-    pixel the ratio is too noisy to use; the square root of its median over blocks of the scene is steady. It assumes
-    that the kind of noise is the same over the scene.
+    D = Σ_a (Σ_{k ∋ a} ψ_k)² − Σ_k ψ_k², against the naive Σ_k ψ_k². Consecutive pairs carry the noise of the date they
+    share with opposite signs, so that it cancels and κ < 1; pairs from one date to several others add it up.
+
+    The ψ are deviations from a mean that was fitted to them, which makes them a little too small and ties each to all
+    others. With weights inverse to the variance, E[D] = V (1 − H), where V is the true variance and H = Σ h_k h_l over
+    the pairs k, l that share an acquisition (k = l included); D / (1 − H) is free of that bias.
+
+    At one pixel the ratio is too noisy to use; the square root of its median over blocks of the scene, both directions
+    together, is steady. It assumes that the kind of noise is the same over the scene.
+
+    References
+    ----------
+    Fafchamps and Gubert (2007), The formation of risk sharing networks (dyadic-robust variance).
     """
+    membership = _membership(reference, secondary)
+    measured = np.concatenate([_ratios(psi, shares, membership) for psi, shares in parts])
+    if not len(measured):
+        return 1.0
+    ratio = float(np.median(measured)) * (1 - 1 / len(reference))
+    return float(np.clip(np.sqrt(max(ratio, 0.0)), *_RANGE))
+
+
+def _membership(
+    reference: npt.NDArray[np.datetime64], secondary: npt.NDArray[np.datetime64]
+) -> npt.NDArray[np.float64]:
+    """(date, pair): 1 where the pair has the date."""
     dates, inverse = np.unique(np.concatenate([reference, secondary]), return_inverse=True)
     pairs = len(reference)
     membership = np.zeros((len(dates), pairs))
     membership[inverse[:pairs], np.arange(pairs)] = 1
     membership[inverse[pairs:], np.arange(pairs)] = 1
-    naive = (scores**2).sum(0)
-    dyadic = ((membership @ scores) ** 2).sum(0) - naive
-    rows, cols = np.divmod(np.arange(scores.shape[1]), shape[1])
-    block = (rows * _BLOCKS_PER_SIDE // shape[0]) * _BLOCKS_PER_SIDE + cols * _BLOCKS_PER_SIDE // shape[1]
+    return membership
+
+
+def _ratios(
+    scores: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], membership: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Dyadic over naive variance of each block that has enough pixels."""
+    naive, dyadic = _variances(scores, membership)
+    _, shared = _variances(shares, membership)
+    known = (naive > 0) & (shared < _MOST_SHARED)
+    dyadic = np.where(known, dyadic / np.where(known, 1 - shared, 1), 0)
+    naive = np.where(known, naive, 0)
+    rows, cols = np.indices(naive.shape)
+    per_block = [-(-n // _BLOCKS_PER_SIDE) for n in naive.shape]
+    block = (rows // per_block[0] * _BLOCKS_PER_SIDE + cols // per_block[1]).ravel()
     n_blocks = _BLOCKS_PER_SIDE**2
-    used = np.bincount(block, naive > 0, n_blocks)
-    naive_sum, dyadic_sum = np.bincount(block, naive, n_blocks), np.bincount(block, dyadic, n_blocks)
-    enough = (used >= _MIN_PIXELS) & (naive_sum > 0)
-    if not enough.any():
-        return 1.0
-    ratio = float(np.median(dyadic_sum[enough] / naive_sum[enough]))
-    return float(np.clip(np.sqrt(max(ratio, 0.0)), *_RANGE))
+    used = np.bincount(block, known.ravel(), n_blocks)
+    naive_sum, dyadic_sum = (np.bincount(block, v.ravel(), n_blocks) for v in (naive, dyadic))
+    enough = used >= _MIN_PIXELS
+    return np.asarray(dyadic_sum[enough] / naive_sum[enough])
+
+
+def _variances(
+    parts: npt.NDArray[np.float64], membership: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Σ_k ψ_k², and Σ ψ_k ψ_l over pairs k, l that share an acquisition."""
+    naive = (parts**2).sum(0)
+    by_date = np.tensordot(membership, parts, 1)
+    return naive, (by_date**2).sum(0) - naive
