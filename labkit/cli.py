@@ -1,4 +1,4 @@
-"""The few things that run outside a notebook: ``lab``, ``doctor``, ``cache``, ``demo``, ``label-server``, ``version``.
+"""The few things that run outside a notebook: ``lab``, ``doctor``, ``fetch``, ``cache``, ``demo``, and a few more.
 
 Each command imports what it needs when it is called, so that ``labkit --help`` answers at once.
 """
@@ -77,6 +77,24 @@ def doctor() -> None:
     _say(report(findings))
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def fetch(
+    addresses: Annotated[
+        list[str], typer.Argument(help="Addresses of files, or text files that list them (address, hash) line by line.")
+    ],
+    into: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("data/pairs"),
+    unzip: Annotated[bool, typer.Option("--unzip", help="Unpack zip archives, as HyP3 delivers them.")] = False,
+) -> None:
+    """Download pairs; run it again after a cut connection and it goes on where it stopped."""
+    from labkit.read.fetch import fetch_files, read_addresses
+
+    wanted: dict[str, str | None] = {}
+    for word in addresses:
+        wanted |= read_addresses(word) if Path(word).is_file() else {word: None}
+    files = fetch_files(wanted, into, unzip=unzip)
+    _say(f"{len(files)} {'file is' if len(files) == 1 else 'files are'} in {into}.")
 
 
 @app.command()
