@@ -47,9 +47,15 @@ def test_the_title_counts_and_the_isolated_are_named(hv):
     whole = small_network(max_step=1)
     drawn = lk.view.network(whole.isel(pair=[0, 1, 4]), among=whole)
     title = hv.render(drawn, backend="bokeh").title.text
-    assert title == "network: 3 pairs of 7 acquisitions, in 2 parts that no pair joins, 2 without a pair"
-    names = drawn.traverse(lambda x: x, [hv.Labels])[0].dimension_values("date")
-    assert [n.strip() for n in names] == ["2020-02-06", "2020-03-13"]
+    assert title == (
+        "network: 3 pairs of 7 acquisitions, in 2 parts that no pair joins\n2 without a pair, 2 gaps in time"
+    )
+    labels = [layer for layer in drawn.traverse(lambda x: x, [hv.Labels]) if "date" in layer.vdims]
+    assert sorted(n.strip() for layer in labels for n in layer.dimension_values("date")) == ["2020-02-06", "2020-03-13"]
+    # The one at the top hangs below its dot, so that it stays within the frame.
+    above = [layer.dimension_values("baseline").max() for layer in labels]
+    aligned = [hv.Store.lookup_options("bokeh", layer, "style").kwargs["text_align"] for layer in labels]
+    assert aligned[int(np.argmax(above))] == "right"
 
 
 def test_unknown_baselines_become_arcs_and_the_figure_says_so(hv):
@@ -59,6 +65,45 @@ def test_unknown_baselines_become_arcs_and_the_figure_says_so(hv):
     for path in drawn.traverse(lambda x: x, [hv.Path])[0].split():
         heights = path.dimension_values("baseline")
         assert heights[0] == 0 and heights.max() > 10 and heights[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_gap_is_the_whole_time_that_no_pair_spans():
+    whole = small_network(max_step=1)
+    assert solve_network(whole).gaps == []
+    # Pairs 1–2, 2–3 and 5–6 of the seven dates: nothing reaches from the 3rd to the 5th, nor from the 6th to the 7th.
+    gaps = solve_network(whole.isel(pair=[0, 1, 4]), whole).gaps
+    assert [tuple(str(d)[:10] for d in gap) for gap in gaps] == [
+        ("2020-01-25", "2020-02-18"),
+        ("2020-03-01", "2020-03-13"),
+    ]
+    # A longer pair over the missing date leaves no gap.
+    longer = small_network(max_step=2)
+    kept = [name not in ("20200125_20200206", "20200206_20200218") for name in longer["pair"].values]
+    assert solve_network(longer.isel(pair=kept), longer).gaps == []
+
+
+def test_gaps_are_shaded_and_named_with_their_dates(hv):
+    whole = small_network(max_step=1)
+    drawn = lk.view.network(whole.isel(pair=[0, 1, 4]), among=whole)
+    (bands,) = drawn.traverse(lambda x: x, [hv.VSpans])
+    np.testing.assert_array_equal(
+        [np.datetime_as_string(np.array(bands.dimension_values(d), "M8[ns]"), unit="D") for d in ("start", "stop")],
+        [["2020-01-25", "2020-03-01"], ["2020-02-18", "2020-03-13"]],
+    )
+    words = drawn.traverse(lambda x: x, [hv.Labels])[-1].dimension_values("gap")
+    assert list(words) == ["no pair 2020-01-25 to 2020-02-18", "no pair 2020-03-01 to 2020-03-13"]
+    # The bands leave the axis as the acquisitions set it, with room at both ends.
+    axis = hv.render(drawn, backend="bokeh").x_range
+    assert axis.start < np.datetime64("2020-01-01") and axis.end > np.datetime64("2020-03-13")
+    assert not lk.view.network(whole).traverse(lambda x: x, [hv.VSpans])
+
+
+def test_pairs_of_consecutive_acquisitions_stand_out_from_redundant_ones(hv):
+    ifgs = small_network(max_step=2)
+    paths = lk.view.network(ifgs).traverse(lambda x: x, [hv.Path])[0].split()
+    widths = np.array([p.dimension_values("width", expanded=False)[0] for p in paths])
+    consecutive = ifgs["temporal_baseline"].values == 12
+    assert widths[consecutive].min() > 2 * widths[~consecutive].max()
 
 
 @pytest.mark.parametrize("colour_by", ["auto", "coherence", "temporal_baseline"])

@@ -13,15 +13,16 @@ from scipy.sparse.csgraph import connected_components
 
 from labkit import schema
 from labkit.errors import LabkitError
-from labkit.view import notebook
+from labkit.stack import mean_coherence
+from labkit.view import colours, notebook
 
 if TYPE_CHECKING:
     import holoviews as hv
 
 COLOURS_BY = ("auto", "coherence", "temporal_baseline")
 
-#: Pixels along each axis that the mean coherence of a pair is estimated from.
-_SAMPLES = 100
+#: Widths of a pair's line: one of consecutive acquisitions, and one that reaches further.
+_SEQUENCE_WIDTH, _REDUNDANT_WIDTH = 2.6, 1.1
 
 Dates = npt.NDArray[np.datetime64]
 
@@ -42,6 +43,21 @@ class Network:
     def isolated(self) -> Dates:
         """Acquisitions that no pair uses."""
         return self.dates[~np.isin(np.arange(len(self.dates)), self.edges)]
+
+    @property
+    def sequence(self) -> npt.NDArray[np.bool_]:
+        """Which pairs join consecutive acquisitions; the others are redundant (Fu et al. 2022, Figure 2)."""
+        return np.asarray(self.edges[:, 1] - self.edges[:, 0] == 1)
+
+    @property
+    def gaps(self) -> list[tuple[np.datetime64, np.datetime64]]:
+        """Stretches of time, from acquisition to acquisition, that no pair spans: the stack knows nothing of them."""
+        steps = np.arange(len(self.dates) - 1)
+        spanned = ((self.edges[:, :1] <= steps) & (steps < self.edges[:, 1:])).any(axis=0)
+        # Neighbouring steps without a pair are one gap: it begins after a spanned step and ends before one.
+        change = np.diff(np.concatenate([[False], ~spanned, [False]]).astype(int))
+        starts, stops = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+        return [(self.dates[i], self.dates[j]) for i, j in zip(starts, stops, strict=True)]
 
     @property
     def n_parts(self) -> int:
@@ -111,7 +127,9 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
     Parameters
     ----------
     ifgs : xarray.Dataset
-        interferograms. Where a perpendicular baseline is unknown, pairs are arcs over a line of time instead.
+        interferograms. Where a perpendicular baseline is unknown, pairs are arcs over a line of time instead. Pairs of
+        consecutive acquisitions are drawn thick, redundant ones thin; a gap, a stretch of time that no pair spans, is
+        shaded and named with its dates.
     among : xarray.Dataset, optional
         The interferograms before selection; acquisitions left without a pair are drawn hollow and named.
     colour_by : {"auto", "coherence", "temporal_baseline"}
@@ -139,7 +157,7 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
 
     known = bool(np.isfinite(solved.baselines).all())
     coherence = colour_by == "coherence" or (colour_by == "auto" and _in_memory(ifgs["coherence"]))
-    values = _mean_coherence(ifgs) if coherence else np.asarray(ifgs["temporal_baseline"].values, float)
+    values = mean_coherence(ifgs) if coherence else np.asarray(ifgs["temporal_baseline"].values, float)
     heights = solved.baselines if known else np.zeros(len(solved.dates))
     colour = {
         "color": "value",
@@ -148,19 +166,24 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
         "colorbar_position": "bottom",
         "colorbar_opts": {"title_standoff": 8, "title_text_font_style": "normal", "title_text_font_size": "10pt"},
         "clabel": "mean coherence (0–1)" if coherence else "temporal baseline, days",
-        "line_width": 1.6,
+        "line_width": hv.dim("width"),
         "tools": ["hover"],
         "hover_tooltips": [("pair", "@pair"), ("coherence" if coherence else "days", "@value{0.[00]}")],
     }
+    widths = np.where(solved.sequence, _SEQUENCE_WIDTH, _REDUNDANT_WIDTH)
     lines = [
-        {**_line(solved, edge, heights, arc=not known), "value": value, "pair": str(pair)}
-        for edge, value, pair in zip(solved.edges, values, ifgs["pair"].values, strict=True)
+        {**_line(solved, edge, heights, arc=not known), "value": value, "pair": str(pair), "width": width}
+        for edge, value, pair, width in zip(solved.edges, values, ifgs["pair"].values, widths, strict=True)
     ]
-    drawn = hv.Path(lines, ["time", "baseline"], ["value", "pair"]).opts(**colour)
+    drawn = hv.Path(lines, ["time", "baseline"], ["value", "pair", "width"]).opts(**colour)
+    if solved.gaps:
+        drawn = _gap_bands(solved) * drawn
     used = ~np.isin(solved.dates, solved.isolated)
     drawn = drawn * _dots(solved.dates[used], heights[used], "#1a1a1a", "#1a1a1a")
     if len(solved.isolated):
         drawn = drawn * _dots(solved.isolated, heights[~used], "#ffffff", "#d4001a") * _names(solved, heights)
+    if solved.gaps:
+        drawn = drawn * _gap_names(solved, float(np.min(heights)))
     return drawn.opts(
         hv.opts.Overlay(
             title=_title(solved, str(ifgs.attrs.get("scene", "")), known),
@@ -178,22 +201,20 @@ def _title(solved: Network, scene: str, known: bool) -> str:
     words = [f"{scene}: " if scene else "", f"{len(solved.edges)} pairs of {len(solved.dates)} acquisitions"]
     if solved.n_parts > 1:
         words.append(f", in {solved.n_parts} parts that no pair joins")
+    more = []
     if len(solved.isolated):
-        words.append(f", {len(solved.isolated)} without a pair")
+        more.append(f"{len(solved.isolated)} without a pair")
+    if solved.gaps:
+        more.append(f"{len(solved.gaps)} {'gap' if len(solved.gaps) == 1 else 'gaps'} in time")
     if not known:
-        words.append(" (perpendicular baselines unknown)")
-    return "".join(words)
+        more.append("perpendicular baselines unknown")
+    # On a line of their own: one line would leave the frame.
+    return "".join(words) + ("\n" + ", ".join(more) if more else "")
 
 
 def _in_memory(values: xr.DataArray) -> bool:
     # Neither dask chunks nor a file behind a lazily indexed array.
     return isinstance(values.variable._data, np.ndarray)
-
-
-def _mean_coherence(ifgs: xr.Dataset) -> npt.NDArray[np.float64]:
-    rows, cols = ifgs.sizes["y"], ifgs.sizes["x"]
-    steps = {"y": slice(None, None, max(1, rows // _SAMPLES)), "x": slice(None, None, max(1, cols // _SAMPLES))}
-    return np.asarray(ifgs["coherence"].isel(steps).mean(("y", "x"), skipna=True).values, float)
 
 
 def _line(
@@ -212,7 +233,7 @@ def _line(
 def _dots(dates: Dates, heights: npt.NDArray[np.float64], fill: str, line: str) -> hv.Scatter:
     import holoviews as hv
 
-    words = [str(d.astype("datetime64[D]")) for d in dates]
+    words = [_day(d) for d in dates]
     return hv.Scatter((dates, heights, words), "time", ["baseline", "date"]).opts(
         size=7,
         fill_color=fill,
@@ -223,12 +244,42 @@ def _dots(dates: Dates, heights: npt.NDArray[np.float64], fill: str, line: str) 
     )
 
 
-def _names(solved: Network, heights: npt.NDArray[np.float64]) -> hv.Labels:
+def _names(solved: Network, heights: npt.NDArray[np.float64]) -> hv.Overlay:
+    """Name the isolated acquisitions, upright, so that neighbours in time do not run into each other."""
     import holoviews as hv
 
     at = heights[np.isin(solved.dates, solved.isolated)]
-    # Upright, with a gap to the dot, so that neighbours in time do not run into each other.
-    words = ["   " + str(d.astype("datetime64[D]")) for d in solved.isolated]
-    return hv.Labels((solved.isolated, at, words), ["time", "baseline"], "date").opts(
-        text_font_size="9pt", text_color="#d4001a", angle=90, text_align="left", text_baseline="middle"
+    # In the upper half of the frame the name hangs below its dot: above it would leave the frame.
+    hanging = at > (heights.min() + heights.max()) / 2
+    look = {"text_font_size": "9pt", "text_color": "#d4001a", "angle": 90, "text_baseline": "middle"}
+    parts = []
+    for chosen, align in ((~hanging, "left"), (hanging, "right")):
+        if chosen.any():
+            # The spaces keep a gap to the dot.
+            words = [f"   {_day(d)}   " for d in solved.isolated[chosen]]
+            labels = hv.Labels((solved.isolated[chosen], at[chosen], words), ["time", "baseline"], "date")
+            parts.append(labels.opts(text_align=align, **look))
+    return hv.Overlay(parts)
+
+
+def _gap_bands(solved: Network) -> hv.VSpans:
+    import holoviews as hv
+
+    spans = np.array(solved.gaps, "datetime64[ns]")
+    return hv.VSpans((spans[:, 0], spans[:, 1]), ["start", "stop"]).opts(
+        color=colours.NO_DATA, alpha=0.35, line_alpha=0.0, apply_ranges=False
     )
+
+
+def _gap_names(solved: Network, lowest: float) -> hv.Labels:
+    import holoviews as hv
+
+    middles = np.array([start + (stop - start) / 2 for start, stop in solved.gaps], "datetime64[ns]")
+    words = [f"no pair {_day(start)} to {_day(stop)}" for start, stop in solved.gaps]
+    return hv.Labels((middles, np.full(len(words), lowest), words), ["time", "baseline"], "gap").opts(
+        text_font_size="9pt", text_color=colours.COUNTY, angle=90, text_align="left", text_baseline="middle"
+    )
+
+
+def _day(date: np.datetime64) -> str:
+    return str(date.astype("datetime64[D]"))
