@@ -8,8 +8,11 @@ import dask
 import numpy as np
 import pytest
 from gamma_files import BASE_PAR, write_lookup_table, write_pair, write_parameters
+from hypothesis import given
+from hypothesis import strategies as st
 
 import labkit as lk
+from labkit.read.gamma_parameters import perpendicular_baseline
 
 SHAPE = (12, 20)
 
@@ -199,3 +202,63 @@ def test_what_a_person_states_wins(folder: Path) -> None:
         lk.open_interferograms(folder, colour="red")
     with pytest.raises(lk.LabkitError, match="product must be 'auto' or one of"):
         lk.open_interferograms(folder, product="isce9")
+
+
+def test_unwrapped_pairs_in_radar_geometry_are_wrapped_again(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    write_parameters(tmp_path, SHAPE)
+    unwrapped, stated = rng.uniform(5, 60, SHAPE), np.linspace(0.1, 0.9, SHAPE[0] * SHAPE[1]).reshape(SHAPE)
+    unwrapped[2, 3], unwrapped[2, 4] = 0, np.nan
+    for name in ("20190109_20190121", "20190121_20190202"):
+        unwrapped.astype(">f4").tofile(tmp_path / f"{name}.unw")
+    stated.astype(">f4").tofile(tmp_path / "20190109_20190121.cc")
+    (tmp_path / "20190109-20190121_base.par").write_text(BASE_PAR.format(c=100.0, n=20.0))
+    ifgs = lk.open_interferograms(tmp_path)
+    assert (ifgs.attrs["geometry"], ifgs.attrs["processor"]) == ("radar", "GAMMA")
+    assert ifgs.attrs["coherence_source"] == "files; estimated from phase for 1 of 2 pairs"
+    assert np.isfinite(ifgs["perpendicular_baseline"].values).tolist() == [True, False]
+    raw = np.fromfile(tmp_path / "20190109_20190121.unw", ">f4").reshape(SHAPE).astype(float)
+    phase, known = ifgs["phase"][0].values, np.isfinite(raw) & (raw != 0)
+    np.testing.assert_allclose(np.exp(1j * phase[known]), np.exp(1j * raw[known]), atol=1e-6)
+    assert np.isnan(phase[~known]).all()
+    np.testing.assert_array_equal(ifgs["coherence"][0].values[known], stated.astype("f4")[known])
+
+
+def test_a_cut_unwrapped_pair_is_named_at_opening(tmp_path: Path) -> None:
+    write_parameters(tmp_path, SHAPE)
+    for name, lines in (("20190109_20190121", 12), ("20190121_20190202", 11)):
+        np.ones((lines, 20), ">f4").tofile(tmp_path / f"{name}.unw")
+    with pytest.raises(lk.FileError, match=r"20190121_20190202.unw must hold 12 lines × 20 samples of float32.*cut"):
+        lk.open_interferograms(tmp_path)
+
+
+_PAR_NAMES = st.sampled_from(
+    ["range_samples", "azimuth_lines", "heading", "incidence_angle", "radar_frequency", "sar_to_earth_center"]
+)
+
+
+@given(st.one_of(st.text(max_size=20), st.lists(st.floats()).map(lambda v: " ".join(map(str, v)))), st.booleans())
+def test_any_baseline_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: str, printed: bool) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz_base.par"
+    table = "line  range  look angle  bpar  bperp\n1 2 3 4 "
+    path.write_text(table + words if printed else f"initial_baseline(TCN): {words}", "utf-8")
+    try:
+        assert not np.isinf(perpendicular_baseline(path, 30.0))
+    except lk.FileError as error:
+        assert "fuzz_base.par" in str(error)
+
+
+_PAR_VALUES = st.one_of(st.text(max_size=12), st.floats().map(str), st.integers().map(str))
+
+
+@given(st.dictionaries(_PAR_NAMES, _PAR_VALUES, max_size=3))
+def test_any_image_header_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: dict[str, str]) -> None:
+    place = tmp_path_factory.getbasetemp() / "fuzz_gamma"
+    write_pair(place, "20190109_20190121", np.ones(SHAPE), np.full(SHAPE, 0.5))
+    path = write_parameters(place, SHAPE)
+    lines = [line for line in path.read_text().splitlines() if line.split(":")[0] not in words]
+    path.write_text("\n".join(lines + [f"{name}: {value}" for name, value in words.items()]), "utf-8")
+    try:
+        lk.open_interferograms(place)
+    except lk.FileError as error:
+        assert "fuzz_gamma" in str(error)

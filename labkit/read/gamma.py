@@ -1,7 +1,8 @@
-"""GAMMA: complex interferograms in radar geometry, with image parameters and a lookup table."""
+"""GAMMA: complex or unwrapped interferograms in radar geometry, with image parameters and a lookup table."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import dask
@@ -12,6 +13,9 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
+from labkit.read.flat_binary import FlatBand
+from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_parameters import (
     ImageParameters,
     MapParameters,
@@ -23,38 +27,46 @@ from labkit.read.lookup_table import invert_lookup_table
 from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name
 
 _COMPLEX_PAIR = r"\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
+_UNWRAPPED_PAIR = (
+    r"^(?!.*\.(par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|txt|gz)$)(?!.*[._](cc|coh)$).*[._]unw([._]|$)"
+)
 _BYTES_PER_SAMPLE = 8
+_BYTES_PER_UNWRAPPED = 4
 
 #: GAMMA's phase grows with the range: motion toward the satellite lowers it.
 _PHASE_SIGN = -1
 
 
 def recognise(folder: Path) -> bool:
-    """Whether the folder holds complex pairs of GAMMA."""
-    return folder.is_dir() and bool(_complex_pairs(folder))
+    """Whether the folder holds complex pairs of GAMMA, or unwrapped ones that fit an image ``.par``."""
+    if not folder.is_dir():
+        return False
+    if _complex_pairs(folder):
+        return True
+    sizes = {p.stat().st_size for p in _unwrapped_pairs(folder).values()}
+    return bool(sizes) and any(image.lines * image.samples * _BYTES_PER_UNWRAPPED in sizes for image in _images(folder))
 
 
 def open_pairs(folder: Path) -> xr.Dataset:
     """Open a folder of GAMMA pairs (:func:`labkit.open_interferograms` says what it may hold)."""
-    files = _complex_pairs(folder)
+    wrapped = _complex_pairs(folder)
+    files = wrapped or _unwrapped_pairs(folder)
     if not files:
         raise FileError(
-            f"{folder} must hold GAMMA pairs (YYYYMMDD_YYYYMMDD.diff…), found none. Point to the folder above diff/"
+            f"{folder} must hold GAMMA pairs (YYYYMMDD_YYYYMMDD.diff… or .unw), found none. "
+            "Point to the folder above diff/"
         )
-    image = _image_parameters(folder, next(iter(files.values())))
+    off = switched_off(folder)
+    files = {name: path for name, path in files.items() if name not in off}
+    if not files:
+        raise FileError(f"{folder} must hold a pair that its itab leaves switched on, instead all {len(off)} are off")
+    bytes_per_sample = _BYTES_PER_SAMPLE if wrapped else _BYTES_PER_UNWRAPPED
+    image = _image_parameters(folder, next(iter(files.values())), bytes_per_sample)
     for path in files.values():
-        _check_size(path, image)
+        _check_size(path, image, bytes_per_sample)
     coherence = _coherence_files(folder)
     baselines = {name: p for p in find_files(folder, r"(base|bperp)\.par$") if (name := pair_name(p))}
-    pairs = [
-        PairFiles(
-            name,
-            path,
-            coherence.get(name),
-            perpendicular_baseline(baselines[name], image.look_angle) if name in baselines else float("nan"),
-        )
-        for name, path in files.items()
-    ]
+    perpendicular = {name: perpendicular_baseline(p, image.look_angle) for name, p in baselines.items()}
     shape = (image.lines, image.samples)
     attrs = {
         "scene": scene_name(folder),
@@ -69,7 +81,19 @@ def open_pairs(folder: Path) -> xr.Dataset:
         "processor": "GAMMA",
         "phase_sign": _PHASE_SIGN,
     }
-    return assemble(pairs, shape, load_pair, _lonlat(folder, shape), attrs)
+    coords = _lonlat(folder, shape)
+    if wrapped:
+        pairs = [
+            PairFiles(name, path, coherence.get(name), perpendicular.get(name, math.nan))
+            for name, path in files.items()
+        ]
+        return assemble(pairs, shape, load_pair, coords, attrs)
+    unwrapped = [
+        _unwrapped(name, path, coherence.get(name), perpendicular.get(name, math.nan), shape)
+        for name, path in files.items()
+    ]
+    dataset = assemble(unwrapped, shape, load_flat_pair, coords, attrs)
+    return with_coherence_source(dataset, sum(p.coherence is None for p in unwrapped))
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
@@ -95,6 +119,26 @@ def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
     return phase, np.where(missing, np.float32(np.nan), np.minimum(coherence, np.float32(1)))
 
 
+def _unwrapped(name: str, path: Path, coherence: Path | None, baseline: float, shape: tuple[int, int]) -> FlatPair:
+    """An unwrapped pair (big-endian float32); without a coherence file its coherence is estimated from the phase."""
+    quality = FlatBand(coherence, shape, ">f4").check() if coherence else None
+    return FlatPair(name, path, coherence, baseline, phase_band=FlatBand(path, shape, ">f4"), coherence_band=quality)
+
+
+def _unwrapped_pairs(folder: Path) -> dict[str, Path]:
+    """Unwrapped pairs without the header of another processor beside them."""
+    files = (
+        p
+        for p in find_files(folder, _UNWRAPPED_PAIR)
+        if not any(p.with_name(p.name + end).exists() for end in (".rsc", ".xml", ".vrt", ".hdr"))
+    )
+    return {name: p for p in files if (name := pair_name(p))}
+
+
+def _images(folder: Path) -> list[ImageParameters]:
+    return [p for path in find_files(folder, r"\.par$") if (p := read_image_parameters(path))]
+
+
 def _complex_pairs(folder: Path) -> dict[str, Path]:
     return {name: p for p in find_files(folder, _COMPLEX_PAIR) if (name := pair_name(p))}
 
@@ -103,32 +147,33 @@ def _coherence_files(folder: Path) -> dict[str, Path]:
     return {name: p for p in find_files(folder, r"\.cc(\.|$)(?!.*(ras|bmp|png|tif)$)") if (name := pair_name(p))}
 
 
-def _image_parameters(folder: Path, example: Path) -> ImageParameters:
+def _image_parameters(folder: Path, example: Path, bytes_per_sample: int) -> ImageParameters:
     """Find the image ``.par`` that fits the pairs by size; the last one looked at where none fits."""
-    found = [p for path in find_files(folder, r"\.par$") if (p := read_image_parameters(path))]
+    found = _images(folder)
     if not found:
         raise FileError(
             f"{folder} must hold an image parameter file (*.rmli.par with range_samples, azimuth_lines), found none. "
             "Copy the .par of the multilooked reference image beside the interferograms"
         )
     size = example.stat().st_size
-    fitting = [p for p in found if p.lines * p.samples * _BYTES_PER_SAMPLE == size]
+    fitting = [p for p in found if p.lines * p.samples * bytes_per_sample == size]
     return fitting[0] if fitting else found[-1]
 
 
-def _check_size(path: Path, image: ImageParameters) -> None:
-    expected = image.lines * image.samples * _BYTES_PER_SAMPLE
+def _check_size(path: Path, image: ImageParameters, bytes_per_sample: int) -> None:
+    expected = image.lines * image.samples * bytes_per_sample
     size = path.stat().st_size
     if size == expected:
         return
-    line = image.samples * _BYTES_PER_SAMPLE
+    line = image.samples * bytes_per_sample
+    kind = "complex64" if bytes_per_sample == _BYTES_PER_SAMPLE else "float32"
     remedy = (
         "It was cut while being written or copied: make it again"
         if size < expected
         else "It has other looks or another extent than the others: take it away or make it again"
     )
     raise FileError(
-        f"{path} must hold {image.lines} lines × {image.samples} samples of complex64 ({expected} bytes) as "
+        f"{path} must hold {image.lines} lines × {image.samples} samples of {kind} ({expected} bytes) as "
         f"{image.path.name} says, instead it holds {size} bytes ({size / line:.2f} lines). {remedy}"
     )
 

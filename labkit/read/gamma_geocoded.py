@@ -10,6 +10,7 @@ from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_map import read_map_grid
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
 from labkit.read.pairs import assemble, find_files, pair_name, scene_name
@@ -52,9 +53,9 @@ def open_pairs(folder: Path) -> xr.Dataset:
     image = next(iter(_images(folder)), None)
     look_angle = image.look_angle if image else float("nan")
     baselines = {name: p for p in find_files(folder, r"(base|bperp)\.par$") if (name := pair_name(p))}
-    listed = files.keys()
+    off = switched_off(folder)
     pairs = []
-    for name in listed:
+    for name in (name for name in files if name not in off):
         phase = _band(min(files[name], key=lambda p: -p.stat().st_size), grid)
         coherence = FlatBand(coherences[name][0], grid.shape, ">f4").check() if name in coherences else None
         baseline = perpendicular_baseline(baselines[name], look_angle) if name in baselines else float("nan")
@@ -68,6 +69,8 @@ def open_pairs(folder: Path) -> xr.Dataset:
                 coherence_band=coherence,
             )
         )
+    if not pairs:
+        raise FileError(f"{folder} must hold a pair that its itab leaves switched on, instead all {len(off)} are off")
     dataset = assemble(pairs, grid.shape, load_flat_pair, grid.coords, _attributes(folder, grid, image))
     return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
 

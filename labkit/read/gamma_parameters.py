@@ -99,6 +99,13 @@ def read_image_parameters(path: Path) -> ImageParameters | None:
     for name in ("azimuth_lines", "range_samples", "azimuth_pixel_spacing", "range_pixel_spacing", "radar_frequency"):
         if values[name] <= 0:
             raise FileError(f"{path} must hold a positive number at '{name}:', instead got {values[name]}")
+    for name in ("azimuth_lines", "range_samples"):
+        if values[name] != int(values[name]):
+            raise FileError(f"{path} must hold a whole number at '{name}:', instead got {values[name]}")
+    if not 0 < values["incidence_angle"] < 90:
+        raise FileError(
+            f"{path} must hold an angle between 0 and 90 at 'incidence_angle:', instead got {values['incidence_angle']}"
+        )
     return ImageParameters(
         path=path,
         lines=int(values["azimuth_lines"]),
@@ -116,7 +123,13 @@ def _look_angle(parameters: dict[str, list[str]], incidence: float, path: Path) 
     """Look angle at the satellite from the incidence angle on the ground, by the law of sines; degrees."""
     if "sar_to_earth_center" not in parameters or "earth_radius_below_sensor" not in parameters:
         return math.nan
-    ratio = number(parameters, "earth_radius_below_sensor", path) / number(parameters, "sar_to_earth_center", path)
+    radius, orbit = (number(parameters, name, path) for name in ("earth_radius_below_sensor", "sar_to_earth_center"))
+    if not 0 < radius < orbit:
+        raise FileError(
+            f"{path} must hold an orbit beyond the Earth's surface, instead got sar_to_earth_center: {orbit}, "
+            f"earth_radius_below_sensor: {radius}"
+        )
+    ratio = radius / orbit
     return math.degrees(math.asin(min(1.0, max(-1.0, math.sin(math.radians(incidence)) * ratio))))
 
 
@@ -179,6 +192,8 @@ def perpendicular_baseline(path: Path, look_angle: float) -> float:
             components = [float(w) for w in words[:3]]
         except ValueError as error:
             raise FileError(f"{path} must hold three numbers at '{name}:', instead got {words[:3]}") from error
+        if not all(map(math.isfinite, components)):
+            raise FileError(f"{path} must hold finite numbers at '{name}:', instead got {words[:3]}")
         if len(components) == 3 and any(components):
             theta = math.radians(look_angle)
             return components[1] * math.cos(theta) - components[2] * math.sin(theta)
@@ -194,5 +209,15 @@ def _mean_of_table(path: Path) -> float:
             # "look angle" is one column under two words.
             column = words.index("bperp") - words.count("look")
         elif column is not None and len(words) > column and re.fullmatch(r"\d+", words[0]):
-            values.append(float(words[column]))
+            values.append(_table_number(words[column], path))
     return sum(values) / len(values) if values else math.nan
+
+
+def _table_number(word: str, path: Path) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise FileError(f"{path} must hold finite baselines in its column bperp, instead got {word!r}. Make it again")
+    return value

@@ -66,9 +66,10 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
     product : str
         "auto" (look and recognise), or the name of a reader:
 
-        - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64, 0 = no data) with an image
-          ``.par``; coherence from a ``.cc`` beside the pair, else from the magnitude; lon/lat from a lookup table
-          (``.lt*``) with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``.
+        - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64; 0 = no data) or unwrapped
+          ``.unw`` (big-endian float32), with an image ``.par``; coherence from a ``.cc`` beside the pair, else from the
+          magnitude (unwrapped: estimated from the phase); lon/lat from a lookup table (``.lt*``) with its ``dem_par``;
+          perpendicular baselines from ``*base.par`` or ``*bperp.par``; pairs with the flag 0 in ``itab`` are left out.
         - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
           ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
         - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
