@@ -21,6 +21,7 @@ from labkit.read import (
     licsar,
     licsbas,
     mintpy,
+    opera_disp,
     rates,
     roipac,
     s1_gunw,
@@ -34,13 +35,14 @@ _INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dat
     "gmtsar": (gmtsar.recognise, gmtsar.open_pairs),
     "isce2": (isce2.recognise, isce2.open_pairs),
     "roipac": (roipac.recognise, roipac.open_pairs),
-    "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "snap": (snap.recognise, snap.open_pairs),
+    "gamma_geocoded": (gamma_geocoded.recognise, gamma_geocoded.open_pairs),
     "gamma": (gamma.recognise, gamma.open_pairs),
     "hyp3": (hyp3.recognise, hyp3.open_pairs),
     "licsar": (licsar.recognise, licsar.open_pairs),
     "mintpy": (mintpy.recognise, mintpy.open_pairs),
     "s1_gunw": (s1_gunw.recognise, s1_gunw.open_pairs),
+    "opera_disp": (opera_disp.recognise, opera_disp.open_pairs),
     "geotiff": (geotiff.recognise, geotiff.open_pairs),
 }
 _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
@@ -78,6 +80,8 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
           else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
           ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
         - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
+        - "snap": BEAM-DIMAP products (``.dim`` with its ``.data``; the path may be one ``.dim``): ``i_ifg``/``q_ifg``,
+          else ``Phase_ifg`` or ``Unw_Phase_ifg``, with ``coh``; radar geometry (tie points) or geocoded.
         - "hyp3": unzipped HyP3 products, scenes and bursts (``S1…_unw_phase.tif``, or ``…_wrapped_phase.tif`` where it
           was ordered, ``…_corr.tif``, ``…_water_mask.tif`` whose water is no data, metadata ``.txt``); products of
           different extent are opened on the ground that all share.
@@ -88,8 +92,8 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
           ``geometryGeo.h5`` for lon/lat, incidence angle and water.
         - "s1_gunw": ARIA's ``S1-GUNW-….nc`` of one track; turned to run from the earlier to the later date, and opened
           on the ground that all share.
-        - "snap": BEAM-DIMAP products (``.dim`` with its ``.data``; the path may be one ``.dim``): ``i_ifg``/``q_ifg``,
-          else ``Phase_ifg`` or ``Unw_Phase_ifg``, with ``coh``; radar geometry (tie points) or geocoded.
+        - "opera_disp": OPERA's ``OPERA_L3_DISP-S1_….nc`` of one frame, the displacement turned into phase; heading and
+          incidence angle are not in the files: state them.
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
         - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).

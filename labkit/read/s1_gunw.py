@@ -8,8 +8,6 @@ import re
 from pathlib import Path
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from labkit.errors import FileError
@@ -19,7 +17,7 @@ from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.hdf5 import find_dataset, mean_of, need_dataset, open_hdf5, read_plane
 from labkit.read.looking import SENTINEL1_WAVELENGTH, heading_of_look
-from labkit.read.map_grid import check_placed
+from labkit.read.netcdf_grid import grid_of_centres
 from labkit.read.pairs import Image, PairFiles, assemble, find_files, scene_name
 from labkit.read.raster import Grid
 
@@ -34,9 +32,6 @@ _PHASE_SIGN = -1
 
 #: Perpendicular baselines (m) and angles (degrees) beyond this are fill values.
 _FILL_FROM = 9000.0
-
-#: Axes may stray from even steps by this share of a step: they are stored with rounding.
-_UNEVEN = 0.05
 
 
 def recognise(folder: Path) -> bool:
@@ -124,27 +119,13 @@ def _pair(path: Path) -> str:
 
 
 def _grid(file: h5py.File, path: Path) -> Grid:
-    """The grid from the pixel centres; its shape is checked against the phase and the coherence."""
-    lat, lon = (_axis(need_dataset(file, f"{_DATA}/{name}", 1), path) for name in ("latitude", "longitude"))
-    shape = (len(lat), len(lon))
-    for name in ("unwrappedPhase", "coherence"):
-        stored = need_dataset(file, f"{_DATA}/{name}", 2)
-        if stored.shape != shape:
-            raise FileError(
-                f"{path} must hold '{name}' of the shape of its latitude and longitude, {shape}, instead got "
-                f"{stored.shape}. Fetch it again"
-            )
-    steps = [float(axis[-1] - axis[0]) / (len(axis) - 1) for axis in (lat, lon)]
-    return check_placed(Grid(path, shape, "EPSG:4326", float(lat[0]), float(lon[0]), steps[0], steps[1]))
-
-
-def _axis(stored: h5py.Dataset, path: Path) -> npt.NDArray[np.float64]:
-    values = np.asarray(stored[()], np.float64)
-    if len(values) > 1 and np.isfinite(values).all():
-        step = (values[-1] - values[0]) / (len(values) - 1)
-        if step != 0 and np.abs(np.diff(values) - step).max() <= _UNEVEN * abs(step):
-            return values
-    raise FileError(f"{path} must hold even steps at '{stored.name}', instead they are not. Fetch it again")
+    return grid_of_centres(
+        path,
+        need_dataset(file, f"{_DATA}/latitude", 1),
+        need_dataset(file, f"{_DATA}/longitude", 1),
+        "EPSG:4326",
+        [need_dataset(file, f"{_DATA}/{name}", 2) for name in ("unwrappedPhase", "coherence")],
+    )
 
 
 def _looking(path: Path) -> dict[str, object]:
