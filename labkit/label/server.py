@@ -142,7 +142,7 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
         _wait_until_up(server, process, log, timeout_s)
         _check_token(server)
         if not server.url.endswith(f":{port}"):
-            tqdm.write(f"Port {port} is taken: Label Studio listens at {server.url}")
+            tqdm.write(f"Port {port} is taken: Label Studio listens on {server.url.rpartition(':')[2]}")
     except BaseException:
         server.stop()
         raise
