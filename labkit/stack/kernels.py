@@ -46,6 +46,8 @@ _GROUP, _LONGEST_PLAIN_LAG = 4, 16
 _MASKED_COLS = _PLAIN_TILE[1] + _LONGEST_PLAIN_LAG
 _MASKED_SIZE = (_PLAIN_TILE[0] + _LONGEST_PLAIN_LAG) * _MASKED_COLS
 _MASKED_PLANE = np.uint64(_MASKED_SIZE)
+# What a tile and its margins hold: pixels without data, the edge of the scene, or neither.
+_GAPS, _EDGE, _WHOLE = 0, 1, 2
 # Planes of the scratch array: for each direction five sums and the count; then coherence and its count.
 _COHERENCE_PLANE = 12
 _N_PLANES = 14
@@ -172,6 +174,15 @@ def _add_taps(source: F4, start: int, step: int, taps: int, n: int, out: F4, at:
         a, b = np.uint64(start + tap * step), np.uint64(start + (tap + 1) * step)
         for x in range(count):
             out[to + x] = out[to + x] + source[a + x] + source[b + x]
+
+
+@_compiled
+def _multiply_row(source: F4, start: int, factor: np.float32, n: int, out: F4, at: int) -> None:  # pragma: no cover
+    """``factor`` · ``source[start:]`` into ``out[at:]``."""
+    _stay_apart()
+    a, to = np.uint64(start), np.uint64(at)
+    for x in range(np.uint64(n)):
+        out[to + x] = factor * source[a + x]
 
 
 @_compiled
@@ -351,14 +362,15 @@ def _sample_products(
 @_compiled
 def _filter_tile_rows(
     phase: F4, coherence: F4, k: int, tile: tuple[int, int, int, int], window: int, lag: int, z: F4, h: F4, cap: int
-) -> bool:  # pragma: no cover
-    """Sum the phasors of a tile and its margins along the rows into ``h``; return whether all have data."""
+) -> int:  # pragma: no cover
+    """Sum the phasors of a tile and its margins along the rows into ``h``; return how complete they are."""
     _, height, width = phase.shape
     first, last, left, right = tile
     half = window // 2
     lo, hi = max(left - half, 0), min(right + lag + half, width)
     at, n = lo - (left - half), min(right + lag, width) - left
-    whole = left >= half and right + lag + half <= width and first >= half and last + lag + half <= height
+    inside = left >= half and right + lag + half <= width and first >= half and last + lag + half <= height
+    gapless = True
     for row in range(first - half, last + lag + half):
         to = (row - first + half) * 3 * cap
         if row < 0 or row >= height:
@@ -367,14 +379,18 @@ def _filter_tile_rows(
             _phasor_row(phase, coherence, k, row, lo, hi - lo, h, to, cap)
         else:
             full = _phasor_row(phase, coherence, k, row, lo, hi - lo, z, at, cap)
-            whole = whole and full
+            gapless = gapless and full
             for part in range(2):
                 _add_taps(z, part * cap, 1, window, n, h, to + part * cap)
-    if not whole and window > 1:
+    if gapless and not inside:
+        # The pixels within a window are those of its columns times those of its rows.
+        z[at : at + hi - lo] = _ONE
+        _add_taps(z, 0, 1, window, n, z, 2 * cap)
+    elif not gapless:
         for row in range(max(first - half, 0), min(last + lag + half, height)):
             _known_row(phase, coherence, k, row, lo, hi - lo, z, at)
             _add_taps(z, 0, 1, window, n, h, (row - first + half) * 3 * cap + 2 * cap)
-    return whole
+    return _GAPS if not gapless else _WHOLE if inside else _EDGE
 
 
 @_compiled
@@ -395,9 +411,9 @@ def _add_filtered_tile(
     """Filter one tile of one pair and add its neighbour products."""
     _, height, width = phase.shape
     first, last, left, right = tile
-    part = scratch[0].size // 3
+    half, part = window // 2, scratch[0].size // 3
     z, h, f = scratch
-    whole = _filter_tile_rows(phase, coherence, k, tile, window, lag, z, h, part)
+    state = _filter_tile_rows(phase, coherence, k, tile, window, lag, z, h, part)
     n = min(right + lag, width) - left
     inverse = _ONE / np.float32(window * window)
     rows = f.size // (3 * part)
@@ -406,11 +422,14 @@ def _add_filtered_tile(
             z_rows, here, before = h, (row - first) * 3 * part, (row - first - lag) * 3 * part
         else:
             z_rows, here, before = f, (row % rows) * 3 * part, ((row - lag) % rows) * 3 * part
-            for p in range(2 if whole else 3):
+            for p in range(3 if state == _GAPS else 2):
                 _add_taps(h, (row - first) * 3 * part + p * part, 3 * part, window, n, f, here + p * part)
-            if not whole:
+            if state == _GAPS:
                 _known_row(phase, coherence, k, row, left, n, z, 2 * part)
-            _scale_row(f, here, part, n, whole, inverse, z, 2 * part)
+            elif state == _EDGE:
+                window_rows = min(row + half, height - 1) - max(row - half, 0) + 1
+                _multiply_row(z, 2 * part, np.float32(window_rows), n, f, here + 2 * part)
+            _scale_row(f, here, part, n, state == _WHOLE, inverse, z, 2 * part)
         if row < last:
             at = (row - first) * _FILTERED_TILE[1] + 6 * _PLANE_SIZE
             across = max(min(right, width - lag) - left, 0)
