@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rasterio.transform import from_origin
 from sentinel2_files import SHAPE, WEST, write_product, write_raster
 
 import labkit as lk
 from labkit.read import open_sentinel2
+from labkit.read.sentinel2_files import read_calibration
 
 
 @pytest.fixture
@@ -21,6 +24,15 @@ def numbers() -> dict[str, np.ndarray]:
     bands = {band: rng.integers(1, 12000, SHAPE).astype(np.uint16) for band in ("B03", "B8A", "B11")}
     bands["B03"][0, 0], bands["B03"][0, 1] = 0, 65535
     return bands
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product whose metadata is damaged again and again; "whole" keeps it as it was."""
+    bands = {band: np.ones(SHAPE, np.uint16) for band in ("B03", "B8A", "B11")}
+    folder = write_product(tmp_path_factory.mktemp("damaged"), bands, baseline="05.09", offset=-1000)
+    (folder / "whole").write_bytes((folder / "MTD_MSIL2A.xml").read_bytes())
+    return folder
 
 
 @pytest.mark.parametrize(("baseline", "offset"), [("02.14", 0), ("05.09", -1000)])
@@ -173,8 +185,8 @@ def test_products_state_their_own_scale(tmp_path: Path, numbers: dict[str, np.nd
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda xml: xml.replace("<n1:", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><n1:', 1), "entities"),
-        (lambda xml: xml[: len(xml) // 2], "must be well-formed XML"),
+        (lambda xml: xml.replace("<n1:", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><n1:', 1), "declares"),
+        (lambda xml: xml[: len(xml) // 2], "must be a whole XML file"),
         (lambda xml: xml.replace(">10000<", ">ten thousand<"), "must have a number as BOA_QUANTIFICATION_VALUE"),
         (lambda xml: xml.replace(">10000<", ">nan<"), "must have a finite BOA_QUANTIFICATION_VALUE"),
         (lambda xml: xml.replace(">10000<", ">0<"), "must have a BOA_QUANTIFICATION_VALUE above 0"),
@@ -191,6 +203,21 @@ def test_metadata_that_cannot_be_trusted_is_refused(
     path.write_text(change(path.read_text()))  # type: ignore[operator]
     with pytest.raises(lk.FileError, match=rf"MTD_MSIL2A.xml .*{words}"):
         open_sentinel2(product)
+
+
+@given(start=st.integers(0, 1500), length=st.integers(0, 40), noise=st.binary(max_size=40))
+@settings(max_examples=60)
+def test_damaged_metadata_gives_numbers_or_a_named_error(product: Path, start: int, length: int, noise: bytes) -> None:
+    path = product / "MTD_MSIL2A.xml"
+    whole = (product / "whole").read_bytes()
+    path.write_bytes(whole[:start] + noise + whole[start + length :])
+    try:
+        calibration = read_calibration(product)
+    except lk.FileError as error:
+        assert "MTD_MSIL2A.xml" in str(error)
+    else:
+        assert calibration.quantification > 0
+        assert np.isfinite(list(calibration.offset.values())).all()
 
 
 def test_level_1c_is_refused(tmp_path: Path, numbers: dict[str, np.ndarray]) -> None:

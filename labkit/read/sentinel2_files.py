@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from labkit.errors import FileError
+from labkit.read.safe_xml import read_xml
 
 #: The bands of the snow index (Fu et al. 2022, section 4.2): green 0.56 μm, near infrared 0.86 μm, short wave 1.61 μm.
 BANDS = ("B03", "B8A", "B11")
@@ -24,8 +25,6 @@ _BAND_IDS = {"B03": 2, "B8A": 8, "B11": 11}
 
 #: From this processing baseline on, products carry an offset (January 2022, and everything reprocessed since).
 _FIRST_BASELINE_WITH_OFFSET = 4.0
-
-_MAX_METADATA_BYTES = 16_000_000
 
 _RASTER = re.compile(r"\.(jp2|tiff?)$", re.IGNORECASE)
 _BAND = re.compile(r"(?:^|[^A-Z0-9])(B0?3|B8A|B11|SCL)(?:[^A-Z0-9]|$)", re.IGNORECASE)
@@ -105,7 +104,7 @@ def read_calibration(product: Path) -> Calibration:
             "Fetch the whole Level-2A product; Level-1C has no surface reflectances"
         )
     path = levels[0]
-    root = _safe_xml(path)
+    root = read_xml(path)
     quantification = _number(path, _first(root, "BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE"))
     if not quantification > 0:
         raise FileError(f"{path} must have a BOA_QUANTIFICATION_VALUE above 0, instead got {quantification}")
@@ -173,22 +172,6 @@ def _finest_fit(paths: list[Path]) -> Path:
             "Keep the one of the later processing baseline"
         )
     return ranked[0][1]
-
-
-def _safe_xml(path: Path) -> ElementTree.Element:
-    """Parse a small XML file that defines no entities: those can read other files or grow without bound."""
-    if path.stat().st_size > _MAX_METADATA_BYTES:
-        raise FileError(f"{path} must be product metadata, instead it has {path.stat().st_size} bytes")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path} must be XML in UTF-8, instead it cannot be decoded: {error}") from error
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise FileError(f"{path} must be plain XML, instead it defines a document type or entities. Fetch it again")
-    try:
-        return ElementTree.fromstring(text)  # noqa: S314  without a document type there are no entities
-    except (ElementTree.ParseError, ValueError) as error:
-        raise FileError(f"{path} must be well-formed XML, instead got: {error}. Fetch it again") from error
 
 
 def _local(element: ElementTree.Element) -> str:
