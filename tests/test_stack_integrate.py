@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,11 @@ def two_slides(peak: float = 60.0) -> np.ndarray:
     return bump(SHAPE, CENTRES[0], 10, peak) - bump(SHAPE, CENTRES[1], 10, peak)
 
 
-def rates_of(rate: np.ndarray, estimator: str = "lsq", window: int = 3, **how: object) -> xr.Dataset:
-    return lk.integrate_rate(lk.stack_gradients(stack(rate, **how), estimator, window, progress=False))  # type: ignore[arg-type]
+def rates_of(
+    rate: np.ndarray, estimator: str = "lsq", window: int = 3, denoised: bool = True, **how: object
+) -> xr.Dataset:
+    gradients = lk.stack_gradients(stack(rate, **how), estimator, window, progress=False)  # type: ignore[arg-type]
+    return lk.integrate_rate(gradients, denoised=denoised)
 
 
 def peaks(rates: xr.Dataset) -> list[float]:
@@ -55,6 +59,21 @@ def test_rates_are_unbiased_where_long_pairs_lose_coherence(estimator: str, cohe
     assert float(corrected[inner].mean()) == pytest.approx(6, rel=0.06)
 
 
+def test_landslides_of_all_sizes_come_back_from_eighty_dates_of_poor_coherence() -> None:
+    shape, places = (120, 160), list(itertools.product((30, 90), (30, 80, 130)))
+    slides = list(zip(places, (5, 6, 8, 10, 12, 15), (60, -120, 40, -80, 100, -50), strict=True))
+    rate = sum(bump(shape, centre, radius, peak) for centre, radius, peak in slides)
+    got = rates_of(rate, dates=80, coherence_12=0.3)["rate"].values
+    correlation, share = [], []
+    for (y, x), radius, peak in slides:
+        around = np.s_[y - 2 * radius : y + 2 * radius + 1, x - 2 * radius : x + 2 * radius + 1]
+        correlation.append(np.corrcoef(got[around].ravel(), rate[around].ravel())[0, 1])
+        share.append(np.abs(got[around]).max() / abs(peak))
+    assert np.median(correlation) > 0.97
+    assert np.median(share) == pytest.approx(1, abs=0.1)
+    assert np.abs(np.array(share) - 1).max() < 0.2
+
+
 def test_the_phase_sign_turns_the_rate() -> None:
     ifgs = stack(two_slides(), coherence_12=0.6, air_mm=0.0)
     gradients = lk.stack_gradients(ifgs, window=3, progress=False)
@@ -65,7 +84,7 @@ def test_the_phase_sign_turns_the_rate() -> None:
 @pytest.mark.parametrize(("coherence", "air_mm"), [(None, 1.0), (0.3, 0.0), (0.4, 1.0)])
 def test_the_standard_error_is_the_spread_of_quiet_ground(coherence: float | None, air_mm: float) -> None:
     rate = two_slides()
-    got = rates_of(rate, coherence_12=coherence, air_mm=air_mm)
+    got = rates_of(rate, denoised=False, coherence_12=coherence, air_mm=air_mm)
     ratio = (got["rate"] / got["standard_error"]).values[rate == 0]
     assert 1.4826 * np.median(np.abs(ratio)) == pytest.approx(1.0, abs=0.2)
 
@@ -73,7 +92,7 @@ def test_the_standard_error_is_the_spread_of_quiet_ground(coherence: float | Non
 def test_noisy_ground_has_the_larger_error() -> None:
     coherence = np.full(SHAPE, 0.6)
     coherence[:, 60:] = 0.25
-    got = rates_of(np.zeros(SHAPE), coherence_12=coherence, air_mm=0.0)
+    got = rates_of(np.zeros(SHAPE), denoised=False, coherence_12=coherence, air_mm=0.0)
     error = got["standard_error"].values
     assert np.median(error[:, 65:]) > 2 * np.median(error[:, :55])
     ratio = (got["rate"] / got["standard_error"]).values
