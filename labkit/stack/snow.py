@@ -79,7 +79,7 @@ def snow_mask(
     B8A leaves out water, B03 dense vegetation, whose index is high as well. A look of a pixel is clear where its three
     reflectances are known and, where the scene classification is there, its class is one of :data:`CLEAR_CLASSES`;
     without it every known pixel counts. Looks and scene meet by nearest neighbour: a pixel takes the counts of the
-    Sentinel-2 pixel that its centre lies in.
+    Sentinel-2 pixel that its centre lies in; where tiles overlap, those of each tile are added.
 
     References
     ----------
