@@ -155,6 +155,9 @@ def test_a_pair_that_stands_twice_or_backwards_is_refused(frame: Path) -> None:
     (again / "20200113_20200101.geo.unw.tif").rename(again / "20200113_20201301.geo.unw.tif")
     with pytest.raises(lk.FileError, match="must state calendar dates"):
         lk.open_interferograms(frame)
+    (again / "20200113_20201301.geo.unw.tif").rename(again / "00010101_20200113.geo.unw.tif")
+    with pytest.raises(lk.FileError, match="must state calendar dates .* instead got '00010101'"):
+        lk.open_interferograms(frame)
 
 
 def test_a_cut_raster_is_named_when_it_is_read(frame: Path) -> None:

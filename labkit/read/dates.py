@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pathlib import Path
 
-import pandas as pd
-
 from labkit.errors import FileError
+
+_DIGITS = re.compile(r"(19|20)[0-9]{6}")
 
 
 def stated_pair(reference: str, secondary: str, path: Path) -> str:
@@ -15,7 +17,7 @@ def stated_pair(reference: str, secondary: str, path: Path) -> str:
     Parameters
     ----------
     reference, secondary : str
-        YYYYMMDD.
+        YYYYMMDD, of the 20th or 21st century.
     path : Path
         The file that states them, for the error.
 
@@ -26,7 +28,7 @@ def stated_pair(reference: str, secondary: str, path: Path) -> str:
     """
     for date in (reference, secondary):
         try:
-            known = len(date) == 8 and date.isascii() and date.isdigit() and pd.to_datetime(date, format="%Y%m%d")
+            known = bool(_DIGITS.fullmatch(date)) and bool(datetime.strptime(date, "%Y%m%d"))
         except ValueError:
             known = False
         if not known:

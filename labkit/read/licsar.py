@@ -32,7 +32,8 @@ _PHASE_SIGN = -1
 
 def recognise(folder: Path) -> bool:
     """Whether the folder holds rasters named as LiCSAR names them (``YYYYMMDD_YYYYMMDD.geo.unw.tif``)."""
-    return folder.is_dir() and any(kind != "cc" for _, kind in _rasters(folder))
+    found = (_RASTER.match(path.name) for path in frame_files(folder, "*.geo.*.tif"))
+    return folder.is_dir() and any(match is not None and match[3] in _PREFERRED for match in found)
 
 
 def open_pairs(folder: Path) -> xr.Dataset:
