@@ -204,6 +204,22 @@ def test_what_a_person_states_wins(folder: Path) -> None:
         lk.open_interferograms(folder, product="isce9")
 
 
+def test_complex_pairs_whose_magnitude_is_an_amplitude_get_an_estimate(folder: Path) -> None:
+    phase = np.random.default_rng(8).uniform(-3, 3, SHAPE)
+    for name in ("20190109_20190121", "20190121_20190202", "20190109_20190202"):
+        write_pair(folder, name, phase, np.full(SHAPE, 400.0))
+    ifgs = lk.open_interferograms(folder)
+    assert ifgs.attrs["coherence_source"] == "estimated from phase"
+    np.testing.assert_allclose(ifgs["phase"][1].values, phase, atol=1e-5)
+    assert 0 <= ifgs["coherence"].values.min() < ifgs["coherence"].values.max() <= 1
+
+
+def test_the_source_of_the_coherence_is_told(folder: Path) -> None:
+    assert lk.open_interferograms(folder).attrs["coherence_source"] == "magnitude"
+    np.full(SHAPE, 0.5, ">f4").tofile(folder / "diff" / "20190109_20190121.cc")
+    assert lk.open_interferograms(folder).attrs["coherence_source"] == "files; magnitude for 2 of 3 pairs"
+
+
 def test_unwrapped_pairs_in_radar_geometry_are_wrapped_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     write_parameters(tmp_path, SHAPE)

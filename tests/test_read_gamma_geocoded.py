@@ -106,6 +106,13 @@ def test_complex_geocoded_pairs_are_read_and_zero_is_no_data(folder: Path) -> No
     np.testing.assert_allclose(phase[values != 0], np.angle(values[values != 0]), atol=1e-6)
 
 
+def test_a_pair_that_stands_twice_is_named(folder: Path) -> None:
+    (folder / "again").mkdir()
+    shutil.copy(folder / f"{NAME}.geo.unw", folder / "again")
+    with pytest.raises(lk.FileError, match=rf"each pair must stand once, instead {NAME} is in"):
+        lk.open_interferograms(folder)
+
+
 def test_the_stack_of_a_geocoded_folder_runs(folder: Path) -> None:
     shutil.copy(folder / f"{NAME}.geo.unw", folder / "20190109_20190202.geo.unw")
     stack = lk.stack_gradients(lk.open_interferograms(folder, heading=190.0), window=3, progress=False)

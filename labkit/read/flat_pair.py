@@ -94,11 +94,26 @@ def finish_pair(
     return phase, np.where(gone, np.float32(np.nan), np.minimum(coherence, np.float32(1))).astype(np.float32)
 
 
-def with_coherence_source(dataset: xr.Dataset, estimated: int) -> xr.Dataset:
-    """Give the dataset with ``attrs["coherence_source"]``: "files", "estimated from phase", or for how many pairs."""
+def with_coherence_source(dataset: xr.Dataset, without_file: int, *, instead: str = ESTIMATED) -> xr.Dataset:
+    """Give the dataset with ``attrs["coherence_source"]``, what its coherence is made of.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        interferograms.
+    without_file : int
+        How many of its pairs have no coherence of their own.
+    instead : str
+        Where theirs comes from.
+
+    Returns
+    -------
+    xarray.Dataset
+        With "files", ``instead``, or "files; … for 3 of 17 pairs".
+    """
     pairs = dataset.sizes["pair"]
-    some = f"files; {ESTIMATED} for {estimated} of {pairs} pairs"
-    source = "files" if estimated == 0 else ESTIMATED if estimated == pairs else some
+    some = f"files; {instead} for {without_file} of {pairs} pairs"
+    source = "files" if without_file == 0 else instead if without_file == pairs else some
     return dataset.assign_attrs(coherence_source=source)
 
 

@@ -33,6 +33,9 @@ _UNWRAPPED_PAIR = (
 _BYTES_PER_SAMPLE = 8
 _BYTES_PER_UNWRAPPED = 4
 
+#: Rounding can lift a coherence a little above 1; what lies beyond is none.
+_MAX_COHERENCE = 1.01
+
 #: GAMMA's phase grows with the range: motion toward the satellite lowers it.
 _PHASE_SIGN = -1
 
@@ -82,18 +85,20 @@ def open_pairs(folder: Path) -> xr.Dataset:
         "phase_sign": _PHASE_SIGN,
     }
     coords = _lonlat(folder, shape)
-    if wrapped:
+    if wrapped and not _is_amplitude(files, coherence, shape):
         pairs = [
             PairFiles(name, path, coherence.get(name), perpendicular.get(name, math.nan))
             for name, path in files.items()
         ]
-        return assemble(pairs, shape, load_pair, coords, attrs)
-    unwrapped = [
-        _unwrapped(name, path, coherence.get(name), perpendicular.get(name, math.nan), shape)
+        dataset = assemble(pairs, shape, load_pair, coords, attrs)
+        return with_coherence_source(dataset, sum(p.coherence is None for p in pairs), instead="magnitude")
+    dtype = ">c8" if wrapped else ">f4"
+    flat = [
+        _flat_pair(name, FlatBand(path, shape, dtype), coherence.get(name), perpendicular.get(name, math.nan))
         for name, path in files.items()
     ]
-    dataset = assemble(unwrapped, shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in unwrapped))
+    dataset = assemble(flat, shape, load_flat_pair, coords, attrs)
+    return with_coherence_source(dataset, sum(p.coherence is None for p in flat))
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
@@ -119,10 +124,19 @@ def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
     return phase, np.where(missing, np.float32(np.nan), np.minimum(coherence, np.float32(1)))
 
 
-def _unwrapped(name: str, path: Path, coherence: Path | None, baseline: float, shape: tuple[int, int]) -> FlatPair:
-    """An unwrapped pair (big-endian float32); without a coherence file its coherence is estimated from the phase."""
-    quality = FlatBand(coherence, shape, ">f4").check() if coherence else None
-    return FlatPair(name, path, coherence, baseline, phase_band=FlatBand(path, shape, ">f4"), coherence_band=quality)
+def _flat_pair(name: str, phase: FlatBand, coherence: Path | None, baseline: float) -> FlatPair:
+    """A pair whose coherence, where it has no file of it, is estimated from its phase."""
+    quality = FlatBand(coherence, phase.shape, ">f4").check() if coherence else None
+    return FlatPair(name, phase.path, coherence, baseline, phase_band=phase, coherence_band=quality)
+
+
+def _is_amplitude(files: dict[str, Path], coherence: dict[str, Path], shape: tuple[int, int]) -> bool:
+    """Whether the magnitude of the pairs without a coherence file is an amplitude; one line of one pair tells."""
+    path = next((path for name, path in files.items() if name not in coherence), None)
+    if path is None:
+        return False
+    line = np.abs(FlatBand(path, shape, ">c8").read(shape[0] // 2, 1))
+    return bool((line > _MAX_COHERENCE).any())
 
 
 def _unwrapped_pairs(folder: Path) -> dict[str, Path]:
@@ -210,7 +224,7 @@ def _is_senseless(values: npt.NDArray[np.complex64]) -> bool:
 
 
 def _check_magnitude(path: Path, magnitude: npt.NDArray[np.float32]) -> None:
-    beyond = magnitude[magnitude > 1.01]
+    beyond = magnitude[magnitude > _MAX_COHERENCE]
     if beyond.size:
         raise FileError(
             f"{path} must carry the coherence (0..1) as its magnitude, instead it reaches {float(beyond.max()):.4g}. "
@@ -221,7 +235,7 @@ def _check_magnitude(path: Path, magnitude: npt.NDArray[np.float32]) -> None:
 def _read_coherence(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     coherence = _read_big_endian(path, shape, ">f4").astype(np.float32)
     with np.errstate(invalid="ignore"):
-        wrong = (coherence < 0) | (coherence > 1.01)
+        wrong = (coherence < 0) | (coherence > _MAX_COHERENCE)
     if wrong.any():
         raise FileError(
             f"{path} must hold coherence between 0 and 1, instead got {float(coherence[wrong][0]):.4g}. "

@@ -17,7 +17,7 @@ from labkit.read.pairs import assemble, find_files, pair_name, scene_name
 from labkit.read.raster import Grid
 
 _NOT_PIXELS = r"(?!.*\.(par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|txt|gz)$)"
-_PHASE = rf"^{_NOT_PIXELS}.*[._](diff|int|unw)([._]|$)(?!.*[._](cc|coh)$)"
+_PHASE = rf"^{_NOT_PIXELS}(?!.*[._](cc|coh)$).*[._](diff|int|unw)([._]|$)"
 _COHERENCE = rf"^{_NOT_PIXELS}.*[._](cc|coh)([._]|$)"
 _MAP = r"dem(_seg)?[._]par$"
 
@@ -56,7 +56,7 @@ def open_pairs(folder: Path) -> xr.Dataset:
     off = switched_off(folder)
     pairs = []
     for name in (name for name in files if name not in off):
-        phase = _band(min(files[name], key=lambda p: -p.stat().st_size), grid)
+        phase = _band(_preferred(name, files[name]), grid)
         coherence = FlatBand(coherences[name][0], grid.shape, ">f4").check() if name in coherences else None
         baseline = perpendicular_baseline(baselines[name], look_angle) if name in baselines else float("nan")
         pairs.append(
@@ -104,6 +104,14 @@ def _by_pair(folder: Path, pattern: str) -> dict[str, list[Path]]:
         if name:
             found.setdefault(name, []).append(path)
     return found
+
+
+def _preferred(name: str, files: list[Path]) -> Path:
+    """The complex pair, which is twice as large, rather than the unwrapped one."""
+    first, *others = sorted(files, key=lambda p: p.stat().st_size, reverse=True)
+    if others and others[0].stat().st_size == first.stat().st_size:
+        raise FileError(f"each pair must stand once, instead {name} is in {first} and {others[0]}. Keep one")
+    return first
 
 
 def _images(folder: Path) -> list[ImageParameters]:

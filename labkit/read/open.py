@@ -70,8 +70,9 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
 
         - "gamma": complex ``.diff``/``.int`` pairs in radar geometry (big-endian complex64; 0 = no data) or unwrapped
           ``.unw`` (big-endian float32), with an image ``.par``; coherence from a ``.cc`` beside the pair, else from the
-          magnitude (unwrapped: estimated from the phase); lon/lat from a lookup table (``.lt*``) with its ``dem_par``;
-          perpendicular baselines from ``*base.par`` or ``*bperp.par``; pairs with the flag 0 in ``itab`` are left out.
+          magnitude, or estimated from the phase where that is an amplitude; lon/lat from a lookup table (``.lt*``)
+          with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``; pairs with the flag 0 in
+          ``itab`` are left out.
         - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
           ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
         - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
