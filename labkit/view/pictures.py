@@ -137,10 +137,10 @@ def save_map_png(
     axis.set(xlim=(west, east), ylim=(south, north), aspect="equal")
     axis.set_xlabel("easting, km", fontsize=10)
     axis.set_ylabel("northing, km", fontsize=10)
+    # A small map has ticks less than a kilometre apart: without decimals they would read alike.
+    decimals = 1 if max(east - west, north - south) < 8_000 else 0
     for scale in (axis.xaxis, axis.yaxis):
-        # A small map has ticks less than a kilometre apart: without decimals they would read alike.
-        decimals = 1 if max(east - west, north - south) < 8_000 else 0
-        scale.set_major_formatter(lambda metres, _, digits=decimals: f"{metres / 1000:.{digits}f}")
+        scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.{decimals}f}")
     count = 0 if detections is None else len(detections)
     axis.set_title(title if title is not None else f"{count} landslide{'' if count == 1 else 's'}")
     return _save(figure, path)
