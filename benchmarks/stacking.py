@@ -1,0 +1,257 @@
+"""How fast pairs are stacked, as ratios against what a reader knows, measured in one run.
+
+    python benchmarks/stacking.py
+
+Input is simulated in a temporary folder and removed. Each figure is the median of several runs taken in turns with
+what it is compared to, so that a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+import pandas as pd
+import rasterio
+import xarray as xr
+from rasterio.transform import from_origin
+from scipy.ndimage import uniform_filter
+
+import labkit as lk
+from labkit.stack.estimators import estimate
+from labkit.stack.kernels import LSQ, SUM
+from labkit.stack.streaming import Sums, accumulate
+
+RUNS = 3
+IMAGE_PAR = """range_samples: {samples}
+azimuth_lines: {lines}
+heading: 192.8 degrees
+range_pixel_spacing: 9.3 m
+azimuth_pixel_spacing: 14.0 m
+incidence_angle: 37.3 degrees
+radar_frequency: 5.405e+09 Hz
+sar_to_earth_center: 7071912.0 m
+earth_radius_below_sensor: 6372653.0 m
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: the speed of labkit over the speed of the comparison, and what was to be reached."""
+
+    what: str
+    against: str
+    seconds: float
+    ratio: float
+    reach: float
+
+    def __str__(self) -> str:
+        """As a line of a Markdown table."""
+        verdict = "reached" if self.ratio >= self.reach else "not reached"
+        return (
+            f"| {self.what} | {self.against} | {self.seconds:.3g} s | {self.ratio:.3g} | {self.reach:g} | {verdict} |"
+        )
+
+
+def compare(what: str, fast: Callable[[], object], slow: Callable[[], object], against: str, reach: float) -> Row:
+    """Time both in turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(RUNS):
+        for function, taken in zip((fast, slow), times, strict=True):
+            start = time.perf_counter()
+            function()
+            taken.append(time.perf_counter() - start)
+    ours, theirs = (statistics.median(taken) for taken in times)
+    row = Row(what, against, ours, theirs / ours, reach)
+    print(row, flush=True)
+    return row
+
+
+def simulated(pairs: int, shape: tuple[int, int], seed: int = 0) -> xr.Dataset:
+    """Pairs of noise with a moving slope, in memory."""
+    rng = np.random.default_rng(seed)
+    dates = pd.date_range("2018-01-01", periods=pairs + 1, freq="12D")
+    phase = np.empty((pairs, *shape), np.float32)
+    coherence = np.empty((pairs, *shape), np.float32)
+    slope = np.arange(shape[1], dtype=np.float32) * np.float32(0.02)
+    for image, level in zip(phase, coherence, strict=True):
+        rng.random(out=level, dtype=np.float32)
+        image[...] = rng.standard_normal(shape, dtype=np.float32) + slope
+        image[...] = (image + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
+        level[...] = np.float32(0.05) + np.float32(0.9) * level
+    numbers = dict.fromkeys(("wavelength", "heading", "incidence_angle", "y_spacing", "x_spacing"), 1.0)
+    words = dict.fromkeys(("orbit_direction", "track", "burst", "processor"), "")
+    return xr.Dataset(
+        {"phase": (("pair", "y", "x"), phase), "coherence": (("pair", "y", "x"), coherence)},
+        coords={
+            "pair": [f"{a:%Y%m%d}_{b:%Y%m%d}" for a, b in itertools.pairwise(dates)],
+            "reference": ("pair", dates[:-1].to_numpy()),
+            "secondary": ("pair", dates[1:].to_numpy()),
+            "temporal_baseline": ("pair", np.full(pairs, 12.0)),
+            "perpendicular_baseline": ("pair", np.zeros(pairs)),
+        },
+        attrs={"scene": "benchmark", "geometry": "radar", "ground_spacing": 40.0, "phase_sign": -1, **numbers, **words},
+    )
+
+
+def looped_sum(phase: np.ndarray) -> np.ndarray:
+    """Sum the wrapped differences as everyone writes it first."""
+    total = np.zeros((2, *phase.shape[1:]))
+    for image in phase:
+        total[0, :-1] += np.angle(np.exp(1j * np.diff(image, axis=0)))
+        total[1, :, :-1] += np.angle(np.exp(1j * np.diff(image, axis=1)))
+    return total
+
+
+def numpy_lsq(ifgs: xr.Dataset, window: int = 5) -> np.ndarray:
+    """The default estimator with NumPy and scipy.ndimage."""
+    years = (ifgs["temporal_baseline"].values / 365.25).astype(np.float32)
+    above, below = (np.zeros((2, *ifgs["phase"].shape[1:]), np.float32) for _ in range(2))
+    for phase, coherence, t in zip(ifgs["phase"].values, ifgs["coherence"].values, years, strict=True):
+        z = coherence * np.exp(1j * phase)
+        z = uniform_filter(z.real, window) + 1j * uniform_filter(z.imag, window)
+        for i, product in enumerate((z[1:] * np.conj(z[:-1]), z[:, 1:] * np.conj(z[:, :-1]))):
+            size = np.abs(product)
+            weight = size / (np.float32(1.02) - size)
+            inside = (slice(None, product.shape[0]), slice(None, product.shape[1]))
+            above[i][inside] += weight * t * np.angle(product)
+            below[i][inside] += weight * t * t
+    with np.errstate(invalid="ignore"):
+        return np.float32(years.sum()) * above / below
+
+
+def kernel(ifgs: xr.Dataset, kind: int, window: int) -> Sums:
+    """One pass of the compiled kernel, both directions."""
+    return accumulate(ifgs, kind, window, 1, progress=False)
+
+
+def in_memory(pairs: int, shape: tuple[int, int]) -> None:
+    """Measure the kernels on arrays in memory."""
+    ifgs = simulated(pairs, shape)
+    phase = ifgs["phase"].values
+    few = ifgs.isel(pair=slice(0, 3))
+    inner = (slice(None), slice(4, -4), slice(4, -4))
+    assert np.abs(kernel(few, SUM, 1).sums[:, 0] - looped_sum(few["phase"].values))[inner].max() < 1e-4
+    slow, fast = numpy_lsq(few), estimate(kernel(few, LSQ, 5), "lsq").gradient
+    assert np.nanpercentile(np.abs(slow - fast)[inner], 99.9) < 1e-3
+    what = f"`sum` kernel, window 1, both directions, {pairs} pairs of {shape[0]} × {shape[1]}"
+    compare(what, lambda: kernel(ifgs, SUM, 1), lambda: np.sum(phase), "`numpy.sum` of the phase", 0.4)
+    compare(what, lambda: kernel(ifgs, SUM, 1), lambda: looped_sum(phase), "`np.angle(np.exp(1j*np.diff))`", 100)
+    what = f"`lsq` kernel, window 5, both directions, {pairs} pairs of {shape[0]} × {shape[1]}"
+    compare(what, lambda: kernel(ifgs, LSQ, 5), lambda: numpy_lsq(ifgs), "NumPy and scipy.ndimage", 20)
+
+
+def chip() -> None:
+    """Measure what the explorer does when a person drags a slider."""
+    ifgs = simulated(200, (416, 416))
+
+    def fast() -> xr.Dataset:
+        return lk.stack_gradients(ifgs, progress=False)
+
+    fast()
+    compare("chip of 416², 200 pairs in memory, whole `stack_gradients`", fast, lambda: numpy_lsq(ifgs), "NumPy", 20)
+
+
+def write_gamma(folder: Path, ifgs: xr.Dataset) -> list[Path]:
+    """Pairs as GAMMA writes them."""
+    folder.mkdir()
+    lines, samples = ifgs["phase"].shape[1:]
+    (folder / "image.rmli.par").write_text(IMAGE_PAR.format(lines=lines, samples=samples))
+    paths = [folder / f"{name}.diff" for name in ifgs["pair"].values]
+    for path, phase, coherence in zip(paths, ifgs["phase"].values, ifgs["coherence"].values, strict=True):
+        (coherence * np.exp(1j * phase)).astype(">c8").tofile(path)
+    return paths
+
+
+def write_geotiff(folder: Path, ifgs: xr.Dataset) -> list[Path]:
+    """Pairs as uncompressed GeoTIFFs on a map grid."""
+    folder.mkdir()
+    height, width = ifgs["phase"].shape[1:]
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": "float32"}
+    place = {"crs": "EPSG:32648", "transform": from_origin(3e5, 3.4e6, 40, 40)}
+    paths = []
+    for i, name in enumerate(ifgs["pair"].values):
+        for variable, word in (("phase", "phase"), ("coherence", "cc")):
+            paths.append(folder / f"{name}_{word}.tif")
+            with rasterio.open(paths[-1], "w", **profile, **place) as target:
+                target.write(ifgs[variable].values[i], 1)
+    return paths
+
+
+def read_tiffs(paths: list[Path]) -> None:
+    """Just read."""
+    for path in paths:
+        with rasterio.open(path) as source:
+            source.read(1)
+
+
+def from_files(pairs: int, shape: tuple[int, int], folder: Path) -> None:
+    """Measure stacking from files that the system holds in its cache."""
+    ifgs = simulated(pairs, shape)
+    words = f"{pairs} pairs of {shape[0]} × {shape[1]}"
+    gamma = write_gamma(folder / "gamma", ifgs)
+    tiffs = write_geotiff(folder / "geotiff", ifgs)
+    cache = lk.read.write_cache(ifgs, folder / "pairs.zarr", progress=False)
+    del ifgs
+    stored = [path for path in cache.rglob("c/*/0/0") if path.is_file()]
+
+    def stack(place: Path) -> xr.Dataset:
+        return lk.stack_gradients(lk.open_interferograms(place, heading=192.0), progress=False)
+
+    def read_gamma() -> None:
+        for path in gamma:
+            np.fromfile(path, ">c8")
+
+    def read_cache() -> None:
+        for path in stored:
+            path.read_bytes()
+
+    compare(f"GAMMA, {words}", lambda: stack(folder / "gamma"), read_gamma, "`numpy.fromfile`", 0.5)
+    compare(f"GeoTIFF, {words}", lambda: stack(folder / "geotiff"), lambda: read_tiffs(tiffs), "rasterio", 0.5)
+    compare(f"compact cache, {words}", lambda: stack(cache), read_cache, "reading its bytes", 0.5)
+
+
+def opening(folder: Path) -> None:
+    """Measure opening 500 pairs against opening each header once."""
+    tiffs = write_geotiff(folder / "many", simulated(500, (16, 16)))
+
+    def headers() -> None:
+        for path in tiffs:
+            rasterio.open(path).close()
+
+    compare(
+        "opening 500 GeoTIFF pairs", lambda: lk.open_interferograms(folder / "many"), headers, "each header once", 0.5
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--pairs", type=int, default=100, help="pairs of the runs from files (142 MB of disk and 60 MB of memory each)"
+    )
+    parser.add_argument("--lines", type=int, default=1500)
+    parser.add_argument("--samples", type=int, default=5000)
+    given = parser.parse_args()
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}, numba {numba.__version__}"
+    print(f"{os.cpu_count()} cores, {versions}, labkit {lk.__version__}; median of {RUNS} runs\n")
+    print("| what | against | labkit takes | speed ratio | to reach | |\n|---|---|---|---|---|---|")
+    in_memory(60, (320, given.samples))
+    chip()
+    with tempfile.TemporaryDirectory() as name:
+        opening(Path(name))
+        from_files(given.pairs, (given.lines, given.samples), Path(name))
+
+
+if __name__ == "__main__":
+    main()
