@@ -34,11 +34,18 @@ def open_rate_map(path: Path) -> xr.Dataset:
     """Open a rate map (:func:`labkit.open_rates` says what it may be); 0 exactly, −9999, NaN and no-data become NaN."""
     folder = path if path.is_dir() else path.parent
     tiffs = find_files(folder, r"\.tiff?$")
-    rate = path if path.is_file() else next((p for p in tiffs if _RATE.search(p.stem)), None)
+    found = [path] if path.is_file() else [p for p in tiffs if _RATE.search(p.stem)]
+    if len({p.parent for p in found}) > 1:
+        raise FileError(
+            f"{path} must hold the rates of one scene, instead they lie in {sorted({p.parent.name for p in found})}. "
+            "Point to one of these folders"
+        )
+    rate = found[0] if found else None
     if rate is None:
         raise FileError(f"{path} must hold a GeoTIFF named vel, velocity or rate, found {[p.name for p in tiffs][:5]}")
     grid = read_grid(rate)
-    error = next((p for p in tiffs if _ERROR.search(p.stem) and p != rate), None) if path.is_dir() else None
+    beside = [p for p in tiffs if _ERROR.search(p.stem) and p != rate and p.parent == rate.parent]
+    error = beside[0] if beside and path.is_dir() else None
     y_spacing, x_spacing = grid.spacing_m
     attrs: dict[str, object] = {
         "scene": scene_name(folder) if path.is_dir() else rate.stem,
