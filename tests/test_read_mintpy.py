@@ -229,6 +229,14 @@ def test_broken_stacks_are_named(tmp_path: Path) -> None:
         lk.open_interferograms(tmp_path)
 
 
+def test_stacks_of_several_projects_are_not_picked_from(tmp_path: Path) -> None:
+    for name in ("east", "west"):
+        write_stack(tmp_path / name / "ifgramStack.h5")
+    with pytest.raises(lk.FileError, match="must hold one project of MintPy, .*east/ifgramStack.h5.* Point to one"):
+        lk.open_interferograms(tmp_path)
+    assert lk.open_interferograms(tmp_path / "east").attrs["scene"] == "east"
+
+
 def test_coherence_beyond_one_is_named(tmp_path: Path) -> None:
     write_stack(tmp_path / "ifgramStack.h5", coherence=1.7)
     with pytest.raises(lk.FileError, match="ifgramStack.h5 must hold coherence between 0 and 1, instead got 1.7"):

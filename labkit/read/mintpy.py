@@ -160,10 +160,20 @@ def _read_rate(
 
 
 def _files(path: Path, pattern: str) -> list[Path]:
-    """The files that match, those of the first alternative first."""
+    """The files that match the first alternative of the pattern that any file matches.
+
+    Raises
+    ------
+    FileError
+        They lie in several folders: which project is meant?
+    """
     if path.is_file():
         return [path] if re.search(pattern, path.name) else []
-    return [found for alternative in pattern.split("|") for found in find_files(path, alternative)]
+    found = next((files for part in pattern.split("|") if (files := find_files(path, part))), [])
+    if len({file.parent for file in found}) > 1:
+        places = [str(file.relative_to(path)) for file in found[:4]]
+        raise FileError(f"{path} must hold one project of MintPy, instead there are {places}. Point to one of them")
+    return found
 
 
 def _phase_dataset(file: h5py.File, path: Path) -> h5py.Dataset:
