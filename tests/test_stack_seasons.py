@@ -46,7 +46,7 @@ def test_each_period_is_the_stack_of_its_pairs_with_its_own_attributes() -> None
     got = stacks["early"]
     lk.schema.check_gradients(got)
     assert got.attrs["period"] == "early"
-    assert got.attrs["empty_periods"] == []
+    assert got.attrs["empty_periods"] == ""
     xr.testing.assert_equal(got, alone)
     for attribute in ("sum_temporal_baseline", "n_pairs", "first_date", "last_date"):
         assert got.attrs[attribute] == alone.attrs[attribute]
@@ -90,7 +90,7 @@ def test_periods_without_pairs_are_named() -> None:
         two_years(), by={"then": ("1999-01-01", "1999-12-31"), "wet": WET}, window=3, progress=False
     )
     assert list(stacks) == ["wet"]
-    assert stacks["wet"].attrs["empty_periods"] == ["then"]
+    assert stacks["wet"].attrs["empty_periods"] == "then"
     with pytest.raises(lk.LabkitError, match=r"none of \d+ pairs lies wholly in one of \['then'\]"):
         lk.stack_gradients(two_years(), by={"then": ("1999-01-01", "1999-12-31")}, progress=False)
 

@@ -86,7 +86,7 @@ def stack_gradients(
         (:mod:`labkit.stack.response`; with lag 1, not for "rewrapped"). On a map grid the gradients are turned into
         azimuth and range with the heading.
         With ``by``, a dict of such objects by period, each with its own Σ temporal baseline, dates and number of pairs,
-        the attribute ``period``, and the names of the periods without any pair in ``empty_periods``.
+        the attribute ``period``, and the names of the periods without any pair, by commas, in ``empty_periods``.
 
     Raises
     ------
@@ -143,8 +143,9 @@ def stack_gradients(
     if by is None:
         return _stack(ifgs, estimator, window, lag, threads, progress)
     parts, empty = split_pairs(ifgs, by)
+    without = ", ".join(empty)
     stacks = {name: _stack(part, estimator, window, lag, threads, progress) for name, part in parts.items()}
-    return {name: stacked.assign_attrs(period=name, empty_periods=empty) for name, stacked in stacks.items()}
+    return {name: stacked.assign_attrs(period=name, empty_periods=without) for name, stacked in stacks.items()}
 
 
 def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int | None, progress: bool) -> xr.Dataset:

@@ -63,6 +63,8 @@ def split_wavelengths(values: Image, error: Image, cutoff_px: tuple[float, float
     mass = _block_sums(weight, size)
     mean = _block_sums(weight * np.where(known, values, np.float32(0)), size) / np.where(mass > 0, mass, 1)
     filled = mass > 0
+    plane = _plane(mean, mass)
+    mean = mean - plane
     quiet = filled.copy()
     background = np.zeros_like(mean)
     for _ in range(_ROUNDS):
@@ -71,11 +73,19 @@ def split_wavelengths(values: Image, error: Image, cutoff_px: tuple[float, float
         scale = 1.4826 * np.median(np.abs(deviation[filled])) if filled.any() else 0.0
         stands_out = filled & (np.abs(deviation) > _OUTLIER * scale)
         quiet = filled & ~binary_dilation(stands_out, iterations=1)
-    full = _enlarged(background, size, values.shape)
+    full = _enlarged(background + plane, size, values.shape)
     rest = np.where(known, (values - full) / error, np.float32(0))
     counts = _block_sums(known, size) * quiet
     spread = np.sqrt(_smooth(_ratio(_block_sums(rest**2, size), _block_sums(known, size)), counts, width)) / _CUT_SPREAD
-    return Split(full, _enlarged(spread, size, values.shape))
+    return Split(full, np.maximum(_enlarged(spread, size, values.shape), np.float32(spread.min())))
+
+
+def _plane(mean: Array, mass: Array) -> Array:
+    """The plane through the whole map, so that edges do not stand out from a background that slopes."""
+    terms = np.stack([np.ones(mean.shape), *np.indices(mean.shape)], axis=-1)
+    root = np.sqrt(mass)[..., None]
+    found = np.linalg.lstsq((terms * root).reshape(-1, 3), (mean[..., None] * root).ravel(), rcond=None)[0]
+    return np.asarray(terms @ found)
 
 
 def _ratio(a: Array, b: Array) -> Array:
@@ -128,11 +138,14 @@ def _enlarged(coarse: Array, size: list[int], shape: tuple[int, ...]) -> Image:
     """Linear interpolation between the centres of the blocks."""
     image = coarse.astype(np.float32)
     for axis, (n, s) in enumerate(zip(shape, size, strict=True)):
-        centres = np.minimum(np.arange(0, n, s) + (s - 1) / 2, n - 1.0)
-        place = np.interp(np.arange(n), centres, np.arange(len(centres)))
-        low = np.minimum(place.astype(int), max(len(centres) - 2, 0))
-        share = (place - low).astype(np.float32)
+        starts = np.arange(0, n, s)
+        if len(starts) == 1:
+            image = np.repeat(image, n, axis)
+            continue
+        centres = (starts + np.minimum(starts + s, n) - 1) / 2
+        low = np.clip(np.searchsorted(centres, np.arange(n), "right") - 1, 0, len(centres) - 2)
+        # beyond the outer centres the line goes on for half a block
+        share = ((np.arange(n) - centres[low]) / (centres[low + 1] - centres[low])).astype(np.float32)
         share = share[:, None] if axis == 0 else share[None, :]
-        high = np.minimum(low + 1, len(centres) - 1)
-        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
+        image = np.take(image, low, axis) * (1 - share) + np.take(image, low + 1, axis) * share
     return np.ascontiguousarray(image)
