@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Notebook → figures and maps that it draws. Those that train are looked at in the slow run alone.
 DRAWN = {
     "10_read": (3, 0),
-    "20_gradients": (8, 0),
+    "20_gradients": (11, 0),
     "70_density": (0, 2),
 }
 DRAWN_SLOWLY = {

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import dask
@@ -56,7 +57,8 @@ def pair_name(path: Path) -> str | None:
     if found is None:
         return None
     try:
-        reference, secondary = (pd.to_datetime(d, format="%Y%m%d") for d in found.groups())
+        # Hundreds of names are read at every opening: strptime of the standard library is ten times pandas' pace.
+        reference, secondary = (datetime.strptime(d, "%Y%m%d") for d in found.groups())
     except ValueError as error:
         raise FileError(
             f"{path} must name two calendar dates, instead got {found.group(0)}. Rename the file"
