@@ -61,3 +61,9 @@ def test_labels_without_a_landslide_or_beyond_the_keys_are_refused(classes):
 def test_an_interface_that_is_no_xml_is_refused():
     with pytest.raises(LabkitError, match="must be XML"):
         directions_of("<View>")
+
+
+def test_an_interface_whose_entities_would_expand_is_refused():
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><View>&b;</View>'
+    with pytest.raises(LabkitError, match="must be XML"):
+        directions_of(bomb)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
 from labkit.errors import LabkitError
 from labkit.schema import DIRECTIONS, LANDSLIDE
 
@@ -148,6 +151,7 @@ def classes_of(interface: str) -> dict[str, set[str]]:
 
 def _controls(interface: str) -> list[ElementTree.Element]:
     try:
-        return list(ElementTree.fromstring(interface).iter("RectangleLabels"))  # noqa: S314 - our own server's word
-    except ElementTree.ParseError as error:
+        # The word of a server, which may be somebody else's: entities are refused before they expand.
+        return list(fromstring(interface).iter("RectangleLabels"))
+    except (ElementTree.ParseError, DefusedXmlException) as error:
         raise LabkitError(f"the labelling interface must be XML, instead got {interface[:80]!r}: {error}") from error

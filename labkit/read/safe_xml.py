@@ -6,6 +6,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from defusedxml.ElementTree import fromstring
+
 from labkit.errors import FileError
 
 _MAX_BYTES = 100_000_000
@@ -55,7 +57,6 @@ def read_xml(path: Path) -> ElementTree.Element:
             "Make it again with the processor, or fetch it from someone you trust"
         )
     try:
-        # Safe: whatever could expand or fetch was refused above.
-        return ElementTree.fromstring(text)  # noqa: S314
+        return fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
         raise FileError(f"{path} must be a whole XML file, instead got: {error}. Make it again") from error
