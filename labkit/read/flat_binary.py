@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labkit.errors import FileError
+from labkit.read.byte_order import is_swapped
 from labkit.read.raster import MAX_PIXELS
 
 _REMEDY_CUT = "It was cut while being written or copied: make it again"
@@ -106,7 +107,7 @@ class FlatBand:
         else:
             stored = raw.reshape(count, layers, width)[:, self.band if layers > 1 else 0, :]
         values = stored.astype(stored.dtype.newbyteorder("="))
-        if _is_senseless(values) and not _is_senseless(stored.byteswap().astype(values.dtype)):
+        if is_swapped(stored):
             raise FileError(
                 f"{self.path} must be {_order(self.dtype)}-endian as its processor writes it, instead its values make "
                 "sense in the other byte order only. Swap its bytes"
@@ -116,15 +117,3 @@ class FlatBand:
 
 def _order(dtype: str) -> str:
     return "big" if dtype.startswith(">") else "little"
-
-
-def _is_senseless(values: npt.NDArray[Any]) -> bool:
-    """Whether numbers look like floats read in the wrong byte order: exponents scattered over the whole range."""
-    if values.dtype.kind not in "fc":
-        return False
-    parts = np.abs(np.ascontiguousarray(values).view(values.real.dtype))
-    used = parts[(parts != 0) & ~np.isnan(parts)]
-    if used.size == 0:
-        return False
-    odd = ~np.isfinite(used) | (used > 1e12) | (used < 1e-18)
-    return float(odd.mean()) > 0.1

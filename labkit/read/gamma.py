@@ -13,6 +13,7 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
+from labkit.read.byte_order import is_swapped
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
 from labkit.read.gamma_itab import switched_off
@@ -203,24 +204,12 @@ def _read_big_endian(path: Path, shape: tuple[int, int], dtype: str) -> npt.NDAr
 
 def _read_complex(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.complex64]:
     raw = _read_big_endian(path, shape, ">c8")
-    values = raw.astype(np.complex64)
-    if _is_senseless(values) and not _is_senseless(raw.view("<c8").astype(np.complex64)):
+    if is_swapped(raw):
         raise FileError(
             f"{path} must be big-endian complex64 as GAMMA writes it, instead its values make sense as little-endian "
             "only. Swap its bytes (GAMMA's swap_bytes with a width of 4 bytes)"
         )
-    return values
-
-
-def _is_senseless(values: npt.NDArray[np.complex64]) -> bool:
-    """Whether numbers look like floats read in the wrong byte order: exponents scattered over the whole range."""
-    parts = np.abs(values.view(np.float32))
-    used = parts[parts != 0]
-    if used.size == 0:
-        return False
-    with np.errstate(invalid="ignore"):
-        odd = ~np.isfinite(used) | (used > 1e12) | (used < 1e-18)
-    return float(odd.mean()) > 0.1
+    return raw.astype(np.complex64)
 
 
 def _check_magnitude(path: Path, magnitude: npt.NDArray[np.float32]) -> None:
