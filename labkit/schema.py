@@ -7,14 +7,19 @@ Stages meet in these plain objects and nowhere else:
     NaN = no data. Coordinates on ``pair``: ``pair`` "YYYYMMDD_YYYYMMDD", ``reference`` and ``secondary``
     (datetime64), ``temporal_baseline`` (days, float), ``perpendicular_baseline`` (m, NaN = unknown). Radar geometry:
     2-D ``lon``, ``lat`` (y, x) where a lookup table exists. Map geometry: 1-D ``y``, ``x`` and attribute ``crs``.
-    Attributes: :data:`SCENE_ATTRIBUTES` and ``scene``.
+    Attributes: :data:`SCENE_ATTRIBUTES`; ``coherence_source`` says where the coherence comes from ("files",
+    "magnitude", "estimated from phase") where a reader had to choose.
 ``gradients``
     ``xarray.Dataset`` (direction, y, x). ``gradient`` float32 rad (stacked), ``standard_error`` float32 rad,
-    ``coherence`` float32 (y, x; mean over the pairs), ``n_pairs`` int32. ``direction`` = "azimuth", "range".
-    Attributes: those of the scene and ``estimator``, ``window``, ``lag``, ``sum_temporal_baseline`` (yr), ``n_pairs``.
+    ``coherence`` float32 (y, x; mean over the pairs), ``n_pairs`` int32 (direction, y, x), ``response`` float32
+    (y, x; the share of a steady velocity that the stack shows). ``direction`` = "azimuth", "range". Attributes: those
+    of the scene and ``estimator``, ``window``, ``lag``, ``sum_temporal_baseline`` (yr), ``n_pairs``.
 ``rates``
     ``xarray.Dataset`` (y, x). ``rate`` float32 mm/yr, line of sight, positive toward the satellite;
-    ``standard_error`` float32 mm/yr.
+    ``standard_error`` float32 mm/yr; ``aliased`` bool where the rate came from gradients that one pair may have folded.
+``sentinel2``
+    ``xarray.Dataset``, lazy. ``reflectance`` (time, band, y, x) float32, NaN = no data; ``scene_class`` (time, y, x)
+    where the product classifies; 1-D ``y``, ``x`` and attribute ``crs``.
 ``chips``
     ``geopandas.GeoDataFrame`` with :data:`CHIP_COLUMNS`; pixels stay in the scene.
 ``labels``, ``detections``
