@@ -79,7 +79,7 @@ def split_chips(
     for name, share in zip(SPLITS, shares, strict=True):
         if share and not (split == name).any():
             raise LabkitError(
-                f"chips must leave room for the split '{name}', instead {len(chips)} chips overlap too much. "
+                f"chips must leave room for the split '{name}', instead {len(chips)} are too few or overlap too much. "
                 "Make smaller chips, with less overlap, or give that split the weight 0"
             )
     return chips.assign(split=split)
