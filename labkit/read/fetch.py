@@ -172,5 +172,6 @@ def _unpack(archive: Path) -> None:
             for made in Path(room).iterdir():
                 if not (archive.parent / made.name).exists():
                     made.rename(archive.parent / made.name)
+    # zipfile's own words: NotImplementedError for a compression that it does not know, RuntimeError for encryption.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise FileError(f"{archive} must be a whole zip archive, instead got: {error}. Fetch it again") from error
