@@ -7,6 +7,8 @@ Stages meet in these plain objects and nowhere else:
     NaN = no data. Coordinates on ``pair``: ``pair`` "YYYYMMDD_YYYYMMDD", ``reference`` and ``secondary``
     (datetime64), ``temporal_baseline`` (days, float), ``perpendicular_baseline`` (m, NaN = unknown). Radar geometry:
     2-D ``lon``, ``lat`` (y, x) where a lookup table exists. Map geometry: 1-D ``y``, ``x`` and attribute ``crs``.
+    ``unwrapped`` float32 rad (pair, y, x; same sign as ``phase``, NaN = no data) only where every pair has unwrapped
+    phase. ``skipped_pairs``: what was left out and why, one line each, where a person asked to skip damaged pairs.
     Attributes: :data:`SCENE_ATTRIBUTES`; ``coherence_source`` says where the coherence comes from ("files",
     "magnitude", "estimated from phase") where a reader had to choose.
 ``gradients``

@@ -11,10 +11,11 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -28,6 +29,8 @@ pytestmark = [
     pytest.mark.server,
     pytest.mark.skipif(os.name != "posix", reason="signals and /proc are of POSIX systems"),
 ]
+
+Answer = TypeVar("Answer")
 
 NOTEBOOK = {
     "cells": [{"cell_type": "markdown", "id": "first", "metadata": {}, "source": "# The first page of the tour"}],
@@ -69,6 +72,14 @@ class OpenBench:
     def all_processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
+    def of_all_processes(self, ask: Callable[[psutil.Process], Answer]) -> list[tuple[psutil.Process, Answer]]:
+        """What every process answers; servers start short-lived ones, and one that has ended since answers no more."""
+        answers = []
+        for process in self.all_processes():
+            with suppress(psutil.NoSuchProcess):
+                answers.append((process, ask(process)))
+        return answers
+
 
 def make_project(folder: Path, demo: Path) -> Path:
     """A project folder with one notebook and the demo scene."""
@@ -99,7 +110,8 @@ def opened(project: Path, state: Path, environment: Path, *words: str, **variabl
     finally:
         left = [psutil.Process(process.pid), *bench.all_processes()] if process.poll() is None else []
         for one in left:
-            one.kill()
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         process.wait()
 
 
@@ -158,8 +170,8 @@ def test_a_busy_port_is_named_and_the_next_free_one_taken(bench: OpenBench, busy
 def test_the_servers_listen_on_loopback_alone(bench: OpenBench) -> None:
     listening = [
         connection.laddr
-        for process in bench.all_processes()
-        for connection in process.net_connections()
+        for _, connections in bench.of_all_processes(psutil.Process.net_connections)
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     ]
     ports = {int(bench.address(name).rsplit(":", 1)[1]) for name in ("JupyterLab", "Label Studio")}
@@ -222,7 +234,9 @@ def test_a_notebook_finds_both_servers_and_no_secret_in_its_environment(bench: O
     before = {process.pid for process in bench.all_processes()}
     kernel = bench.jupyter("POST", "/api/kernels", json={"name": "python3"}).json()
     (process,) = [
-        one for one in bench.all_processes() if "ipykernel_launcher" in one.cmdline() and one.pid not in before
+        one
+        for one, words in bench.of_all_processes(psutil.Process.cmdline)
+        if "ipykernel_launcher" in words and one.pid not in before
     ]
     variables = process.environ()
     bench.jupyter("DELETE", f"/api/kernels/{kernel['id']}")
@@ -237,7 +251,7 @@ def test_no_secret_stands_on_the_screen_in_a_log_or_in_a_process_list(bench: Ope
     logs = [path for path in bench.home.glob("*.log*") if path.is_file()]
     assert {path.name for path in logs} >= {"jupyterlab.log", "label-studio.log"}
     shown = [bench.words, *(path.read_text(errors="replace") for path in logs)]
-    shown += [" ".join(process.cmdline()) for process in bench.all_processes()]
+    shown += [" ".join(words) for _, words in bench.of_all_processes(psutil.Process.cmdline)]
     for name in ("password", "jupyter_token", "label_studio_token"):
         assert not [text for text in shown if bench.secret(name) in text], f"{name} is shown"
 
