@@ -1,16 +1,12 @@
-"""Pass once over the pairs: read ahead in threads, hand batches to the kernel, keep nothing but the sums."""
+"""Pass once over the pairs: hand batches to the kernel, keep nothing but the sums."""
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NoReturn
 
-import dask
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -18,15 +14,9 @@ from tqdm.auto import tqdm
 
 from labkit.errors import LabkitError
 from labkit.schema import DAYS_PER_YEAR
+from labkit.stack.ahead import Images, read_ahead
 from labkit.stack.kernels import N_SUMS, WRAPPED_LIMIT_RAD, accumulate_strip
 
-Images = npt.NDArray[np.float32]
-
-#: The kernel gets this many pairs at once, or fewer where they are large: two such batches are read at a time while one
-#: is added, so that no more than four pairs are held however large they are.
-_BATCH_PAIRS, _BATCH_BYTES = 32, 16_000_000
-_BYTES_PER_PIXEL = 8
-_READERS = 2
 _STRIP_ROWS = 64
 
 #: About this many pixels on a regular grid are kept for every pair, to see how pairs hang together.
@@ -89,7 +79,7 @@ def accumulate(
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=pairs, desc="stacking", unit="pair", disable=not progress) as bar,
     ):
-        for start, phase, coherence in _batches(ifgs):
+        for start, phase, coherence in read_ahead(ifgs):
             stop = start + len(phase)
             done = [
                 pool.submit(
@@ -116,44 +106,6 @@ def accumulate(
                 _refuse_unwrapped(ifgs["pair"].values[start:stop], phase)
             bar.update(stop - start)
     return result
-
-
-def _batches(ifgs: xr.Dataset) -> Iterator[tuple[int, Images, Images]]:
-    """Yield (first pair, phase, coherence) of some pairs at a time; the next ones are read meanwhile."""
-    phase, coherence = ifgs["phase"].data, ifgs["coherence"].data
-    pairs, height, width = phase.shape
-    if _is_ready(phase) and _is_ready(coherence):
-        for start in range(0, pairs, _BATCH_PAIRS):
-            yield start, phase[start : start + _BATCH_PAIRS], coherence[start : start + _BATCH_PAIRS]
-        return
-    size = min(max(1, _BATCH_BYTES // (height * width * _BYTES_PER_PIXEL)), _BATCH_PAIRS)
-    starts = iter(range(0, pairs, size))
-    with ThreadPoolExecutor(_READERS) as reader:
-        ahead: deque[tuple[int, Future[tuple[Images, Images]]]] = deque()
-        try:
-            for start in itertools.islice(starts, _READERS):
-                ahead.append((start, reader.submit(_read, ifgs, slice(start, start + size))))
-            while ahead:
-                start, future = ahead.popleft()
-                images = future.result()
-                for following in itertools.islice(starts, 1):
-                    ahead.append((following, reader.submit(_read, ifgs, slice(following, following + size))))
-                yield start, *images
-                # Forgotten before the next is waited for: the pairs in memory are counted.
-                del images, future
-        finally:
-            reader.shutdown(wait=True, cancel_futures=True)
-
-
-def _is_ready(images: object) -> bool:
-    """Whether the kernel can work on an array as it lies in memory."""
-    return isinstance(images, np.ndarray) and images.dtype == np.float32 and images.flags.c_contiguous
-
-
-def _read(ifgs: xr.Dataset, pairs: slice) -> tuple[Images, Images]:
-    images = (ifgs["phase"].data[pairs], ifgs["coherence"].data[pairs])
-    phase, coherence = dask.compute(*images, scheduler="synchronous")
-    return np.ascontiguousarray(phase, np.float32), np.ascontiguousarray(coherence, np.float32)
 
 
 def _refuse_unwrapped(names: npt.NDArray[np.str_], phase: Images) -> NoReturn:
