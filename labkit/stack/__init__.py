@@ -7,6 +7,7 @@ from labkit.stack.multilook import multilook
 from labkit.stack.network import mean_coherence, pair_counts, select_pairs
 from labkit.stack.snow import snow_mask
 from labkit.stack.unwrap import unwrap
+from labkit.stack.unwrapped import stack_unwrapped
 
 __all__ = [
     "integrate_rate",
@@ -16,6 +17,7 @@ __all__ = [
     "select_pairs",
     "snow_mask",
     "stack_gradients",
+    "stack_unwrapped",
     "triplet_closure",
     "unwrap",
 ]

@@ -1,55 +1,127 @@
-"""Unwrap a re-wrapped stack with SNAPHU: the last step of the published method."""
+"""Unwrap with SNAPHU: a re-wrapped stack, the last step of the published method, or every pair by itself."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+import dask
+import dask.array as da
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from labkit.errors import LabkitError
-from labkit.schema import check_gradients
+from labkit.schema import check_gradients, check_interferograms, is_gradients
+
+Image = npt.NDArray[np.float32]
 
 
-def unwrap(gradients: xr.Dataset, *, looks: float = 50.0) -> xr.Dataset:
-    """Unwrap the stacked gradients of the estimator "rewrapped" with SNAPHU, weighted by the mean coherence.
+class _StandardOutput:
+    """What programs write to standard output, which can be thrown away while any of several threads wants so."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._kept = -1
+
+    @contextlib.contextmanager
+    def silenced(self) -> Iterator[None]:
+        with self._lock:
+            if self._wanted == 0:
+                sys.stdout.flush()
+                self._kept = os.dup(1)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.close(nowhere)
+            self._wanted += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if self._wanted == 0:
+                    os.dup2(self._kept, 1)
+                    os.close(self._kept)
+
+
+#: SNAPHU is a program of its own that writes some thirty lines for every image; a notebook would show them all.
+_QUIET = _StandardOutput()
+
+
+def unwrap(data: xr.Dataset, *, looks: float = 50.0) -> xr.Dataset:
+    """Unwrap the stacked gradients of the estimator "rewrapped", or every pair of interferograms, with SNAPHU.
 
     Parameters
     ----------
-    gradients : xarray.Dataset
-        gradients with ``gradient`` in [−π, π) rad and ``coherence`` 0..1; NaN = no data.
+    data : xarray.Dataset
+        gradients with ``gradient`` in [−π, π) rad and ``coherence`` 0..1, or interferograms; NaN = no data.
     looks : float
         Equivalent number of independent looks that went into the coherence, at least 1.
 
     Returns
     -------
     xarray.Dataset
-        The same with ``gradient`` unwrapped, rad. Unwrapping knows differences only: each direction is shifted by the
-        multiple of 2π that brings its median closest to 0.
+        Of gradients the same with ``gradient`` unwrapped, rad. Of interferograms the same with the variable
+        ``unwrapped`` (pair, y, x) float32 rad, lazy: SNAPHU runs when a pair is read. Unwrapping knows differences
+        only: each image is shifted by the multiple of 2π that brings its median closest to 0.
 
     Raises
     ------
     LabkitError
-        The gradients are not wrapped, or ``looks`` is below 1.
+        The gradients are not wrapped, the interferograms carry unwrapped phase already, or ``looks`` is below 1.
 
     References
     ----------
     Fu et al. (2022), section 4.1; Chen (2001), SNAPHU.
     """
+    if not looks >= 1:
+        raise LabkitError(f"looks must be at least 1, instead got looks={looks}")
+    return _unwrap_gradients(data, looks) if is_gradients(data) else _unwrap_pairs(data, looks)
+
+
+def unwrap_image(phase: Image, coherence: Image, looks: float) -> Image:
+    """Unwrap one image, (y, x) rad in [−π, π), weighted by its coherence; NaN = no data, in and out."""
     import snaphu
 
+    known = np.isfinite(phase)
+    if not known.any():
+        return np.full(phase.shape, np.nan, np.float32)
+    phasor = np.where(known, np.exp(1j * np.nan_to_num(phase)), 0).astype(np.complex64)
+    weight = np.where(known, np.nan_to_num(coherence), 0).astype(np.float32)
+    with _QUIET.silenced():
+        whole, _ = snaphu.unwrap(phasor, weight, nlooks=looks, cost="smooth", mask=known)
+    turns = np.round(np.median(whole[known]) / (2 * np.pi))
+    return np.where(known, whole - 2 * np.pi * turns, np.nan).astype(np.float32)
+
+
+def _unwrap_gradients(gradients: xr.Dataset, looks: float) -> xr.Dataset:
     check_gradients(gradients)
-    if looks < 1:
-        raise LabkitError(f"looks must be at least 1, instead got looks={looks}")
     if float(np.abs(gradients["gradient"]).max()) > np.pi + 1e-3:
         raise LabkitError(
             "gradient must be wrapped into [−π, π) to be unwrapped, instead it goes beyond. "
             "Stack with estimator='rewrapped'; the other estimators need no unwrapping"
         )
-    coherence = np.nan_to_num(gradients["coherence"].values).astype(np.float32)
-    unwrapped = np.full(gradients["gradient"].shape, np.nan, np.float32)
-    for i, image in enumerate(gradients["gradient"].values):
-        known = np.isfinite(image)
-        phasor = np.where(known, np.exp(1j * np.nan_to_num(image)), 0).astype(np.complex64)
-        whole, _ = snaphu.unwrap(phasor, np.where(known, coherence, 0), nlooks=looks, cost="smooth", mask=known)
-        turns = np.round(np.median(whole[known]) / (2 * np.pi)) if known.any() else 0.0
-        unwrapped[i] = np.where(known, whole - 2 * np.pi * turns, np.nan)
-    return gradients.assign(gradient=gradients["gradient"].copy(data=unwrapped))
+    coherence = gradients["coherence"].values
+    images = [unwrap_image(image, coherence, looks) for image in gradients["gradient"].values]
+    return gradients.assign(gradient=gradients["gradient"].copy(data=np.stack(images)))
+
+
+def _unwrap_pairs(ifgs: xr.Dataset, looks: float) -> xr.Dataset:
+    check_interferograms(ifgs)
+    if "unwrapped" in ifgs:
+        raise LabkitError(
+            "ifgs must hold wrapped phase alone to be unwrapped, instead it has the variable 'unwrapped'. "
+            "Drop it first: ifgs.drop_vars('unwrapped')"
+        )
+    lazily = dask.delayed(unwrap_image, pure=True)
+    shape = (ifgs.sizes["y"], ifgs.sizes["x"])
+    images = [
+        da.from_delayed(lazily(ifgs["phase"].data[k], ifgs["coherence"].data[k], looks), shape, np.float32)
+        for k in range(ifgs.sizes["pair"])
+    ]
+    words = {"units": "rad", "long_name": "unwrapped phase", "unwrapped_by": "SNAPHU"}
+    return ifgs.assign(unwrapped=(("pair", "y", "x"), da.stack(images), words))
