@@ -20,6 +20,42 @@ def test_cells_are_coherence_weighted_means() -> None:
     np.testing.assert_allclose(looked["coherence"].values, np.abs(z), atol=1e-6)
 
 
+def test_unwrapped_phase_is_averaged_beside_it_and_loses_no_turns() -> None:
+    rng = np.random.default_rng(5)
+    whole = ramp(2, (8, 12), 1.1, -0.7) + 40.0
+    coherence = rng.uniform(0.1, 0.9, whole.shape)
+    ifgs = interferograms(whole, coherence)
+    holed = whole.copy()
+    holed[0, :2, :2], holed[1, 0, 0] = np.nan, np.nan
+    ifgs = ifgs.assign(unwrapped=(("pair", "y", "x"), holed.astype(np.float32)))
+    looked = lk.multilook(ifgs, looks=(2, 3))
+    cells = (2, 4, 2, 4, 3)
+    weight = np.where(np.isfinite(holed), coherence, 0)
+    mean = (weight * np.nan_to_num(holed)).reshape(cells).sum((2, 4)) / weight.reshape(cells).sum((2, 4))
+    mean[0, 0, 0] = np.nan  # four of six pixels are missing
+    np.testing.assert_allclose(looked["unwrapped"].values, mean, rtol=1e-5)
+    # Both are the same phase as long as a cell holds little of a turn.
+    apart = wrapped(looked["unwrapped"].values - looked["phase"].values)
+    assert np.nanmax(np.abs(apart)) < 0.5
+    assert looked["unwrapped"].chunks is not None
+
+
+def test_a_cell_without_any_coherence_keeps_its_unwrapped_phase() -> None:
+    ifgs = interferograms(np.full((1, 2, 2), 9.0), np.zeros((2, 2)))
+    ifgs = ifgs.assign(unwrapped=ifgs["phase"] * 0 + np.float32(9.0))
+    assert lk.multilook(ifgs, looks=(2, 2))["unwrapped"].values.item() == pytest.approx(9.0)
+
+
+def test_the_looks_of_the_published_method_can_be_named() -> None:
+    sentinel = {"y_spacing": 13.98, "x_spacing": 2.33, "incidence_angle": 38.0}
+    ifgs = interferograms(np.zeros((1, 40, 80)), np.ones((40, 80)), **sentinel)
+    looked = lk.multilook(ifgs, looks=(2, 8))
+    on_the_ground = looked.attrs["x_spacing"] / np.sin(np.radians(38.0))
+    assert (looked.attrs["y_spacing"], on_the_ground) == (pytest.approx(28.0, abs=0.1), pytest.approx(30.3, abs=0.1))
+    closest = lk.multilook(ifgs, 40)
+    assert (closest.sizes["y"], closest.sizes["x"]) == (40 // 3, 80 // 11)
+
+
 def test_looks_follow_from_the_ground_spacing() -> None:
     ifgs = interferograms(np.zeros((1, 40, 80)), np.ones((40, 80)), y_spacing=14.0, x_spacing=2.33)
     # 2.33 m of slant range at 37° are 3.87 m on the ground: 40 m are 3 × 10 looks.

@@ -10,6 +10,7 @@ from stack_scenes import interferograms
 
 import labkit as lk
 from labkit.stack import pair_counts
+from labkit.stack.seasons import split_pairs
 
 PAIRS = [
     ("20191220", "20200101"),  # 12 days over new year
@@ -42,6 +43,36 @@ def test_both_dates_lie_between_start_and_end(network: xr.Dataset) -> None:
 def test_a_pair_across_the_border_of_the_months_belongs_to_neither(network: xr.Dataset) -> None:
     assert chosen(lk.select_pairs(network, months=range(4, 9))) == [3]
     assert chosen(lk.select_pairs(network, months=[9, 10, 11, 12, 1, 2, 3])) == [0, 1]
+
+
+def test_a_pair_that_leaves_the_months_between_its_dates_is_not_of_them() -> None:
+    long = [("20200820", "20210405"), ("20200601", "20200613"), ("20200110", "20200310")]
+    ifgs = interferograms(np.zeros((3, 8, 8)), np.ones((8, 8)), long)
+    assert lk.select_pairs(ifgs, max_days=None, months=range(4, 9))["pair"].item() == "20200601_20200613"
+    assert lk.select_pairs(ifgs, max_days=None, months=[1, 2, 3])["pair"].item() == "20200110_20200310"
+    with pytest.raises(lk.LabkitError, match=r"months=\[1, 3\] leaves 0"):
+        lk.select_pairs(ifgs, max_days=None, months=[1, 3])
+    assert pair_counts(ifgs, {"summer": range(4, 9)}).loc["summer"].tolist() == [4, 1, 1]
+
+
+def test_start_and_end_agree_with_the_windows_of_a_stack(network: xr.Dataset) -> None:
+    first, last = "2020-01-01", "2020-06-13"
+    parts, _ = split_pairs(network, {"window": (first, last)})
+    kept = lk.select_pairs(network, max_days=None, start=first, end=last)
+    assert chosen(kept) == chosen(parts["window"])
+
+
+def test_all_criteria_together_leave_what_fits_each(network: xr.Dataset) -> None:
+    everything = lk.select_pairs(
+        network,
+        max_days=36,
+        max_perpendicular_m=50,
+        start="2020-01-01",
+        end="2020-12-31",
+        months=[1, 2, 6],
+        min_coherence=0.25,
+    )
+    assert chosen(everything) == [1, 3]
 
 
 def test_baselines_and_coherence_are_limits(network: xr.Dataset) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from labkit.errors import LabkitError
 from labkit.schema import check_interferograms
+from labkit.stack.seasons import all_in_months
 
 #: Coherence of a pair is judged on every n-th pixel of each axis, n as large as leaves about this many.
 _JUDGED_PIXELS = 10_000
@@ -43,7 +44,8 @@ def select_pairs(
     start, end : date
         Both dates of a pair lie within [start, end].
     months : iterable of int
-        Both dates of a pair lie in these months (1–12).
+        Both dates of a pair and every month between them are among these (1–12), as in
+        :func:`labkit.stack_gradients` by seasons: a pair from August to next April is no summer pair.
     min_coherence : float
         Smallest mean coherence of a pair, 0..1. This alone reads pixels: of each pair a regular sample.
 
@@ -75,8 +77,7 @@ def select_pairs(
         kept[f"end={end}"] = ifgs["secondary"].values <= np.datetime64(pd.Timestamp(end))
     if months is not None:
         chosen = sorted(set(months))
-        both = (ifgs["reference"].dt.month.isin(chosen) & ifgs["secondary"].dt.month.isin(chosen)).values
-        kept[f"months={chosen}"] = both
+        kept[f"months={chosen}"] = all_in_months(chosen, *_dates(ifgs))
     fits = np.logical_and.reduce([np.ones(ifgs.sizes["pair"], bool), *kept.values()])
     if min_coherence is not None and fits.any():
         coherent = np.zeros_like(fits)
@@ -111,9 +112,9 @@ def pair_counts(ifgs: xr.Dataset, groups: Mapping[str, Iterable[int]] | None = N
     Returns
     -------
     pandas.DataFrame
-        One row for each group: ``acquisitions``, distinct dates in these months; ``pairs``, those with both dates in
-        them, which are what ``select_pairs(ifgs, max_days=None, months=…)`` keeps; ``crossing``, those with one date
-        in them, which cross the border and belong to neither side.
+        One row for each group: ``acquisitions``, distinct dates in these months; ``pairs``, those that lie in them
+        from the first date to the second, which are what ``select_pairs(ifgs, max_days=None, months=…)`` keeps;
+        ``crossing``, those with a date in them that leave them, and belong to neither side.
 
     Raises
     ------
@@ -130,16 +131,22 @@ def pair_counts(ifgs: xr.Dataset, groups: Mapping[str, Iterable[int]] | None = N
     """
     check_interferograms(ifgs)
     chosen = {**MONTHS, **SEASONS} if groups is None else {name: tuple(months) for name, months in groups.items()}
-    first, second = (ifgs[end].dt.month.values for end in ("reference", "secondary"))
-    dates = pd.DatetimeIndex(np.unique(np.concatenate([ifgs["reference"].values, ifgs["secondary"].values])))
+    first, second = _dates(ifgs)
+    dates = first.union(second).unique()
     rows = []
     for months in chosen.values():
         _check_criteria(None, None, months, None)
-        ends = np.isin(first, months).astype(int) + np.isin(second, months)
-        rows.append((int(np.isin(dates.month, months).sum()), int((ends == 2).sum()), int((ends == 1).sum())))
+        inside = all_in_months(months, first, second)
+        touching = np.isin(first.month, months) | np.isin(second.month, months)
+        rows.append((int(np.isin(dates.month, months).sum()), int(inside.sum()), int((touching & ~inside).sum())))
     return pd.DataFrame(
         rows, index=pd.Index(list(chosen), name="months"), columns=["acquisitions", "pairs", "crossing"]
     )
+
+
+def _dates(ifgs: xr.Dataset) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Reference and secondary dates of the pairs."""
+    return pd.DatetimeIndex(ifgs["reference"].values), pd.DatetimeIndex(ifgs["secondary"].values)
 
 
 def _check_criteria(

@@ -90,7 +90,7 @@ def _within(
     if entries and len(months) == len(entries):
         if not set(months) <= set(range(1, 13)):
             raise LabkitError(f"by[{name!r}] must hold months among 1..12, instead got {entries}")
-        return _in_months(set(months), reference, secondary)
+        return all_in_months(set(months), reference, secondary)
     if len(entries) != 2 or months:
         raise LabkitError(
             f"by[{name!r}] must be months (1..12) or the first and last day of a window, instead got {period!r}"
@@ -104,8 +104,10 @@ def _within(
     return np.asarray((reference >= first) & (secondary <= last))
 
 
-def _in_months(months: set[int], reference: pd.DatetimeIndex, secondary: pd.DatetimeIndex) -> npt.NDArray[np.bool_]:
-    """Whether every month from the reference to the secondary date is among these."""
+def all_in_months(
+    months: Collection[int], reference: pd.DatetimeIndex, secondary: pd.DatetimeIndex
+) -> npt.NDArray[np.bool_]:
+    """Whether every month (1–12) from the reference to the secondary date is among these, (pair,)."""
     first = np.asarray(reference.year * 12 + reference.month - 1)
     last = np.asarray(secondary.year * 12 + secondary.month - 1)
     outside = np.array([m + 1 not in months for m in range(12)])
