@@ -2,52 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from labkit.errors import FileError
+from labkit.read.pairs import PairFiles
 from labkit.read.raster import Grid, read_band, read_grid
+from labkit.read.skipped import Skipped
+
+_Pair = TypeVar("_Pair", bound=PairFiles)
 
 #: Grids that disagree by more than this share of a pixel are not one lattice.
 _TOLERANCE_PX = 0.1
 
 
-def common_grid(grids: Sequence[Grid]) -> Grid:
-    """Give the grid of the ground that all files cover.
+def shared_grid(
+    pairs: Sequence[_Pair], grids: Mapping[Path, Sequence[Grid]], skipped: Skipped
+) -> tuple[Grid, list[_Pair]]:
+    """Give the grid of the ground that all pairs cover, and the pairs that lie on it.
 
     Services cut each product to its own footprint, a few pixels more or fewer on one lattice: cropping to what they
-    share loses nothing that a stack could use, and needs no resampling.
+    share loses nothing that a stack could use, and needs no resampling. Pairs are held against the one in their middle.
+
+    Parameters
+    ----------
+    pairs : sequence of PairFiles
+        At least one.
+    grids : mapping
+        The phase file of each pair → the grids of its files.
+    skipped : Skipped
+        Takes note of the pairs that do not fit, where skipping is wanted.
 
     Raises
     ------
     FileError
-        A file has another CRS or spacing, lies between the others' pixels, or shares no ground with them.
+        A pair has another CRS or spacing, lies between the others' pixels, or shares no ground with them.
     """
-    first = grids[0]
-    top, left, bottom, right = 0, 0, *first.shape
-    for grid in grids[1:]:
-        row, col = _offset(first, grid)
-        top, left = max(top, row), max(left, col)
-        bottom, right = min(bottom, row + grid.shape[0]), min(right, col + grid.shape[1])
-        if bottom <= top or right <= left:
-            raise FileError(
-                f"{grid.path} must cover ground of the other pairs, instead it shares none with {first.path.name}. "
-                "Keep each area in a folder of its own"
-            )
-    return replace(
+    first = _middle([grids[pair.phase][0] for pair in pairs])
+    window = (0, 0, *first.shape)
+    kept = []
+    for pair in pairs:
+        with skipped.pair(pair.name):
+            reduced = window
+            for grid in grids[pair.phase]:
+                reduced = _overlap(reduced, first, grid)
+            window = reduced
+            kept.append(pair)
+    top, left, bottom, right = window
+    shared = replace(
         first,
         shape=(bottom - top, right - left),
         first_y=first.first_y + top * first.y_step,
         first_x=first.first_x + left * first.x_step,
     )
+    return shared, kept
 
 
 def read_on(path: Path, grid: Grid) -> npt.NDArray[np.float32]:
-    """Read a GeoTIFF (:func:`labkit.read.raster.read_band`) on a grid that :func:`common_grid` gave.
+    """Read a GeoTIFF (:func:`labkit.read.raster.read_band`) on a grid that :func:`shared_grid` gave.
 
     Returns
     -------
@@ -64,7 +82,7 @@ def read_on(path: Path, grid: Grid) -> npt.NDArray[np.float32]:
 
 
 def window_in(own: Grid, grid: Grid) -> tuple[slice, slice]:
-    """Give the rows and columns of a file's own grid that make up a grid of :func:`common_grid`.
+    """Give the rows and columns of a file's own grid that make up a grid of :func:`shared_grid`.
 
     Raises
     ------
@@ -77,6 +95,29 @@ def window_in(own: Grid, grid: Grid) -> tuple[slice, slice]:
             f"{own.path} must cover the grid of its folder, instead it changed since. Open the folder again"
         )
     return slice(row, row + grid.shape[0]), slice(col, col + grid.shape[1])
+
+
+def _middle(grids: Sequence[Grid]) -> Grid:
+    """Of the most common CRS and spacing, the grid that begins nearest to the median corner: no pair that strayed."""
+    kinds = [(grid.crs, f"{grid.y_step:.6g}", f"{grid.x_step:.6g}") for grid in grids]
+    common = Counter(kinds).most_common(1)[0][0]
+    alike = [grid for grid, kind in zip(grids, kinds, strict=True) if kind == common]
+    corners = np.array([(grid.first_y, grid.first_x) for grid in alike])
+    away = np.abs(corners - np.median(corners, axis=0)).sum(axis=1)
+    return alike[int(np.argmin(np.round(away / abs(alike[0].y_step), 3)))]
+
+
+def _overlap(window: tuple[int, int, int, int], first: Grid, grid: Grid) -> tuple[int, int, int, int]:
+    """The part of a window (top, left, bottom, right; pixels of ``first``) that another grid covers."""
+    row, col = _offset(first, grid)
+    top, left = max(window[0], row), max(window[1], col)
+    bottom, right = min(window[2], row + grid.shape[0]), min(window[3], col + grid.shape[1])
+    if bottom <= top or right <= left:
+        raise FileError(
+            f"{grid.path} must cover ground of the other pairs, instead it shares none with {first.path.name}. "
+            "Keep each area in a folder of its own"
+        )
+    return top, left, bottom, right
 
 
 def _offset(first: Grid, other: Grid) -> tuple[int, int]:

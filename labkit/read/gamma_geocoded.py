@@ -7,14 +7,16 @@ from pathlib import Path
 import xarray as xr
 
 from labkit.errors import FileError
-from labkit.geo import ground_spacing
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
 from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_map import read_map_grid
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
+from labkit.read.map_grid import map_attributes
 from labkit.read.pairs import assemble, find_files, pair_name, scene_name
 from labkit.read.raster import Grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
 _NOT_PIXELS = r"(?!.*\.(par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|txt|gz)$)"
 _PHASE = rf"^{_NOT_PIXELS}(?!.*[._](cc|coh)$).*[._](diff|int|unw)([._]|$)"
@@ -25,7 +27,8 @@ _MAP = r"dem(_seg)?[._]par$"
 _PHASE_SIGN = -1
 
 #: Bytes of a sample → its type: unwrapped phase, or a complex interferogram.
-_TYPES = {4: ">f4", 8: ">c8"}
+_BYTES_OF_FLOAT = 4
+_TYPES = {_BYTES_OF_FLOAT: ">f4", 8: ">c8"}
 
 
 def recognise(folder: Path) -> bool:
@@ -41,10 +44,10 @@ def recognise(folder: Path) -> bool:
     return any(g.shape[0] * g.shape[1] * b in sizes for g in grids for b in _TYPES)
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of geocoded GAMMA pairs (:func:`labkit.open_interferograms` says what it may hold)."""
-    files, coherences = _by_pair(folder, _PHASE), _by_pair(folder, _COHERENCE)
-    if not files:
+    files, coherences = _by_pair(folder, _PHASE, skipped), _by_pair(folder, _COHERENCE, skipped)
+    if not files and not skipped.lines:
         raise FileError(
             f"{folder} must hold geocoded GAMMA pairs (…YYYYMMDD-YYYYMMDD….unw or .diff), found none. "
             "Point to the folder that holds them"
@@ -54,55 +57,42 @@ def open_pairs(folder: Path) -> xr.Dataset:
     look_angle = image.look_angle if image else float("nan")
     baselines = {name: p for p in find_files(folder, r"(base|bperp)\.par$") if (name := pair_name(p))}
     off = switched_off(folder)
-    pairs = []
-    for name in (name for name in files if name not in off):
-        phase = _band(_preferred(name, files[name]), grid)
-        coherence = FlatBand(coherences[name][0], grid.shape, ">f4").check() if name in coherences else None
-        baseline = perpendicular_baseline(baselines[name], look_angle) if name in baselines else float("nan")
-        pairs.append(
-            FlatPair(
-                name,
-                phase.path,
-                coherence.path if coherence else None,
-                baseline,
-                phase_band=phase,
-                coherence_band=coherence,
-            )
-        )
-    if not pairs:
+    if files and off.issuperset(files):
         raise FileError(f"{folder} must hold a pair that its itab leaves switched on, instead all {len(off)} are off")
-    dataset = assemble(pairs, grid.shape, load_flat_pair, grid.coords, _attributes(folder, grid, image))
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    found, unwrapped = [], {}
+    for name in (name for name in files if name not in off):
+        with skipped.pair(name):
+            phase = _band(_preferred(name, files[name]), grid)
+            coherence = FlatBand(coherences[name][0], grid.shape, ">f4").check() if name in coherences else None
+            baseline = perpendicular_baseline(baselines[name], look_angle) if name in baselines else float("nan")
+            floats = [p for p in files[name] if p.stat().st_size == grid.shape[0] * grid.shape[1] * _BYTES_OF_FLOAT]
+            if floats:
+                unwrapped[name] = UnwrappedBand(FlatBand(floats[0], grid.shape, ">f4"))
+            found.append(
+                FlatPair(
+                    name,
+                    phase.path,
+                    coherence.path if coherence else None,
+                    baseline,
+                    phase_band=phase,
+                    coherence_band=coherence,
+                )
+            )
+    pairs = skipped.settle(found, folder)
+    attrs = {"scene": scene_name(folder), "processor": "GAMMA", "phase_sign": _PHASE_SIGN} | map_attributes(grid)
+    dataset = assemble(pairs, grid.shape, load_flat_pair, grid.coords, attrs | (image.attributes if image else {}))
+    return with_unwrapped(with_coherence_source(dataset, sum(p.coherence is None for p in pairs)), unwrapped)
 
 
-def _attributes(folder: Path, grid: Grid, image: ImageParameters | None) -> dict[str, object]:
-    y_spacing, x_spacing = grid.spacing_m
-    attrs: dict[str, object] = {
-        "scene": scene_name(folder),
-        "geometry": "map",
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
-        "processor": "GAMMA",
-        "phase_sign": _PHASE_SIGN,
-        "crs": grid.crs,
-    }
-    if image:
-        attrs["wavelength"] = image.wavelength
-        attrs["heading"] = image.heading
-        attrs["incidence_angle"] = image.incidence_angle
-        attrs["orbit_direction"] = image.orbit_direction
-    return attrs
-
-
-def _by_pair(folder: Path, pattern: str) -> dict[str, list[Path]]:
+def _by_pair(folder: Path, pattern: str, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in find_files(folder, pattern):
         # A header of another processor beside the file says that it is not GAMMA's.
         foreign = any(path.with_name(path.name + end).exists() for end in (".rsc", ".xml", ".hdr"))
-        name = None if foreign else pair_name(path)
-        if name:
-            found.setdefault(name, []).append(path)
+        with skipped.pair(path.name):
+            name = None if foreign else pair_name(path)
+            if name:
+                found.setdefault(name, []).append(path)
     return found
 
 

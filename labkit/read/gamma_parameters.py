@@ -72,6 +72,12 @@ class ImageParameters:
         """ "ascending" where the satellite flies toward the north."""
         return "ascending" if math.cos(math.radians(self.heading)) > 0 else "descending"
 
+    @property
+    def attributes(self) -> dict[str, object]:
+        """How the radar looks, as scene attributes: wavelength, heading, incidence angle, orbit direction."""
+        names = ("wavelength", "heading", "incidence_angle", "orbit_direction")
+        return {name: getattr(self, name) for name in names}
+
 
 def read_image_parameters(path: Path) -> ImageParameters | None:
     """Read an image ``.par``; None where the file is no image parameter file.

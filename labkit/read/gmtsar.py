@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from labkit.errors import FileError
@@ -14,13 +17,16 @@ from labkit.geo import ground_spacing
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.gmt_grid import GmtGrid, read_header, read_values
 from labkit.read.gmtsar_parameters import RadarParameters, folder_pair, read_baseline_table, read_prm
-from labkit.read.map_grid import check_placed
+from labkit.read.map_grid import check_placed, map_attributes
 from labkit.read.pairs import Image, PairFiles, assemble, scene_name
 from labkit.read.raster import Grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 #: Geocoded and in radar geometry, the preferred first: wrapped and filtered, wrapped, unwrapped.
 _GEOCODED = ("phasefilt_ll.grd", "phase_ll.grd", "phasefilt_mask_ll.grd", "unwrap_ll.grd", "unwrap_mask_ll.grd")
 _RADAR = ("phasefilt.grd", "phase.grd", "phasefilt_mask.grd", "unwrap.grd", "unwrap_mask.grd")
+_GEOCODED_UNWRAPPED, _RADAR_UNWRAPPED = _GEOCODED[-2:], _RADAR[-2:]
 
 #: GMTSAR turns phase into line-of-sight displacement in mm by −79.58 · λ(m) (= −1000 λ / 4π): motion toward the
 #: satellite lowers the phase.
@@ -41,42 +47,44 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_pair_folders(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a GMTSAR stack (:func:`labkit.open_interferograms` says what it may hold)."""
-    folders = _pair_folders(folder)
-    if not folders:
+    folders = _pair_folders(folder, skipped)
+    if not folders and not skipped.lines:
         raise FileError(
             f"{folder} must hold GMTSAR pairs (intf/YYYYDDD_YYYYDDD/phasefilt.grd), found none. "
             "Point to the folder above intf/, or to intf/ itself"
         )
     names = _kind(folders)
     baselines = _baselines(folder)
-    pairs = []
+    found: list[GridPair] = []
     for name, place in folders.items():
-        phase = read_header(_first(place, names, name))
-        beside = place / ("corr_ll.grd" if names is _GEOCODED else "corr.grd")
-        coherence = read_header(beside) if beside.is_file() else None
-        first, second = (baselines.get(date, math.nan) for date in name.split("_"))
-        pairs.append(
-            GridPair(
-                name,
-                phase.path,
-                beside if coherence else None,
-                second - first,
-                phase_grid=phase,
-                coherence_grid=coherence,
-                # Maps are handed on with the north above; lines of a radar image run with time already.
-                flip=names is _GEOCODED and phase.y_step > 0,
+        with skipped.pair(name):
+            phase = read_header(_first(place, names, name))
+            beside = place / ("corr_ll.grd" if names is _GEOCODED else "corr.grd")
+            coherence = read_header(beside) if beside.is_file() else None
+            first, second = (baselines.get(date, math.nan) for date in name.split("_"))
+            found.append(
+                GridPair(
+                    name,
+                    phase.path,
+                    beside if coherence else None,
+                    second - first,
+                    phase_grid=phase,
+                    coherence_grid=coherence,
+                    # Maps are handed on with the north above; lines of a radar image run with time already.
+                    flip=names is _GEOCODED and phase.y_step > 0,
+                )
             )
-        )
-    grid = read_header(pairs[0].phase)
-    for pair in pairs:
-        for other in (pair.phase_grid, pair.coherence_grid):
-            _check_grid(grid, other)
+    grid, pairs = _on_one_grid(skipped.settle(found, folder), skipped)
     coords, attrs = _geometry(grid, names is _GEOCODED, _radar(folder, folders))
     attrs |= {"scene": scene_name(folder), "processor": "GMTSAR", "phase_sign": _PHASE_SIGN}
     dataset = assemble(pairs, grid.shape, load_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    unwrapped = _GEOCODED_UNWRAPPED if names is _GEOCODED else _RADAR_UNWRAPPED
+    files = {p.name: path for p in pairs for n in reversed(unwrapped) if (path := p.phase.with_name(n)).is_file()}
+    steps = {p.name: -1 if p.flip else 1 for p in pairs}
+    return with_unwrapped(dataset, {n: functools.partial(_read_unwrapped, f, steps[n]) for n, f in files.items()})
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
@@ -97,7 +105,12 @@ def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
     return finish_pair(pair.coherence_grid.path, values, coherence)
 
 
-def _pair_folders(folder: Path) -> dict[str, Path]:
+def _read_unwrapped(path: Path, step: int) -> npt.NDArray[np.float64]:
+    """Unwrapped phase, rad, in the row order of its pair."""
+    return read_values(read_header(path))[::step]
+
+
+def _pair_folders(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> dict[str, Path]:
     """Pair name → its folder: the folder itself, those in it, or those in ``intf``, ``intf_all`` or ``merge``."""
     places = [folder, *(folder / name for name in ("intf", "intf_all", "merge") if (folder / name).is_dir())]
     if _has_grid(folder) and (name := folder_pair(folder.absolute())):
@@ -106,11 +119,14 @@ def _pair_folders(folder: Path) -> dict[str, Path]:
         below = sorted(p for p in place.glob("*_*") if p.is_dir() and _has_grid(p))
         found: dict[str, Path] = {}
         for path in below:
-            name = folder_pair(path)
-            if name in found:
-                raise FileError(f"each pair must stand once, instead {name} is in {found[name]} and {path}. Keep one")
-            if name:
-                found[name] = path
+            with skipped.pair(path.name):
+                name = folder_pair(path)
+                if name in found:
+                    raise FileError(
+                        f"each pair must stand once, instead {name} is in {found[name]} and {path}. Keep one"
+                    )
+                if name:
+                    found[name] = path
         if found:
             return found
     return {}
@@ -135,6 +151,20 @@ def _first(place: Path, names: tuple[str, ...], pair: str) -> Path:
             "Geocode all pairs, or keep all in radar geometry"
         )
     return found
+
+
+def _on_one_grid(pairs: list[GridPair], skipped: Skipped) -> tuple[GmtGrid, list[GridPair]]:
+    """The grid that most pairs have, and the pairs all of whose files have it."""
+    grids = [(pair.phase_grid.shape, pair.phase_grid) for pair in pairs if pair.phase_grid]
+    common = Counter(shape for shape, _ in grids).most_common(1)[0][0]
+    grid = next(grid for shape, grid in grids if shape == common)
+    kept = []
+    for pair in pairs:
+        with skipped.pair(pair.name):
+            for other in (pair.phase_grid, pair.coherence_grid):
+                _check_grid(grid, other)
+            kept.append(pair)
+    return grid, kept
 
 
 def _check_grid(grid: GmtGrid, other: GmtGrid | None) -> None:
@@ -196,6 +226,4 @@ def _geometry(
             x_step=grid.x_step,
         )
     )
-    y_spacing, x_spacing = placed.spacing_m
-    attrs |= {"geometry": "map", "crs": placed.crs, "y_spacing": y_spacing, "x_spacing": x_spacing}
-    return placed.coords, attrs | {"ground_spacing": ground_spacing(y_spacing, x_spacing)}
+    return placed.coords, attrs | map_attributes(placed)

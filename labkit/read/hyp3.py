@@ -11,15 +11,17 @@ import numpy as np
 import xarray as xr
 
 from labkit.errors import FileError
-from labkit.geo import ground_spacing
-from labkit.read.common_grid import common_grid, read_on
+from labkit.read.common_grid import read_on, shared_grid
 from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.looking import SENTINEL1_WAVELENGTH, orbit_direction, relative_orbit
+from labkit.read.map_grid import map_attributes
 from labkit.read.pairs import Image, PairFiles, assemble, find_files, scene_name
 from labkit.read.raster import Grid, read_grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.sphere import incidence_angle
 from labkit.read.text_header import header_number, read_text_header
+from labkit.read.unwrapped import with_unwrapped
 
 _PHASE = re.compile(r"^(?P<product>S1.*)_(?P<kind>unw|wrapped)_phase(?P<rest>(_[A-Za-z]\w*)?\.tiff?)$")
 _DATES = re.compile(r"_(\d{8})(?:T\d{6})?_(\d{8})(?:T\d{6})?_")
@@ -36,7 +38,7 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_phase_files(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of unzipped HyP3 products (:func:`labkit.open_interferograms` says what it may hold)."""
     files = _phase_files(folder)
     if not files:
@@ -44,29 +46,31 @@ def open_pairs(folder: Path) -> xr.Dataset:
             f"{folder} must hold HyP3 products (S1…_unw_phase.tif or S1…_wrapped_phase.tif, dates in the name), found "
             "none. Unzip the products, and point to the folder above them"
         )
-    headers = [_header(path) for path in files]
-    pairs = [
-        PairFiles(_pair(path), path, _beside(path, "corr"), _baseline(path, header))
-        for path, header in zip(files, headers, strict=True)
-    ]
-    beside = [p for path in files for name in ("corr", "water_mask") if (p := _beside(path, name))]
-    grid = common_grid([read_grid(path) for path in [*files, *beside]])
-    y_spacing, x_spacing = grid.spacing_m
+    found: list[PairFiles] = []
+    headers: dict[Path, dict[str, str]] = {}
+    grids: dict[Path, list[Grid]] = {}
+    for path in files:
+        with skipped.pair(path.name):
+            header, coherence = _header(path), _beside(path, "corr")
+            pair = PairFiles(_pair(path), path, coherence, _baseline(path, header))
+            grids[path] = [read_grid(p) for p in (path, coherence, _beside(path, "water_mask")) if p]
+            headers[path] = header
+            found.append(pair)
+    pairs = skipped.settle(found, folder)
+    grid, pairs = shared_grid(pairs, grids, skipped)
     attrs: dict[str, object] = {
         "scene": scene_name(folder),
-        "geometry": "map",
         "wavelength": SENTINEL1_WAVELENGTH,
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
         "processor": "HyP3",
         "phase_sign": _PHASE_SIGN,
-        "crs": grid.crs,
     }
-    attrs |= _orbit(files, headers) | _place(files[0].name)
+    attrs |= map_attributes(grid) | _orbit(headers) | _place(pairs[0].phase.name)
     load = functools.partial(load_pair, grid=grid)
     dataset = assemble(pairs, grid.shape, load, grid.coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    unwrapped = {
+        p.name: functools.partial(_read_phase, file, grid) for p in pairs if (file := _beside(p.phase, "unw_phase"))
+    }
+    return with_unwrapped(with_coherence_source(dataset, sum(p.coherence is None for p in pairs)), unwrapped)
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[Image, Image]:
@@ -88,12 +92,18 @@ def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[I
     FileError
         A file is cut, or the coherence lies outside 0..1.
     """
-    phase = read_on(pair.phase, grid)
-    water = _beside(pair.phase, "water_mask")
-    if water is not None:
-        phase[read_on(water, grid) != 1] = np.nan
+    phase = _read_phase(pair.phase, grid)
     coherence = None if pair.coherence is None else read_on(pair.coherence, grid)
     return finish_pair(pair.coherence or pair.phase, phase, coherence)
+
+
+def _read_phase(path: Path, grid: Grid) -> Image:
+    """Phase as the product holds it, rad; water is NaN."""
+    phase = read_on(path, grid)
+    water = _beside(path, "water_mask")
+    if water is not None:
+        phase[read_on(water, grid) != 1] = np.nan
+    return phase
 
 
 def _phase_files(folder: Path) -> list[Path]:
@@ -139,9 +149,9 @@ def _baseline(path: Path, header: dict[str, str]) -> float:
     return header_number(header, "Baseline", _header_path(path))
 
 
-def _orbit(files: list[Path], headers: list[dict[str, str]]) -> dict[str, object]:
+def _orbit(headers: dict[Path, dict[str, str]]) -> dict[str, object]:
     """Heading, incidence angle at mid range, direction and track, from the first product that kept its metadata."""
-    for path, header in zip(files, headers, strict=True):
+    for path, header in headers.items():
         if header.get("Heading"):
             source = _header_path(path)
             heading = header_number(header, "Heading", source) % 360.0

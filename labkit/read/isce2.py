@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_shape import common_shape
 from labkit.read.isce_baselines import perpendicular_baselines
 from labkit.read.isce_geometry import radar_geometry
 from labkit.read.isce_header import has_header, properties, read_bands
-from labkit.read.pairs import assemble, pair_name, scene_name
+from labkit.read.pairs import Image, assemble, pair_name, scene_name
 from labkit.read.safe_xml import read_xml
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 #: Where the pairs lie below the folder that a person points to.
 _PLACES = (".", "interferograms", "merged/interferograms", "Igrams", "merged")
@@ -32,43 +37,48 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_pair_folders(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open an ISCE2 stack (:func:`labkit.open_interferograms` says what it may hold)."""
-    folders = _pair_folders(folder)
-    if not folders:
+    folders = _pair_folders(folder, skipped)
+    if not folders and not skipped.lines:
         raise FileError(
             f"{folder} must hold ISCE2 pairs (merged/interferograms/YYYYMMDD_YYYYMMDD/filt_fine.int with .xml), found "
             "none. Point to the stack's folder, or to merged/ or interferograms/"
         )
     roots = _roots(folder)
     baselines = perpendicular_baselines(roots)
-    pairs = []
+    found = []
     for name, place in folders.items():
-        phase = _phase(place)
-        coherence = _coherence(place, phase)
-        beside = coherence.path if coherence else None
-        pairs.append(
-            FlatPair(
-                name, phase.path, beside, baselines.get(name, math.nan), phase_band=phase, coherence_band=coherence
+        with skipped.pair(name):
+            phase = _phase(place)
+            coherence = _coherence(place, phase)
+            beside = coherence.path if coherence else None
+            found.append(
+                FlatPair(
+                    name, phase.path, beside, baselines.get(name, math.nan), phase_band=phase, coherence_band=coherence
+                )
             )
-        )
-    shape = pairs[0].phase_band.shape if pairs[0].phase_band else (0, 0)
-    for pair in pairs:
-        _check_shape(pair, shape, pairs[0].phase)
+    shape, pairs = common_shape(skipped.settle(found, folder), skipped)
     coords, attrs = radar_geometry(roots, shape)
     attrs |= _orbit(roots) | {"scene": scene_name(roots[-1]), "processor": "ISCE2", "phase_sign": _PHASE_SIGN}
     attrs["geometry"] = "radar"
     dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    files = {pair.name: path for pair in pairs if (path := _unwrapped(pair.phase.parent))}
+    return with_unwrapped(dataset, {name: functools.partial(_read_unwrapped, p) for name, p in files.items()})
 
 
-def _pair_folders(folder: Path) -> dict[str, Path]:
+def _pair_folders(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> dict[str, Path]:
     """Pair name → its folder, in the first place that holds any; the folder itself may be one pair."""
     if _rasters(folder, "int", "unw") and (name := pair_name(folder.absolute())):
         return {name: folder}
     for place in _PLACES:
         below = sorted(p for p in (folder / place).glob("*_*") if p.is_dir() and _rasters(p, "int", "unw"))
-        found = {name: p for p in below if (name := pair_name(p))}
+        found = {}
+        for path in below:
+            with skipped.pair(path.name):
+                if name := pair_name(path):
+                    found[name] = path
         if found:
             return found
     return {}
@@ -92,18 +102,19 @@ def _phase(place: Path) -> FlatBand:
     return read_bands(found[0])[-1]
 
 
+def _unwrapped(place: Path) -> Path | None:
+    """The filtered unwrapped file rather than another; its header is read with its samples."""
+    return next(iter(sorted(_rasters(place, "unw"), key=lambda p: ("filt" not in p.name, p.name))), None)
+
+
+def _read_unwrapped(path: Path) -> Image:
+    """Unwrapped phase, rad: the last band (the first is an amplitude)."""
+    return read_bands(path)[-1].read().astype(np.float32)
+
+
 def _coherence(place: Path, phase: FlatBand) -> FlatBand | None:
     found = sorted(_rasters(place, "cor"), key=lambda p: (p.stem != phase.path.stem, p.name))
     return read_bands(found[0])[-1] if found else None
-
-
-def _check_shape(pair: FlatPair, shape: tuple[int, int], first: Path) -> None:
-    for band in (pair.phase_band, pair.coherence_band):
-        if band is not None and band.shape != shape:
-            raise FileError(
-                f"{band.path} must have the size of the other pairs, {shape[0]} × {shape[1]} as {first}, instead got "
-                f"{band.shape[0]} × {band.shape[1]}. Make it again with the same looks and extent"
-            )
 
 
 def _orbit(roots: list[Path]) -> dict[str, object]:

@@ -12,14 +12,16 @@ import rasterio
 import xarray as xr
 
 from labkit.errors import FileError
-from labkit.geo import ground_spacing
-from labkit.read.common_grid import common_grid, read_on
+from labkit.read.common_grid import read_on, shared_grid
 from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.licsar_frame import frame_attributes, frame_files, perpendicular_baselines
 from labkit.read.looking import SENTINEL1_WAVELENGTH
+from labkit.read.map_grid import map_attributes
 from labkit.read.pairs import Image, PairFiles, assemble
 from labkit.read.raster import Grid, read_grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 _RASTER = re.compile(r"^(\d{8})_(\d{8})\.geo\.(diff_pha|diff_unfiltered_pha|unw|cc)\.tif$")
 
@@ -36,9 +38,9 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and any(match is not None and match[3] in _PREFERRED for match in found)
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a LiCSAR frame (:func:`labkit.open_interferograms` says what it may hold)."""
-    rasters = _rasters(folder)
+    rasters = _rasters(folder, skipped)
     names = sorted({name for name, kind in rasters if kind != "cc"})
     if not names:
         raise FileError(
@@ -46,27 +48,28 @@ def open_pairs(folder: Path) -> xr.Dataset:
             "Point to the frame's folder, or to its interferograms/ or GEOC/"
         )
     baselines = perpendicular_baselines(folder)
-    pairs = []
+    found: list[PairFiles] = []
+    grids: dict[Path, list[Grid]] = {}
     for name in names:
-        phase = next(rasters[name, kind] for kind in _PREFERRED if (name, kind) in rasters)
-        reference, secondary = (baselines.get(date, math.nan) for date in name.split("_"))
-        pairs.append(PairFiles(name, phase, rasters.get((name, "cc")), secondary - reference))
-    grid = common_grid([read_grid(p) for pair in pairs for p in (pair.phase, pair.coherence) if p])
-    y_spacing, x_spacing = grid.spacing_m
+        with skipped.pair(name):
+            phase = next(rasters[name, kind] for kind in _PREFERRED if (name, kind) in rasters)
+            coherence = rasters.get((name, "cc"))
+            reference, secondary = (baselines.get(date, math.nan) for date in name.split("_"))
+            grids[phase] = [read_grid(p) for p in (phase, coherence) if p]
+            found.append(PairFiles(name, phase, coherence, secondary - reference))
+    grid, pairs = shared_grid(skipped.settle(found, folder), grids, skipped)
     attrs: dict[str, object] = {
-        "geometry": "map",
         "wavelength": SENTINEL1_WAVELENGTH,
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
         "processor": "LiCSAR",
         "phase_sign": _PHASE_SIGN,
-        "crs": grid.crs,
     }
-    attrs |= frame_attributes(folder)
+    attrs |= map_attributes(grid) | frame_attributes(folder)
     load = functools.partial(load_pair, grid=grid)
     dataset = assemble(pairs, grid.shape, load, grid.coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    unwrapped = {
+        p.name: functools.partial(read_on, rasters[p.name, "unw"], grid) for p in pairs if (p.name, "unw") in rasters
+    }
+    return with_unwrapped(with_coherence_source(dataset, sum(p.coherence is None for p in pairs)), unwrapped)
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[Image, Image]:
@@ -102,18 +105,19 @@ def _is_8_bit(path: Path) -> bool:
         return bool(source.dtypes[0] == "uint8")
 
 
-def _rasters(folder: Path) -> dict[tuple[str, str], Path]:
+def _rasters(folder: Path, skipped: Skipped) -> dict[tuple[str, str], Path]:
     """Pair and kind of raster → file."""
     rasters: dict[tuple[str, str], Path] = {}
     for path in frame_files(folder, "*.geo.*.tif"):
         found = _RASTER.match(path.name)
         if found is None:
             continue
-        name = stated_pair(found[1], found[2], path)
-        if (name, found[3]) in rasters:
-            raise FileError(
-                f"each pair must stand once, instead {name} is in {rasters[name, found[3]]} and {path}. "
-                "Point to one of the folders"
-            )
-        rasters[name, found[3]] = path
+        with skipped.pair(path.name):
+            name = stated_pair(found[1], found[2], path)
+            if (name, found[3]) in rasters:
+                raise FileError(
+                    f"each pair must stand once, instead {name} is in {rasters[name, found[3]]} and {path}. "
+                    "Point to one of the folders"
+                )
+            rasters[name, found[3]] = path
     return rasters

@@ -1,8 +1,9 @@
-"""Whether a map grid that a header describes lies on the Earth."""
+"""A map grid that a header describes: whether it lies on the Earth, and what a scene on it says of itself."""
 
 from __future__ import annotations
 
 from labkit.errors import FileError
+from labkit.geo import ground_spacing
 from labkit.read.raster import MAX_PIXELS, Grid
 
 
@@ -27,3 +28,15 @@ def check_placed(grid: Grid) -> Grid:
             f"to y={last_y}, x={last_x} in {grid.crs}. Mend its corner and steps"
         )
     return grid
+
+
+def map_attributes(grid: Grid) -> dict[str, object]:
+    """Give the scene attributes that follow from a map grid: geometry, CRS, and spacings (m; NaN without a CRS)."""
+    y_spacing, x_spacing = grid.spacing_m
+    return {
+        "geometry": "map",
+        "crs": grid.crs,
+        "y_spacing": y_spacing,
+        "x_spacing": x_spacing,
+        "ground_spacing": ground_spacing(y_spacing, x_spacing),
+    }

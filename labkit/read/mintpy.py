@@ -18,12 +18,15 @@ from labkit.read.hdf5 import find_dataset, need_dataset, open_hdf5, read_plane, 
 from labkit.read.mintpy_header import read_geometry
 from labkit.read.pairs import Image, PairFiles, assemble, find_files
 from labkit.read.rate_map import rate_dataset
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 _STACK = r"^ifgramStack\w*\.h5$|^geo_ifgramStack\w*\.h5$"
 _VELOCITY = r"^geo_velocity\w*\.h5$|^velocity\w*\.h5$"
 
 #: The wrapped phase where it was loaded, as it also covers what was not unwrapped.
-_PHASES = ("wrapPhase", "unwrapPhase")
+_UNWRAPPED = "unwrapPhase"
+_PHASES = ("wrapPhase", _UNWRAPPED)
 
 _TO_MM = {"m/year": 1000.0, "m/yr": 1000.0, "mm/year": 1.0, "mm/yr": 1.0}
 
@@ -38,15 +41,16 @@ def recognise_rates(path: Path) -> bool:
     return bool(_files(path, _VELOCITY))
 
 
-def open_pairs(path: Path) -> xr.Dataset:
+def open_pairs(path: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a stack of MintPy (:func:`labkit.open_interferograms` says what it may hold)."""
     found = _files(path, _STACK)
     if not found:
         raise FileError(f"{path} must be or hold MintPy's ifgramStack.h5, found none. Point to its inputs/")
     stack = found[0]
     with open_hdf5(stack) as file:
-        names, kept = _pair_names(file, stack)
+        names, kept = _pair_names(file, stack, skipped)
         phase = _phase_dataset(file, stack)
+        has_unwrapped = find_dataset(file, _UNWRAPPED) is not None
         coherence = find_dataset(file, "coherence")
         bperp = find_dataset(file, "bperp")
         for dataset in (d for d in (phase, coherence, bperp) if d is not None):
@@ -59,17 +63,22 @@ def open_pairs(path: Path) -> xr.Dataset:
         estimated = 0 if coherence is not None else int(kept.sum())
         shape = (int(phase.shape[1]), int(phase.shape[2]))
         header = text_attributes(file)
-    if not kept.any():
+    dropped = sum(bool(name) and not keep for name, keep in zip(names, kept, strict=True))
+    if dropped == len(names):
         raise FileError(f"{stack} must keep at least one pair, instead dropIfgram leaves out all {len(names)}")
     place = read_geometry(stack, header, shape)
     pairs = [
         PairFiles(name, stack, None, float(baseline))
         for name, keep, baseline in zip(names, kept, baselines, strict=True)
-        if keep
+        if keep and name
     ]
+    pairs = skipped.settle(pairs, path)
     load = functools.partial(load_pair, geometry_file=place.geometry_file)
     dataset = assemble(pairs, shape, load, place.coords, place.attrs)
-    return with_coherence_source(dataset, estimated).assign_attrs(pairs_left_out=int((~kept).sum()))
+    if has_unwrapped:
+        read = functools.partial(_read_phase, stack, _UNWRAPPED, shape=shape, geometry_file=place.geometry_file)
+        dataset = with_unwrapped(dataset, {p.name: functools.partial(read, pair=p.name) for p in pairs})
+    return with_coherence_source(dataset, estimated).assign_attrs(pairs_left_out=dropped)
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int], *, geometry_file: Path | None) -> tuple[Image, Image]:
@@ -92,18 +101,10 @@ def load_pair(pair: PairFiles, shape: tuple[int, int], *, geometry_file: Path | 
         The stack changed or is damaged, or the coherence lies outside 0..1.
     """
     with open_hdf5(pair.phase) as file:
-        names, _ = _pair_names(file, pair.phase)
-        if pair.name not in names:
-            raise FileError(f"{pair.phase} must hold the pair {pair.name}, instead it changed since. Open it again")
-        index = names.index(pair.name)
-        phase = read_plane(_phase_dataset(file, pair.phase), shape, index)
+        chosen = _phase_dataset(file, pair.phase).name.lstrip("/")
         stored = find_dataset(file, "coherence")
-        coherence = None if stored is None else read_plane(stored, shape, index)
-    if geometry_file is not None:
-        with open_hdf5(geometry_file) as file:
-            water = find_dataset(file, "waterMask")
-            if water is not None:
-                phase[read_plane(water, shape) == 0] = np.nan
+        coherence = None if stored is None else read_plane(stored, shape, _index(file, pair.phase, pair.name))
+    phase = _read_phase(pair.phase, chosen, pair=pair.name, shape=shape, geometry_file=geometry_file)
     return finish_pair(pair.phase, phase, coherence)
 
 
@@ -135,6 +136,26 @@ def open_velocity(path: Path) -> xr.Dataset:
     )
     error = functools.partial(load, name="velocityStd") if has_error else None
     return rate_dataset(shape, functools.partial(load, name="velocity"), error, place.coords, place.attrs)
+
+
+def _read_phase(path: Path, name: str, *, pair: str, shape: tuple[int, int], geometry_file: Path | None) -> Image:
+    """The phase of a pair as stored, rad; water is NaN."""
+    with open_hdf5(path) as file:
+        phase = read_plane(need_dataset(file, name, 3), shape, _index(file, path, pair))
+    if geometry_file is not None:
+        with open_hdf5(geometry_file) as file:
+            water = find_dataset(file, "waterMask")
+            if water is not None:
+                phase[read_plane(water, shape) == 0] = np.nan
+    return phase
+
+
+def _index(file: h5py.File, path: Path, pair: str) -> int:
+    """Where the stack holds a pair."""
+    names, _ = _pair_names(file, path, Skipped(wanted=True))
+    if pair not in names:
+        raise FileError(f"{path} must hold the pair {pair}, instead it changed since. Open it again")
+    return names.index(pair)
 
 
 def _read_rate(
@@ -184,13 +205,16 @@ def _phase_dataset(file: h5py.File, path: Path) -> h5py.Dataset:
     raise FileError(f"{path} must hold 'unwrapPhase' or 'wrapPhase' (pair, y, x), instead got {sorted(file)[:8]}")
 
 
-def _pair_names(file: h5py.File, path: Path) -> tuple[list[str], npt.NDArray[np.bool_]]:
-    """Name of each pair, and whether MintPy keeps it (``dropIfgram`` is True for what is kept)."""
+def _pair_names(file: h5py.File, path: Path, skipped: Skipped) -> tuple[list[str], npt.NDArray[np.bool_]]:
+    """Name of each pair ("" where it is skipped), and whether MintPy keeps it (``dropIfgram`` is True for the kept)."""
     dates = need_dataset(file, "date", 2)
     if dates.shape[1] != 2 or dates.dtype.kind != "S":
         raise FileError(f"{path} must hold two dates (text) for each pair in 'date', instead got shape={dates.shape}")
     words = [[word.decode("ascii", "replace") for word in row] for row in dates[()]]
-    names = [stated_pair(reference, secondary, path) for reference, secondary in words]
+    names = [""] * len(words)
+    for i, (reference, secondary) in enumerate(words):
+        with skipped.pair(f"{reference}_{secondary}"):
+            names[i] = stated_pair(reference, secondary, path)
     flags = find_dataset(file, "dropIfgram")
     kept = np.ones(len(names), bool) if flags is None else np.asarray(flags[()]).astype(bool).reshape(-1)
     if kept.shape != (len(names),):

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from labkit.errors import FileError
-from labkit.geo import ground_spacing
-from labkit.read.common_grid import common_grid, window_in
+from labkit.read.common_grid import shared_grid, window_in
 from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair
 from labkit.read.hdf5 import find_dataset, mean_of, need_dataset, open_hdf5, read_plane
 from labkit.read.looking import SENTINEL1_WAVELENGTH
+from labkit.read.map_grid import map_attributes
 from labkit.read.netcdf_grid import grid_of_centres
 from labkit.read.pairs import Image, PairFiles, assemble, find_files
 from labkit.read.raster import Grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 _NAME = re.compile(r"^OPERA_L3_DISP-S1_IW_(F\d{5})_[HV]{2}_(\d{8})T\d{6}Z_(\d{8})T\d{6}Z_v.*\.nc$")
 _BASELINE = "corrections/perpendicular_baseline"
@@ -40,7 +43,7 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_products(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of OPERA displacements (:func:`labkit.open_interferograms` says what it may hold)."""
     products = _products(folder)
     if not products:
@@ -51,27 +54,25 @@ def open_pairs(folder: Path) -> xr.Dataset:
     frames = sorted({found[1] for path in products if (found := _NAME.match(path.name))})
     if len(frames) > 1:
         raise FileError(f"{folder} must hold pairs of one frame, instead got {frames}. Give each a folder of its own")
-    grids, pairs, sources = [], [], set()
+    whole: list[PairFiles] = []
+    grids: dict[Path, list[Grid]] = {}
+    sources = set()
     for path in products:
-        with open_hdf5(path) as file:
-            grids.append(_grid(file, path))
-            sources.add(_coherence(file, path).name.lstrip("/"))
+        with skipped.pair(path.name), open_hdf5(path) as file:
+            grids[path] = [_grid(file, path)]
             baseline = mean_of(find_dataset(file, _BASELINE), beyond=_FILL_FROM)
-        pairs.append(PairFiles(_pair(path), path, None, baseline))
-    grid = common_grid(grids)
-    y_spacing, x_spacing = grid.spacing_m
+            whole.append(PairFiles(_pair(path), path, None, baseline))
+            sources.add(_coherence(file, path).name.lstrip("/"))
+    grid, pairs = shared_grid(skipped.settle(whole, folder), grids, skipped)
     attrs: dict[str, object] = {
         "scene": frames[0],
-        "geometry": "map",
         "wavelength": SENTINEL1_WAVELENGTH,
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
         "processor": "OPERA DISP-S1",
         "phase_sign": _PHASE_SIGN,
-        "crs": grid.crs,
     }
+    attrs |= map_attributes(grid)
     dataset = assemble(pairs, grid.shape, functools.partial(load_pair, grid=grid), grid.coords, attrs)
+    dataset = with_unwrapped(dataset, {p.name: functools.partial(_read_phase, p.phase, grid) for p in pairs})
     return dataset.assign_attrs(coherence_source=f"files ({', '.join(sorted(sources))})")
 
 
@@ -97,15 +98,20 @@ def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[I
     """
     with open_hdf5(pair.phase) as file:
         own = _grid(file, pair.phase)
+        coherence = read_plane(_coherence(file, pair.phase), own.shape)[window_in(own, grid)].copy()
+    return finish_pair(pair.phase, _read_phase(pair.phase, grid), coherence)
+
+
+def _read_phase(path: Path, grid: Grid) -> npt.NDArray[np.float64]:
+    """Unwrapped phase made of the displacement, rad; water is NaN."""
+    with open_hdf5(path) as file:
+        own = _grid(file, path)
         window = window_in(own, grid)
         displacement = read_plane(need_dataset(file, "displacement", 2), own.shape)[window]
-        coherence = read_plane(_coherence(file, pair.phase), own.shape)[window].copy()
         water = find_dataset(file, "water_mask")
-        land = None if water is None else read_plane(water, own.shape)[window] == 1
+        land = True if water is None else read_plane(water, own.shape)[window] == 1
     phase = _PHASE_SIGN * 4 * math.pi / SENTINEL1_WAVELENGTH * displacement.astype(np.float64)
-    if land is not None:
-        phase[~land] = np.nan
-    return finish_pair(pair.phase, phase, coherence)
+    return np.where(land, phase, np.nan)
 
 
 def _products(folder: Path) -> list[Path]:

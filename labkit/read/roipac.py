@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from pathlib import Path
 
 import xarray as xr
@@ -12,11 +13,14 @@ from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
-from labkit.read.map_grid import check_placed
+from labkit.read.flat_shape import common_shape
+from labkit.read.map_grid import check_placed, map_attributes
 from labkit.read.pairs import assemble, find_files, scene_name
 from labkit.read.raster import Grid
 from labkit.read.rsc import Resource, ordered_pair, read_resource
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.sphere import incidence_angle
+from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
 _PHASE = r"\.(int|unw)$"
 _COHERENCE = r"\.(cor|cc)$"
@@ -31,7 +35,7 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_with_headers(folder, _PHASE))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of ROI_PAC pairs (:func:`labkit.open_interferograms` says what it may hold)."""
     files = _with_headers(folder, _PHASE)
     if not files:
@@ -39,31 +43,59 @@ def open_pairs(folder: Path) -> xr.Dataset:
             f"{folder} must hold ROI_PAC pairs (*.int or *.unw, each with its .rsc), found none. "
             "Copy the .rsc files beside the rasters"
         )
-    headers = {path: read_resource(path.with_name(path.name + ".rsc")) for path in files}
-    chosen: dict[str, tuple[Path, bool]] = {}
-    for path in sorted(files, key=_preference):
-        name, reverse = ordered_pair(path, headers[path])
-        if name in chosen and _preference(chosen[name][0]) == _preference(path):
-            raise FileError(f"each pair must stand once, instead {name} is in {chosen[name][0]} and {path}. Keep one")
-        chosen[name] = (path, reverse)
+    chosen, unwrapped = _chosen(files, skipped)
     coherences = {}
     for path in _with_headers(folder, _COHERENCE):
-        header = read_resource(path.with_name(path.name + ".rsc"))
-        coherences[ordered_pair(path, header)[0]] = _band(path, header)
-    first = headers[next(iter(chosen.values()))[0]]
-    shape = first.shape
-    pairs = []
-    for name, (path, reverse) in chosen.items():
-        header = headers[path]
-        _check_grid(first, header)
-        band, coherence = _band(path, header), coherences.get(name)
-        baseline = header.mean("P_BASELINE_TOP_HDR", "P_BASELINE_BOTTOM_HDR") * (-1 if reverse else 1)
-        beside = coherence.path if coherence else None
-        pairs.append(FlatPair(name, path, beside, baseline, phase_band=band, coherence_band=coherence, reverse=reverse))
+        with skipped.pair(path.name):
+            header = read_resource(path.with_name(path.name + ".rsc"))
+            coherences[ordered_pair(path, header)[0]] = (path, header)
+    if not chosen:
+        skipped.nothing_left(folder)
+    shapes = Counter(header.shape for _, header, _ in chosen.values())
+    first = next(header for _, header, _ in chosen.values() if header.shape == shapes.most_common(1)[0][0])
+    found = []
+    for name, (path, header, reverse) in chosen.items():
+        with skipped.pair(name):
+            _check_grid(first, header)
+            coherence = _band(*coherences[name]) if name in coherences else None
+            found.append(
+                FlatPair(
+                    name,
+                    path,
+                    coherence.path if coherence else None,
+                    header.mean("P_BASELINE_TOP_HDR", "P_BASELINE_BOTTOM_HDR") * (-1 if reverse else 1),
+                    phase_band=_band(path, header),
+                    coherence_band=coherence,
+                    reverse=reverse,
+                )
+            )
+    shape, pairs = common_shape(skipped.settle(found, folder), skipped)
     coords, attrs = _geometry(first)
     attrs |= {"scene": scene_name(folder), "processor": "ROI_PAC", "phase_sign": _PHASE_SIGN}
     dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    return with_unwrapped(dataset, unwrapped)
+
+
+def _chosen(
+    files: list[Path], skipped: Skipped
+) -> tuple[dict[str, tuple[Path, Resource, bool]], dict[str, UnwrappedBand]]:
+    """By pair: its phase file, header and whether it runs backwards; its unwrapped phase where it is there."""
+    chosen: dict[str, tuple[Path, Resource, bool]] = {}
+    unwrapped: dict[str, UnwrappedBand] = {}
+    for path in sorted(files, key=_preference):
+        with skipped.pair(path.name):
+            header = read_resource(path.with_name(path.name + ".rsc"))
+            name, reverse = ordered_pair(path, header)
+            if name in chosen and _preference(chosen[name][0]) == _preference(path):
+                raise FileError(
+                    f"each pair must stand once, instead {name} is in {chosen[name][0]} and {path}. Keep one"
+                )
+            band = _band(path, header)
+            if path.suffix == ".unw":
+                unwrapped[name] = UnwrappedBand(band, reverse)
+            chosen[name] = (path, header, reverse)
+    return chosen, unwrapped
 
 
 def _with_headers(folder: Path, pattern: str) -> list[Path]:
@@ -130,14 +162,7 @@ def _geometry(header: Resource) -> tuple[dict[str, object], dict[str, object]]:
         x_step=x_step,
     )
     check_placed(grid)
-    y_spacing, x_spacing = grid.spacing_m
-    return grid.coords, attrs | {
-        "geometry": "map",
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
-        "crs": grid.crs,
-    }
+    return grid.coords, attrs | map_attributes(grid)
 
 
 def _crs(header: Resource) -> str:

@@ -11,15 +11,17 @@ import h5py
 import xarray as xr
 
 from labkit.errors import FileError
-from labkit.geo import ground_spacing
-from labkit.read.common_grid import common_grid, window_in
+from labkit.read.common_grid import shared_grid, window_in
 from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.hdf5 import find_dataset, mean_of, need_dataset, open_hdf5, read_plane
 from labkit.read.looking import SENTINEL1_WAVELENGTH, heading_of_look
+from labkit.read.map_grid import map_attributes
 from labkit.read.netcdf_grid import grid_of_centres
 from labkit.read.pairs import Image, PairFiles, assemble, find_files, scene_name
 from labkit.read.raster import Grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import with_unwrapped
 
 _NAME = re.compile(r"^S1-GUNW(?:_CUSTOM)?-([AD])-R-(\d{3})-tops-(\d{8})_(\d{8})-.*\.nc$")
 _DATA = "science/grids/data"
@@ -39,7 +41,7 @@ def recognise(folder: Path) -> bool:
     return folder.is_dir() and bool(_products(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of S1-GUNW products (:func:`labkit.open_interferograms` says what it may hold)."""
     products = _products(folder)
     if not products:
@@ -50,30 +52,26 @@ def open_pairs(folder: Path) -> xr.Dataset:
     tracks = sorted({path.name.split("-")[4] for path in products})
     if len(tracks) > 1:
         raise FileError(f"{folder} must hold pairs of one track, instead got {tracks}. Give each a folder of its own")
-    grids, pairs = [], []
+    whole: list[PairFiles] = []
+    grids: dict[Path, list[Grid]] = {}
     for path in products:
-        with open_hdf5(path) as file:
-            grids.append(_grid(file, path))
+        with skipped.pair(path.name), open_hdf5(path) as file:
+            grids[path] = [_grid(file, path)]
             baseline = -mean_of(find_dataset(file, f"{_GEOMETRY}/perpendicularBaseline"), beyond=_FILL_FROM)
-        pairs.append(PairFiles(_pair(path), path, None, baseline))
-    grid = common_grid(grids)
-    y_spacing, x_spacing = grid.spacing_m
+            whole.append(PairFiles(_pair(path), path, None, baseline))
+    grid, pairs = shared_grid(skipped.settle(whole, folder), grids, skipped)
     found = _NAME.match(products[0].name)
     attrs: dict[str, object] = {
         "scene": scene_name(folder),
-        "geometry": "map",
-        "y_spacing": y_spacing,
-        "x_spacing": x_spacing,
-        "ground_spacing": ground_spacing(y_spacing, x_spacing),
         "orbit_direction": "ascending" if found and found[1] == "A" else "descending",
         "track": tracks[0],
         "processor": "ARIA S1-GUNW",
         "phase_sign": _PHASE_SIGN,
-        "crs": grid.crs,
     }
-    attrs |= _looking(products[0])
+    attrs |= map_attributes(grid) | _looking(pairs[0].phase)
     dataset = assemble(pairs, grid.shape, functools.partial(load_pair, grid=grid), grid.coords, attrs)
-    return with_coherence_source(dataset, 0)
+    unwrapped = {p.name: functools.partial(_read_unwrapped, p.phase, grid) for p in pairs}
+    return with_unwrapped(with_coherence_source(dataset, 0), unwrapped)
 
 
 def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[Image, Image]:
@@ -104,6 +102,13 @@ def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[I
             for name in ("unwrappedPhase", "coherence")
         )
     return finish_pair(pair.phase, phase, coherence, reverse=True)
+
+
+def _read_unwrapped(path: Path, grid: Grid) -> Image:
+    """Unwrapped phase from the earlier to the later date, rad."""
+    with open_hdf5(path) as file:
+        own = _grid(file, path)
+        return -read_plane(need_dataset(file, f"{_DATA}/unwrappedPhase", 2), own.shape)[window_in(own, grid)]
 
 
 def _products(folder: Path) -> list[Path]:

@@ -10,15 +10,21 @@ import xarray as xr
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_shape import common_shape
 from labkit.read.gamma_parameters import SPEED_OF_LIGHT
+from labkit.read.map_grid import map_attributes
 from labkit.read.pairs import assemble, find_files, scene_name
 from labkit.read.raster import Grid
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.snap_header import SnapProduct, band_dates, ordered_dates, read_product
 from labkit.read.snap_tie_points import lonlat
+from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
 #: SNAP forms reference · conj(secondary) with SLC phase −4π/λ · range, and its Phase to Displacement multiplies by
 #: −λ / 4π: motion toward the satellite lowers the phase. Pairs named later date first are turned.
 _PHASE_SIGN = -1
+
+_TWICE = "Point to the last product of the chain, or keep the others elsewhere"
 
 
 def recognise(path: Path) -> bool:
@@ -26,37 +32,32 @@ def recognise(path: Path) -> bool:
     return any(_holds_pairs(p) for p in _headers(path))
 
 
-def open_pairs(path: Path) -> xr.Dataset:
+def open_pairs(path: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open SNAP products (:func:`labkit.open_interferograms` says what they may hold)."""
-    products = [read_product(p) for p in _headers(path) if _holds_pairs(p)]
-    pairs: dict[str, FlatPair] = {}
-    for product in products:
-        for pair in _pairs(product):
-            if pair.name in pairs:
-                raise FileError(
-                    f"each pair must stand once, instead {pair.name} is in {pairs[pair.name].phase} and {pair.phase}. "
-                    "Point to the last product of the chain, or keep the others elsewhere"
-                )
-            pairs[pair.name] = pair
-    if not pairs:
+    products: list[SnapProduct] = []
+    found: list[FlatPair] = []
+    unwrapped: dict[Path, UnwrappedBand] = {}
+    for header in (p for p in _headers(path) if _holds_pairs(p)):
+        with skipped.pair(header.name):
+            product = read_product(header)
+            pairs_of, unwrapped_of = _pairs(product)
+            if products:
+                _check_map_grid(products[0], product)
+            products.append(product)
+            found += pairs_of
+            unwrapped |= unwrapped_of
+    if not found and not skipped.lines:
         raise FileError(
             f"{path} must hold SNAP products with stored bands i_ifg_… and q_ifg_…, Phase_ifg_… or Unw_Phase_ifg_… "
             "that name two dates, found none. Write the interferogram as BEAM-DIMAP"
         )
-    first = next(iter(pairs.values()))
-    shape = first.phase_band.shape if first.phase_band else (0, 0)
-    for pair in pairs.values():
-        for band in (pair.phase_band, pair.imaginary_band, pair.coherence_band):
-            if band is not None and band.shape != shape:
-                raise FileError(
-                    f"{band.path} must have the size of {first.phase.name}, {shape[0]} × {shape[1]}, instead got "
-                    f"{band.shape[0]} × {band.shape[1]}. Write all pairs with one extent"
-                )
-    coords, attrs = _geometry(products, shape)
+    shape, pairs = common_shape(skipped.settle(found, path, twice=_TWICE), skipped)
+    coords, attrs = _geometry(products[0], shape)
     folder = path if path.is_dir() else path.with_suffix("")
     attrs |= {"scene": scene_name(folder), "processor": "SNAP", "phase_sign": _PHASE_SIGN}
-    dataset = assemble(list(pairs.values()), shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in pairs.values()))
+    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
+    dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
+    return with_unwrapped(dataset, {p.name: unwrapped[p.phase] for p in pairs if p.phase in unwrapped})
 
 
 def _headers(path: Path) -> list[Path]:
@@ -71,8 +72,10 @@ def _holds_pairs(header: Path) -> bool:
     return any("ifg" in p.name and band_dates(p.stem) for p in rasters) or not header.with_suffix(".data").is_dir()
 
 
-def _pairs(product: SnapProduct) -> list[FlatPair]:
+def _pairs(product: SnapProduct) -> tuple[list[FlatPair], dict[Path, UnwrappedBand]]:
+    """The pairs of a product, and by their phase file the unwrapped phase of those that have it."""
     found = []
+    unwrapped: dict[Path, UnwrappedBand] = {}
     bands = product.bands()
     by_dates: dict[tuple[str, str], list[str]] = {}
     for name in bands:
@@ -83,11 +86,13 @@ def _pairs(product: SnapProduct) -> list[FlatPair]:
         phase = real if real and imaginary else _one(names, "Phase_") or _one(names, "Unw_Phase_")
         if phase is None:
             continue
-        coherence = _one(names, "coh_")
+        coherence, unfolded = _one(names, "coh_"), _one(names, "Unw_Phase_")
         name, reverse = ordered_dates(first, second, product.path)
         band = product.band(phase)
         quality = product.band(coherence) if coherence else None
         baseline = product.perpendicular_baseline(first, second)
+        if unfolded:
+            unwrapped[band.path] = UnwrappedBand(product.band(unfolded), reverse)
         found.append(
             FlatPair(
                 name,
@@ -100,15 +105,14 @@ def _pairs(product: SnapProduct) -> list[FlatPair]:
                 reverse=reverse,
             )
         )
-    return found
+    return found, unwrapped
 
 
 def _one(names: list[str], start: str) -> str | None:
     return next((name for name in sorted(names) if name.startswith(start)), None)
 
 
-def _geometry(products: list[SnapProduct], shape: tuple[int, int]) -> tuple[dict[str, object], dict[str, object]]:
-    product = products[0]
+def _geometry(product: SnapProduct, shape: tuple[int, int]) -> tuple[dict[str, object], dict[str, object]]:
     frequency = product.number("radar_frequency")
     heading = product.number("centre_heading") % 360.0
     # The mean of near and far range; either is NaN where SNAP does not know it.
@@ -128,13 +132,16 @@ def _geometry(products: list[SnapProduct], shape: tuple[int, int]) -> tuple[dict
         spacing = ground_spacing(y_spacing, x_spacing, incidence) if math.isfinite(incidence) else math.nan
         attrs |= {"geometry": "radar", "y_spacing": y_spacing, "x_spacing": x_spacing, "ground_spacing": spacing}
         return lonlat(product, shape), attrs
-    for other in products[1:]:
-        placed = other.map_grid(shape)
-        if placed is None or placed.crs != grid.crs or _shift(grid, placed) > 0.5:
-            raise FileError(f"{other.path} must lie on the map grid of {product.path.name}. Collocate the products")
-    y_spacing, x_spacing = grid.spacing_m
-    attrs |= {"geometry": "map", "crs": grid.crs, "y_spacing": y_spacing, "x_spacing": x_spacing}
-    return grid.coords, attrs | {"ground_spacing": ground_spacing(y_spacing, x_spacing)}
+    return grid.coords, attrs | map_attributes(grid)
+
+
+def _check_map_grid(first: SnapProduct, other: SnapProduct) -> None:
+    """Refuse a product on another map grid; sizes are compared where the bands are known."""
+    grid, placed = (product.map_grid((1, 1)) for product in (first, other))
+    if (grid is None) != (placed is None) or (
+        grid is not None and placed is not None and (placed.crs != grid.crs or _shift(grid, placed) > 0.5)
+    ):
+        raise FileError(f"{other.path} must lie on the map grid of {first.path.name}. Collocate the products")
 
 
 def _shift(grid: Grid, other: Grid) -> float:
