@@ -57,3 +57,37 @@ def test_no_data_stays_and_a_map_without_noise_is_kept() -> None:
     cleaned = denoise(slide, np.ones(SHAPE, np.float32))
     np.testing.assert_array_equal(np.isnan(cleaned), np.isnan(slide))
     np.testing.assert_allclose(cleaned, slide, atol=1e-4)
+
+
+@pytest.mark.parametrize("radius", [5, 6, 8])
+def test_peaks_of_eight_times_the_noise_are_not_pulled_down(radius: int) -> None:
+    """Twenty landslides of 400 to 640 m: the mean of their peaks stays within 5 % of what it was with all the noise."""
+    random = np.random.default_rng(2)
+    shape = (200, 240)
+    centres = [(y, x) for y in range(25, 190, 50) for x in range(25, 230, 48)]
+    slides = sum(bump(shape, centre, radius, 20.0) for centre in centres)
+    noisy = sharpen(uniform_filter(slides + random.normal(0, 5, shape), 3).astype(np.float32), 3)
+    cleaned = denoise(noisy, np.ones(shape, np.float32))
+    noise = np.std(noisy[slides == 0])
+    assert 20 / noise == pytest.approx(8, abs=0.5)
+    before, after = (np.mean([image[y, x] for y, x in centres]) for image in (noisy, cleaned))
+    assert after == pytest.approx(before, rel=0.05)
+    assert np.std(cleaned[slides == 0]) < 0.4 * noise
+
+
+@pytest.mark.parametrize("shape", [(200, 60), (5, 90), (3, 3)])
+def test_threads_change_no_bit(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(3).normal(0, 1, shape).astype(np.float32)
+    values[1, 1] = np.nan
+    error = np.ones(shape, np.float32)
+    one, three = (denoise(sharpen(values, 3, threads=n), error, threads=n) for n in (1, 3))
+    np.testing.assert_array_equal(one, three)
+
+
+def test_the_detail_that_is_kept_adds_up_to_the_map() -> None:
+    """Where all stands out, nothing is lost whatever the smoothing, edges of the map included."""
+    values = np.random.default_rng(4).normal(0, 1, (64, 80)).astype(np.float32)
+    values[:, 40:] = 0  # more than half without any detail: the noise is nothing
+    values[:, :36] *= 100
+    cleaned = denoise(values, np.ones(values.shape, np.float32))
+    np.testing.assert_allclose(cleaned[:, :20], values[:, :20], atol=1e-2)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import convolve1d, uniform_filter
+
+from labkit.stack.filters import box_mean, typical
+from labkit.stack.rows import RowThreads
 
 Image = npt.NDArray[np.float32]
 
 #: Scales of 2, 4 and 8 pixels; what is coarser is left alone.
 _SCALES = 3
 
-#: Edge, in units of a scale's own step, of the place over which its power is judged.
-_PLACE = 3
+#: Detail is let through where its power exceeds this many times that of the noise; a tenth of noise alone does.
+_STANDS_OUT = np.float32(1.6)
 
-_SPLINE = np.array([1, 4, 6, 4, 1], np.float32) / 16
+#: Median of the square of a normal deviate.
+_MEDIAN_SQUARE = np.float32(0.4549)
+
+# The cubic spline's filter is symmetric: outer, next, centre, next, outer.
+_OUTER, _NEXT, _CENTRE = np.float32(1 / 16), np.float32(4 / 16), np.float32(6 / 16)
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
-def sharpen(values: Image, window: int) -> Image:
+def sharpen(values: Image, window: int, *, threads: int | None = None) -> Image:
     """Undo most of a moving mean: u = 2 v − mean of v over ``window`` × ``window`` known pixels.
 
     Parameters
@@ -26,56 +35,117 @@ def sharpen(values: Image, window: int) -> Image:
         NaN = no data.
     window : int
         Edge of the moving mean that the values went through, px.
+    threads : int, optional
+        All cores by default. The result does not depend on it, bit for bit.
 
     Notes
     -----
     One step of Van Cittert's deconvolution: where the mean keeps a share m of a wave, u keeps m (2 − m), 0.99 where m
     is 0.9. Noise of the scale of the window grows by about 1.4.
     """
-    known = np.isfinite(values)
-    filled = np.where(known, values, np.float32(0))
-    share = uniform_filter(known.astype(np.float32), window, mode="constant")
-    mean = uniform_filter(filled, window, mode="constant") / np.where(known, share, 1)
-    return np.where(known, 2 * filled - mean, np.float32(np.nan)).astype(np.float32)
+    with RowThreads(threads) as shared:
+        mean = box_mean(values, window, shared)
+    sharpened = values + values
+    sharpened -= mean
+    return np.asarray(sharpened, np.float32)
 
 
-def denoise(values: Image, error: Image) -> Image:
-    """Shrink the detail of a map to what rises above its noise.
+def denoise(values: Image, error: Image, *, threads: int | None = None) -> Image:
+    """Drop the detail of a map that does not rise above its noise, and keep the rest as it is.
 
     Parameters
     ----------
     values : (y, x) float32
         About zero where nothing moves; NaN = no data.
     error : (y, x) float32
-        Standard errors, or anything in proportion to them.
+        Standard errors above 0, or anything in proportion to them; read where there is data.
+    threads : int, optional
+        All cores by default. The result does not depend on it, bit for bit.
 
     Notes
     -----
-    The map is split into its detail d at scales of 2, 4 and 8 pixels (undecimated wavelets of a cubic spline) and the
-    rest. With z = d / error and σ the robust standard deviation of z over the scene, each d is multiplied by
-    max(0, 1 − σ² / mean z²), the mean taken over 3 × 3 steps of its scale: the Wiener filter of that place. Detail that
-    stands out is kept as it is, and noise falls by about three.
+    The map is split into its detail d at scales of 2, 4 and 8 pixels and the rest: with S the cubic spline's smoothing
+    over pixels 1, 2 or 4 apart, d = (1 − S)² of what the finer scales leave. Where a slope bends evenly over a few
+    pixels, as most of a landslide does, d is nearly nothing, so that its peak rests on coarse scales, where there is
+    little noise. With z = d / error, σ² the power of z in noise (from its median square over the scene) and p = S z²
+    the power at a place, d is multiplied by max(0, 1 − (1.6 σ² / p)³): nearly 1 as soon as detail stands out, which
+    leaves the peaks nearly unbiased, and 0 in most of the noise. Noise over quiet ground falls by about three.
 
     References
     ----------
     Starck and Murtagh (1994), Image restoration with noise suppression using the wavelet transform.
     """
     known = np.isfinite(values)
-    coarse = np.where(known, values, np.float32(0))
-    kept = np.zeros_like(coarse)
-    for scale in range(_SCALES):
-        smooth = _smooth(coarse, 2**scale)
-        detail = coarse - smooth
-        ratio = np.where(known, detail / error, np.float32(0))
-        noise = (1.4826 * float(np.median(np.abs(ratio[known])))) ** 2
-        power = uniform_filter(ratio * ratio, _PLACE * 2**scale, mode="constant")
-        kept += detail * np.maximum(0, 1 - np.float32(noise) / np.maximum(power, np.float32(1e-12)))
-        coarse = smooth
-    return np.where(known, kept + coarse, np.float32(np.nan)).astype(np.float32)
+    coarse = np.where(known, values, np.float32(0)).astype(np.float32, copy=False)
+    weight = np.where(known, 1 / error, np.float32(0)).astype(np.float32, copy=False)
+    once, detail, power, kept = (np.empty_like(coarse) for _ in range(4))
+    kept[:] = 0
+    with RowThreads(threads) as shared:
+        for scale in range(_SCALES):
+            step = 2**scale
+            shared.over_rows(len(coarse), _rough_rows, coarse, step, once)
+            shared.over_rows(len(coarse), _rough_rows, once, step, detail)
+            shared.over_rows(len(coarse), _power_rows, detail, weight, power, coarse)
+            noise = np.float32(typical(power, known) / _MEDIAN_SQUARE)
+            shared.over_rows(len(coarse), _keep_rows, power, step, _STANDS_OUT * noise, detail, kept)
+    kept += coarse
+    kept[~known] = np.nan
+    return kept
 
 
-def _smooth(image: Image, step: int) -> Image:
-    """Cubic spline over pixels ``step`` apart."""
-    kernel = np.zeros(4 * step + 1, np.float32)
-    kernel[::step] = _SPLINE
-    return np.asarray(convolve1d(convolve1d(image, kernel, axis=0), kernel, axis=1), np.float32)
+@_compiled
+def _smooth_row(image: Image, y: int, step: int, padded: Image, out: Image) -> None:  # pragma: no cover
+    """Cubic spline over pixels ``step`` apart, along y then x; the outermost pixels stand for those outside."""
+    rows, cols = image.shape
+    near, far = np.uint64(step), np.uint64(2 * step)
+    a, b = image[max(y - 2 * step, 0)], image[max(y - step, 0)]
+    c, d, e = image[y], image[min(y + step, rows - 1)], image[min(y + 2 * step, rows - 1)]
+    for x in range(np.uint64(cols)):
+        padded[x + far] = _OUTER * (a[x] + e[x]) + _NEXT * (b[x] + d[x]) + _CENTRE * c[x]
+    padded[: 2 * step] = padded[2 * step]
+    padded[cols + 2 * step :] = padded[cols + 2 * step - 1]
+    for x in range(np.uint64(cols)):
+        outer = padded[x] + padded[x + far + far]
+        inner = padded[x + near] + padded[x + near + far]
+        out[x] = _OUTER * outer + _NEXT * inner + _CENTRE * padded[x + far]
+
+
+@_compiled
+def _rough_rows(first: int, last: int, image: Image, step: int, rough: Image) -> None:  # pragma: no cover
+    """What smoothing takes away: (1 − S) image."""
+    cols = image.shape[1]
+    padded, smooth = np.empty(cols + 4 * step, np.float32), np.empty(cols, np.float32)
+    for y in range(first, last):
+        _smooth_row(image, y, step, padded, smooth)
+        here, out = image[y], rough[y]
+        for x in range(np.uint64(cols)):
+            out[x] = here[x] - smooth[x]
+
+
+@_compiled
+def _power_rows(
+    first: int, last: int, detail: Image, weight: Image, power: Image, coarse: Image
+) -> None:  # pragma: no cover
+    """Squares of detail in units of its error; the detail is taken out of ``coarse``."""
+    for y in range(first, last):
+        d, w, p, c = detail[y], weight[y], power[y], coarse[y]
+        for x in range(np.uint64(d.size)):
+            z = d[x] * w[x]
+            p[x] = z * z
+            c[x] -= d[x]
+
+
+@_compiled
+def _keep_rows(
+    first: int, last: int, power: Image, step: int, least: np.float32, detail: Image, kept: Image
+) -> None:  # pragma: no cover
+    """Add to ``kept`` the share of the detail that stands out."""
+    cols = power.shape[1]
+    padded, smooth = np.empty(cols + 4 * step, np.float32), np.empty(cols, np.float32)
+    for y in range(first, last):
+        _smooth_row(power, y, step, padded, smooth)
+        d, out = detail[y], kept[y]
+        for x in range(np.uint64(cols)):
+            p = smooth[x]
+            share = least / p if p > least else np.float32(1)
+            out[x] += d[x] * (np.float32(1) - share * share * share)

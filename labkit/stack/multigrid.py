@@ -6,20 +6,19 @@ one image and writes another, which makes the result independent of how the rows
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from labkit.stack.rows import RowThreads
+
 F4 = npt.NDArray[np.float32]
 F8 = npt.NDArray[np.float64]
 
 _COARSEST = 6
 _COARSEST_SWEEPS = 12
-_MIN_ROWS_PER_STRIP = 64
 
 # A coarse grid is joined by the links that cross its borders, two for each where one of its spacing would do: it comes
 # out twice as stiff as it should be (Braess 1995).
@@ -89,9 +88,9 @@ def _gather(fine: F4, coarse: F4, axis: int) -> None:
 class Multigrid:
     """The levels with their scratch images, and the threads that share the rows."""
 
-    def __init__(self, levels: list[Level], pool: Executor, workers: int) -> None:
+    def __init__(self, levels: list[Level], threads: RowThreads) -> None:
         self.levels = levels
-        self._pool, self._workers = pool, workers
+        self._over_rows = threads.over_rows
         self._images = [(framed(level.shape), framed(level.shape)) for level in levels]
         self._rights = [np.zeros(level.shape, np.float32) for level in levels]
 
@@ -99,32 +98,22 @@ class Multigrid:
         """Give one symmetric V-cycle's answer to ``right`` (y, x), framed; valid until the next call."""
         return self._cycle(0, right)
 
-    def over_rows(self, rows: int, kernel: Callable[..., None], *arrays: object) -> None:
-        """Run ``kernel(first, last, *arrays)`` over strips of rows."""
-        strips = max(1, min(self._workers, rows // _MIN_ROWS_PER_STRIP))
-        edges = [rows * i // strips for i in range(strips + 1)]
-        if strips == 1:
-            kernel(0, rows, *arrays)
-            return
-        for future in [self._pool.submit(kernel, edges[i], edges[i + 1], *arrays) for i in range(strips)]:
-            future.result()
-
     def _cycle(self, depth: int, right: F4) -> F4:
         level = self.levels[depth]
         rows = level.shape[0]
         u, other = self._images[depth]
-        self.over_rows(rows, _first_sweep, right, level.relax, u)
+        self._over_rows(rows, _first_sweep, right, level.relax, u)
         coarsest = depth == len(self.levels) - 1
         for _ in range(2 * _COARSEST_SWEEPS if coarsest else 1):
-            self.over_rows(rows, _sweep, u, right, *_parts(level), other)
+            self._over_rows(rows, _sweep, u, right, *_parts(level), other)
             u, other = other, u
         if not coarsest:
             coarse = self._rights[depth + 1]
-            self.over_rows(coarse.shape[0], _restrict, u, right, *_parts(level), coarse)
+            self._over_rows(coarse.shape[0], _restrict, u, right, *_parts(level), coarse)
             below = self._cycle(depth + 1, coarse)
-            self.over_rows(rows, _prolong, below, u)
+            self._over_rows(rows, _prolong, below, u)
             for _ in range(2):
-                self.over_rows(rows, _sweep, u, right, *_parts(level), other)
+                self._over_rows(rows, _sweep, u, right, *_parts(level), other)
                 u, other = other, u
         return u
 

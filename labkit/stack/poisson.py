@@ -6,8 +6,6 @@ pieces of ground that no link joins are solved together, each up to a constant o
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -16,6 +14,7 @@ import numpy.typing as npt
 
 from labkit.errors import LabkitError
 from labkit.stack.multigrid import F4, F8, Level, Multigrid, framed, make_levels, multiply
+from labkit.stack.rows import RowThreads
 
 _MAX_ITERATIONS = 200
 
@@ -66,28 +65,17 @@ def integrate(
     """
     if not 1e-5 <= tolerance < 1:
         raise LabkitError(f"tolerance must be from 1e-5 to below 1, instead got tolerance={tolerance}")
-    workers = threads or os.cpu_count() or 1
     levels = make_levels(
         np.pad(links.along_y, ((1, 1), (0, 0))).astype(np.float32, copy=False),
         np.pad(links.along_x, ((0, 0), (1, 1))).astype(np.float32, copy=False),
     )
-    residual = _divergence(difference_y, difference_x, links)
-    with ThreadPoolExecutor(workers) as pool:
-        return _conjugate_gradients(Multigrid(levels, pool, workers), residual, tolerance)
+    residual = np.empty((links.along_x.shape[0], links.along_y.shape[1]), np.float32)
+    with RowThreads(threads) as shared:
+        shared.over_rows(len(residual), _divergence, difference_y, difference_x, links.along_y, links.along_x, residual)
+        return _conjugate_gradients(Multigrid(levels, shared), residual, tolerance, shared)
 
 
-def _divergence(difference_y: F4, difference_x: F4, links: Links) -> F4:
-    right = np.zeros((links.along_x.shape[0], links.along_y.shape[1]), np.float32)
-    flow_y = np.where(links.along_y > 0, links.along_y * difference_y, np.float32(0))
-    flow_x = np.where(links.along_x > 0, links.along_x * difference_x, np.float32(0))
-    right[1:] += flow_y
-    right[:-1] -= flow_y
-    right[:, 1:] += flow_x
-    right[:, :-1] -= flow_x
-    return right
-
-
-def _conjugate_gradients(grid: Multigrid, residual: F4, tolerance: float) -> Solution:
+def _conjugate_gradients(grid: Multigrid, residual: F4, tolerance: float, shared: RowThreads) -> Solution:
     level: Level = grid.levels[0]
     rows = level.shape[0]
     u, step, image = framed(level.shape), framed(level.shape), np.empty(level.shape, np.float32)
@@ -96,19 +84,44 @@ def _conjugate_gradients(grid: Multigrid, residual: F4, tolerance: float) -> Sol
     start, before = 0.0, 1.0
     for iteration in range(_MAX_ITERATIONS):
         correction = grid.correction(residual)
-        grid.over_rows(rows, _inner, residual, correction, dots)
+        shared.over_rows(rows, _inner, residual, correction, dots)
         now = float(dots.sum())
         start = start or now
         if now <= tolerance**2 * start:
             return Solution(np.where(level.diagonal > 0, u[1:-1, 1:-1], np.float32(0)), iteration)
-        grid.over_rows(rows, _new_step, step, np.float32(now / before if iteration else 0.0), correction)
-        grid.over_rows(rows, multiply, step, weights, image, dots)
+        shared.over_rows(rows, _new_step, step, np.float32(now / before if iteration else 0.0), correction)
+        shared.over_rows(rows, multiply, step, weights, image, dots)
         before = now
-        grid.over_rows(rows, _advance, u, residual, np.float32(now / float(dots.sum())), step, image)
+        shared.over_rows(rows, _advance, u, residual, np.float32(now / float(dots.sum())), step, image)
     raise LabkitError(
         f"tolerance must be reachable, instead {_MAX_ITERATIONS} steps did not bring the error to {tolerance}. "
         "Look for weights or differences that are not finite"
     )
+
+
+@_compiled
+def _divergence(
+    first: int, last: int, difference_y: F4, difference_x: F4, along_y: F4, along_x: F4, right: F4
+) -> None:  # pragma: no cover
+    """The right-hand side: what flows into each pixel, weight × difference, less what flows out."""
+    rows, cols = right.shape
+    nothing = np.float32(0)
+    for y in range(first, last):
+        row = right[y]
+        row[:] = nothing
+        if y > 0:
+            weight, step = along_y[y - 1], difference_y[y - 1]
+            for x in range(np.uint64(cols)):
+                row[x] += weight[x] * step[x] if weight[x] > nothing else nothing
+        if y < rows - 1:
+            weight, step = along_y[y], difference_y[y]
+            for x in range(np.uint64(cols)):
+                row[x] -= weight[x] * step[x] if weight[x] > nothing else nothing
+        weight, step = along_x[y], difference_x[y]
+        for x in range(np.uint64(cols - 1)):
+            flow = weight[x] * step[x] if weight[x] > nothing else nothing
+            row[x] -= flow
+            row[x + np.uint64(1)] += flow
 
 
 @_compiled
