@@ -15,7 +15,7 @@ import xarray as xr
 from pyproj import CRS, Transformer
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import KDTree
-from shapely.geometry import Polygon
+from shapely.geometry import MultiPoint, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from labkit.errors import LabkitError
@@ -23,6 +23,9 @@ from labkit.errors import LabkitError
 WGS84 = "EPSG:4326"
 
 Array = npt.NDArray[np.float64]
+
+#: Greatest distance of two corners of a footprint, px.
+_FOOTPRINT_STEP_PX = 32.0
 
 
 def has_lonlat(data: xr.Dataset | xr.DataArray) -> bool:
@@ -107,6 +110,33 @@ def box_polygons(data: xr.Dataset | xr.DataArray, corners: npt.ArrayLike) -> lis
     xs, ys = corners[:, [0, 2, 2, 0]], corners[:, [1, 1, 3, 3]]
     lon, lat = pixel_to_lonlat(data, ys, xs)
     return [Polygon(np.column_stack([lon[i], lat[i]])) for i in range(len(corners))]
+
+
+def footprint(data: xr.Dataset | xr.DataArray, known: npt.NDArray[np.bool_]) -> Polygon:
+    """Outline the ground that a scene knows, in lon/lat.
+
+    Parameters
+    ----------
+    data : xarray.Dataset or DataArray
+        The scene, with lon/lat.
+    known : numpy.ndarray, shape (y, x)
+        Which of its pixels have data.
+
+    Returns
+    -------
+    shapely.Polygon
+        The convex hull of those pixels, drawn on the array and laid on the Earth; empty where none has data.
+    """
+    rows = np.flatnonzero(known.any(axis=1))
+    if not len(rows):
+        return Polygon()
+    first = known[rows].argmax(axis=1)
+    after = known.shape[1] - known[rows, ::-1].argmax(axis=1)
+    ys, xs = np.concatenate([rows, rows, rows + 1, rows + 1]), np.concatenate([first, after, first, after])
+    # A straight edge of the array is a bent one on the ground: it keeps a corner every few pixels.
+    hull = MultiPoint(np.column_stack([xs, ys])).convex_hull.segmentize(_FOOTPRINT_STEP_PX)
+    x, y = np.asarray(hull.exterior.coords).T
+    return Polygon(np.column_stack(pixel_to_lonlat(data, y, x)))
 
 
 def with_geometry(boxes: gpd.GeoDataFrame, data: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:

@@ -75,6 +75,26 @@ def test_across_tracks_centres_within_500_m_are_one_landslide(apart_m, landslide
     assert len(merge_detections([a, b], max_distance_m=0)) == 2
 
 
+def test_neighbours_in_two_bursts_of_one_track_stay_two_landslides():
+    # Two landslides 320 m apart, in the overlap of two bursts that both see both.
+    both = [[0, 0, 6, 6], [8, 0, 14, 6]]
+    tables = [boxes(both, scene=burst).assign(track="26", orbit_direction="ascending") for burst in ("IW1", "IW2")]
+    merged = merge_detections(tables)
+    assert merged["members"].tolist() == [2, 2]
+    assert merged["scenes"].tolist() == ["IW1; IW2", "IW1; IW2"]
+    # Of two tracks, or of tracks that nobody knows, nothing tells them apart.
+    other = tables[1].assign(orbit_direction="descending")
+    assert merge_detections([tables[0], other])["members"].tolist() == [4]
+    assert merge_detections([tables[0].assign(track=""), tables[1].assign(track="")])["members"].tolist() == [4]
+
+
+def test_a_landslide_longer_than_the_overlap_of_two_bursts_is_put_together():
+    northern, southern = boxes([0, 0, 20, 60], scene="IW1"), boxes([0, 25, 20, 90], scene="IW2")
+    [row] = merge_detections([table.assign(track="26") for table in (northern, southern)]).itertuples()
+    assert (row.scenes, row.members) == ("IW1; IW2", 2)
+    np.testing.assert_allclose(bounds_px(merge_detections([northern, southern])), [[0, 0, 20, 90]], atol=0.01)
+
+
 def test_across_tracks_overlap_counts_however_far_the_centres_are():
     merged = merge_detections([boxes([0, 0, 100, 40]), boxes([40, 0, 140, 40], scene="down")])
     [row] = merged.itertuples()

@@ -42,7 +42,8 @@ def merge_detections(
         Two boxes are one landslide when their GIoU is above this, in [0, 1).
     max_distance_m : float
         Boxes of different scenes are also one when their centres are at most this far apart, m on the ground; at
-        least 0.
+        least 0. Scenes that the column ``track`` says to be of one track, as neighbouring bursts are, see the ground
+        in the same way: their boxes are one only by GIoU, so that two landslides side by side stay two.
 
     Returns
     -------
@@ -50,8 +51,9 @@ def merge_detections(
         A row for each landslide, best score first. ``geometry`` is the envelope of its members in local metres, as a
         lon/lat polygon (a landslide with one member keeps that member's); ``score`` is the best one's. ``azimuth``,
         ``range``, ``ascending``, ``descending`` say what supports it, ``members`` how many boxes, ``member_boxes``
-        which ("scene/direction/xmin,ymin,xmax,ymax", separated by "; "). ``scene``, ``direction`` and ``model`` are
-        those of the best member, and the pixel corners the envelope of the members on that scene.
+        which ("scene/direction/xmin,ymin,xmax,ymax", separated by "; "), ``scenes`` the bursts or tracks that saw it,
+        separated by "; ". ``scene``, ``direction`` and ``model`` are those of the best member, and the pixel corners
+        the envelope of the members on that scene.
 
     Raises
     ------
@@ -95,8 +97,9 @@ def _in_one_order(detections: gpd.GeoDataFrame | Iterable[gpd.GeoDataFrame]) -> 
     for table in plain:
         table.attrs = {}
     together = pd.concat(plain, ignore_index=True)
-    if "orbit_direction" not in together:
-        together["orbit_direction"] = ""
+    for word in ("orbit_direction", "track"):
+        if word not in together:
+            together[word] = ""
     together = together.drop_duplicates(_IDENTITY).sort_values(_IDENTITY, ignore_index=True)
     return gpd.GeoDataFrame(together, geometry="geometry", crs=geo.WGS84)
 
@@ -132,6 +135,8 @@ def _groups(members: gpd.GeoDataFrame, metres: Array, min_giou: float, max_dista
         overlap = giou(metres[i], metres[j]) > min_giou
         centres = (metres[:, :2] + metres[:, 2:]) / 2
         near = KDTree(centres).query_pairs(max_distance_m, output_type="ndarray").reshape(-1, 2)
+        track = _tracks(members)
+        near = near[(track[near[:, 0]] != track[near[:, 1]]) | (track[near[:, 0]] < 0)]
         i, j = np.concatenate([i[overlap], near[:, 0]]), np.concatenate([j[overlap], near[:, 1]])
         apart = scene[i] != scene[j]
         links.append((i[apart], j[apart]))
@@ -140,12 +145,19 @@ def _groups(members: gpd.GeoDataFrame, metres: Array, min_giou: float, max_dista
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
+def _tracks(members: gpd.GeoDataFrame) -> Indices:
+    """Number the tracks of the members; −1 where it is unknown."""
+    track, orbit = (members[name].fillna("").astype(str) for name in ("track", "orbit_direction"))
+    return np.where(track == "", -1, pd.factorize(track + "/" + orbit)[0]).astype(np.int64)
+
+
 def _landslide(members: gpd.GeoDataFrame) -> dict[str, object]:
     best = members.iloc[int(members["score"].to_numpy().argmax())]
     own = members[members["scene"] == best["scene"]]
     row: dict[str, object] = {name: best[name] for name in ("scene", "direction", "label", "score", "model")}
     row |= {"xmin": own["xmin"].min(), "ymin": own["ymin"].min(), "xmax": own["xmax"].max(), "ymax": own["ymax"].max()}
     row |= {word: bool((members[column] == value).any()) for word, (column, value) in SUPPORT.items()}
+    row["scenes"] = "; ".join(sorted(set(members["scene"])))
     row["members"] = len(members)
     row["member_boxes"] = "; ".join(
         f"{m.scene}/{m.direction}/{m.xmin:.1f},{m.ymin:.1f},{m.xmax:.1f},{m.ymax:.1f}" for m in members.itertuples()
@@ -170,4 +182,5 @@ def _envelopes(
 
 def _empty() -> gpd.GeoDataFrame:
     columns: dict[str, object] = {word: np.zeros(0, bool) for word in SUPPORT}
-    return schema.boxes_table(columns | {"members": np.zeros(0, int), "member_boxes": np.zeros(0, object)})
+    words = {"scenes": np.zeros(0, object), "members": np.zeros(0, int), "member_boxes": np.zeros(0, object)}
+    return schema.boxes_table(columns | words)

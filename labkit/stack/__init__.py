@@ -1,5 +1,6 @@
 """Interferograms → stacked gradients and rates: which pairs, at what spacing, by which estimator."""
 
+from labkit.stack.bursts import burst_overlaps, shared_pixels
 from labkit.stack.closure import triplet_closure
 from labkit.stack.gradients import stack_gradients
 from labkit.stack.integrate import integrate_rate
@@ -10,11 +11,13 @@ from labkit.stack.unwrap import unwrap
 from labkit.stack.unwrapped import stack_unwrapped
 
 __all__ = [
+    "burst_overlaps",
     "integrate_rate",
     "mean_coherence",
     "multilook",
     "pair_counts",
     "select_pairs",
+    "shared_pixels",
     "snow_mask",
     "stack_gradients",
     "stack_unwrapped",

@@ -75,9 +75,7 @@ def multilook(ifgs: xr.Dataset, ground_m: float = 40, *, looks: tuple[int, int] 
     attrs = dict(ifgs.attrs)
     attrs["y_spacing"], attrs["x_spacing"] = attrs["y_spacing"] * rows, attrs["x_spacing"] * cols
     attrs["ground_spacing"] = _spacing(attrs)
-    variables = {
-        name: (("pair", "y", "x"), da.stack(parts), ifgs[name].attrs) for name, parts in images.items()
-    }
+    variables = {name: (("pair", "y", "x"), da.stack(parts), ifgs[name].attrs) for name, parts in images.items()}
     kept = {name: c for name, c in ifgs.coords.items() if not {"y", "x"} & set(c.dims)}
     return xr.Dataset(variables, coords={**kept, **coarse}, attrs=attrs)
 
