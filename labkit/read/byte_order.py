@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: So many values, taken evenly over the file, are looked at.
-_JUDGED = 20_000
+JUDGED = 20_000
 
 
 def is_swapped(stored: npt.NDArray[Any]) -> bool:
@@ -32,7 +32,7 @@ def is_swapped(stored: npt.NDArray[Any]) -> bool:
     if stored.dtype.kind not in "fc":
         return False
     # Evenly in both axes: a frame of zeros must not hide the image.
-    step = max(1, int(np.sqrt(stored.size / _JUDGED)))
+    step = max(1, int(np.sqrt(stored.size / JUDGED)))
     some = np.ascontiguousarray(stored[..., ::step, ::step])
     return _is_senseless(some) and not _is_senseless(some.byteswap())
 

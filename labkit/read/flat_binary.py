@@ -13,7 +13,7 @@ from labkit.errors import FileError
 from labkit.read.byte_order import is_swapped
 from labkit.read.raster import MAX_PIXELS
 
-_REMEDY_CUT = "It was cut while being written or copied: make it again"
+REMEDY_CUT = "It was cut while being written or copied: make it again"
 _REMEDY_LONG = "Its header belongs to another file, or it has another extent: take it away or make it again"
 
 
@@ -71,7 +71,7 @@ class FlatBand:
             raise FileError(
                 f"{self.path} must hold {lines} lines × {samples} samples × {self.bands} bands of "
                 f"{np.dtype(self.dtype).name} ({self.file_bytes} bytes) as its header says, instead it holds {size} "
-                f"bytes. {_REMEDY_CUT if size < self.file_bytes else _REMEDY_LONG}"
+                f"bytes. {REMEDY_CUT if size < self.file_bytes else _REMEDY_LONG}"
             )
         return self
 
@@ -101,7 +101,7 @@ class FlatBand:
             start += self.band * self.shape[0] * width * sample
         raw = np.fromfile(self.path, self.dtype, count * width * layers, offset=start)
         if raw.size != count * width * layers:
-            raise FileError(f"{self.path} must be a whole file, instead it ends early. {_REMEDY_CUT}")
+            raise FileError(f"{self.path} must be a whole file, instead it ends early. {REMEDY_CUT}")
         if self.interleave == "bip":
             stored = raw.reshape(count, width, layers)[:, :, self.band if layers > 1 else 0]
         else:

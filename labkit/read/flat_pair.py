@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.read.coherence_estimate import ESTIMATED, estimate_coherence
+from labkit.read.decode import join_coherence
 from labkit.read.flat_binary import FlatBand
-from labkit.read.pairs import Image, PairFiles, wrap
-
-#: Besides NaN: what processors write where they know nothing.
-_NO_DATA = (0.0, -9999.0)
+from labkit.read.pair_rows import MAX_COHERENCE, NO_DATA, as_float32, first_wrong, outside_unit, read_pair, to_phase
+from labkit.read.pairs import Image, PairFiles
+from labkit.read.rows import ComplexRows, FlatRows, Rows
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,15 @@ class FlatPair(PairFiles):
 
     ``phase_band`` holds complex values or phase (rad, wrapped or not), or the real part where ``imaginary_band`` holds
     the imaginary one; without ``coherence_band`` the coherence is estimated. ``reverse``: the processor formed the pair
-    from the later to the earlier date, so that its phase changes sign.
+    from the later to the earlier date, so that its phase changes sign. ``magnitude``: without ``coherence_band``, the
+    magnitude of the complex values is the coherence.
     """
 
     phase_band: FlatBand | None = None
     imaginary_band: FlatBand | None = None
     coherence_band: FlatBand | None = None
     reverse: bool = False
+    magnitude: bool = False
 
 
 def load_flat_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
@@ -46,19 +49,18 @@ def load_flat_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Imag
     """
     if not isinstance(pair, FlatPair) or pair.phase_band is None:
         raise FileError(f"{pair.phase} must have a band of phase, found none")
-    values = _band(pair.phase_band, shape)
-    if pair.imaginary_band is not None:
-        values = values + 1j * _band(pair.imaginary_band, shape)
-    if pair.coherence_band is None:
-        return finish_pair(pair.phase, values, None, reverse=pair.reverse)
-    coherence = _band(pair.coherence_band, shape).real.astype(np.float32)
-    return finish_pair(pair.coherence_band.path, values, coherence, reverse=pair.reverse)
+    with ExitStack() as files:
+        phase: Rows = files.enter_context(_rows(pair.phase_band, shape))
+        if pair.imaginary_band is not None:
+            phase = ComplexRows(phase, files.enter_context(_rows(pair.imaginary_band, shape)))
+        coherence = files.enter_context(_rows(pair.coherence_band, shape)) if pair.coherence_band else None
+        return read_pair(shape, phase, coherence, reverse=pair.reverse, magnitude=pair.magnitude)
 
 
 def finish_pair(
     path: Path, values: npt.NDArray[Any], coherence: Image | None, *, reverse: bool = False
 ) -> tuple[Image, Image]:
-    """Make phase and coherence of the schema from what a processor stored.
+    """Make phase and coherence of the schema from what a processor stored, where it is in memory as a whole.
 
     Parameters
     ----------
@@ -76,22 +78,15 @@ def finish_pair(
     FileError
         The coherence lies outside 0..1.
     """
-    missing = ~np.isfinite(values) | np.isin(values.real if np.iscomplexobj(values) else values, _NO_DATA[1:])
-    missing |= values == 0
-    raw = np.angle(values) if np.iscomplexobj(values) else values.astype(np.float64)
-    phase = wrap(np.where(missing, np.nan, -raw if reverse else raw))
+    phase, quality = np.empty(values.shape, np.float32), np.empty(values.shape, np.float32)
+    flat = phase.reshape(-1), quality.reshape(-1)
+    to_phase(np.ascontiguousarray(values).reshape(-1), *flat, reverse=reverse, limit=np.float32(np.inf))
     if coherence is None:
         return phase, estimate_coherence(phase)
-    unknown = ~np.isfinite(coherence) | (coherence == np.float32(-9999))
-    wrong = ~unknown & ((coherence < 0) | (coherence > 1.01))
-    if wrong.any():
-        raise FileError(
-            f"{path} must hold coherence between 0 and 1, instead got {float(coherence[wrong][0]):.4g}. "
-            "Is it another band, or of another type than its header says?"
-        )
-    gone = np.isnan(phase) | unknown
-    phase[gone] = np.nan
-    return phase, np.where(gone, np.float32(np.nan), np.minimum(coherence, np.float32(1))).astype(np.float32)
+    stored = as_float32(np.ascontiguousarray(coherence)).reshape(-1)
+    if not join_coherence(stored, NO_DATA, MAX_COHERENCE, *flat):
+        raise outside_unit(path, first_wrong(stored))
+    return phase, quality
 
 
 def with_coherence_source(dataset: xr.Dataset, without_file: int, *, instead: str = ESTIMATED) -> xr.Dataset:
@@ -117,7 +112,7 @@ def with_coherence_source(dataset: xr.Dataset, without_file: int, *, instead: st
     return dataset.assign_attrs(coherence_source=source)
 
 
-def _band(band: FlatBand, shape: tuple[int, int]) -> npt.NDArray[Any]:
+def _rows(band: FlatBand, shape: tuple[int, int]) -> FlatRows:
     if band.shape != shape:
         raise FileError(f"{band.path} must have the shape {shape} of the other pairs, instead got {band.shape}")
-    return band.read()
+    return FlatRows(band)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
-from labkit.read.byte_order import is_swapped
+from labkit.read.coherence_estimate import ESTIMATED
 from labkit.read.flat_binary import FlatBand
 from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
 from labkit.read.gamma_itab import switched_off
@@ -25,7 +25,8 @@ from labkit.read.gamma_parameters import (
     read_map_parameters,
 )
 from labkit.read.lookup_table import invert_lookup_table
-from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name
+from labkit.read.pair_rows import MAX_COHERENCE
+from labkit.read.pairs import assemble, find_files, pair_name, scene_name
 
 _COMPLEX_PAIR = r"\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
 _UNWRAPPED_PAIR = (
@@ -33,9 +34,6 @@ _UNWRAPPED_PAIR = (
 )
 _BYTES_PER_SAMPLE = 8
 _BYTES_PER_UNWRAPPED = 4
-
-#: Rounding can lift a coherence a little above 1; what lies beyond is none.
-_MAX_COHERENCE = 1.01
 
 #: GAMMA's phase grows with the range: motion toward the satellite lowers it.
 _PHASE_SIGN = -1
@@ -86,49 +84,25 @@ def open_pairs(folder: Path) -> xr.Dataset:
         "phase_sign": _PHASE_SIGN,
     }
     coords = _lonlat(folder, shape)
-    if wrapped and not _is_amplitude(files, coherence, shape):
-        pairs = [
-            PairFiles(name, path, coherence.get(name), perpendicular.get(name, math.nan))
-            for name, path in files.items()
-        ]
-        dataset = assemble(pairs, shape, load_pair, coords, attrs)
-        return with_coherence_source(dataset, sum(p.coherence is None for p in pairs), instead="magnitude")
+    # Without a coherence file of its own, a complex pair carries the coherence as its magnitude, or an amplitude.
+    magnitude = bool(wrapped) and not _is_amplitude(files, coherence, shape)
     dtype = ">c8" if wrapped else ">f4"
-    flat = [
-        _flat_pair(name, FlatBand(path, shape, dtype), coherence.get(name), perpendicular.get(name, math.nan))
+    pairs = [
+        FlatPair(
+            name,
+            path,
+            coherence.get(name),
+            perpendicular.get(name, math.nan),
+            phase_band=FlatBand(path, shape, dtype),
+            coherence_band=FlatBand(coherence[name], shape, ">f4").check() if name in coherence else None,
+            magnitude=magnitude,
+        )
         for name, path in files.items()
     ]
-    dataset = assemble(flat, shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(dataset, sum(p.coherence is None for p in flat))
-
-
-def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
-    """Read one pair: phase (rad, [−π, π)) and coherence (0..1), (y, x) float32, NaN = no data.
-
-    Raises
-    ------
-    FileError
-        The file was cut since it was opened, is of the wrong byte order, or its magnitude is no coherence.
-    """
-    values = _read_complex(pair.phase, shape)
-    magnitude = np.abs(values)
-    empty = magnitude == 0
-    if pair.coherence is not None:
-        coherence = _read_coherence(pair.coherence, shape)
-    else:
-        coherence = magnitude
-        _check_magnitude(pair.phase, magnitude)
-    phase = np.angle(values)
-    phase[phase >= np.float32(np.pi)] = -np.float32(np.pi)
-    missing = empty | ~np.isfinite(phase) | ~np.isfinite(coherence)
-    phase[missing] = np.nan
-    return phase, np.where(missing, np.float32(np.nan), np.minimum(coherence, np.float32(1)))
-
-
-def _flat_pair(name: str, phase: FlatBand, coherence: Path | None, baseline: float) -> FlatPair:
-    """A pair whose coherence, where it has no file of it, is estimated from its phase."""
-    quality = FlatBand(coherence, phase.shape, ">f4").check() if coherence else None
-    return FlatPair(name, phase.path, coherence, baseline, phase_band=phase, coherence_band=quality)
+    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
+    return with_coherence_source(
+        dataset, sum(p.coherence is None for p in pairs), instead="magnitude" if magnitude else ESTIMATED
+    )
 
 
 def _is_amplitude(files: dict[str, Path], coherence: dict[str, Path], shape: tuple[int, int]) -> bool:
@@ -137,7 +111,7 @@ def _is_amplitude(files: dict[str, Path], coherence: dict[str, Path], shape: tup
     if path is None:
         return False
     line = np.abs(FlatBand(path, shape, ">c8").read(shape[0] // 2, 1))
-    return bool((line > _MAX_COHERENCE).any())
+    return bool((line > MAX_COHERENCE).any())
 
 
 def _unwrapped_pairs(folder: Path) -> dict[str, Path]:
@@ -193,46 +167,6 @@ def _check_size(path: Path, image: ImageParameters, bytes_per_sample: int) -> No
     )
 
 
-def _read_big_endian(path: Path, shape: tuple[int, int], dtype: str) -> npt.NDArray[np.generic]:
-    values = np.fromfile(path, dtype)
-    if values.size != shape[0] * shape[1]:
-        raise FileError(
-            f"{path} must hold {shape[0]} × {shape[1]} samples, instead got {values.size}. It is cut or of another size"
-        )
-    return values.reshape(shape)
-
-
-def _read_complex(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.complex64]:
-    raw = _read_big_endian(path, shape, ">c8")
-    if is_swapped(raw):
-        raise FileError(
-            f"{path} must be big-endian complex64 as GAMMA writes it, instead its values make sense as little-endian "
-            "only. Swap its bytes (GAMMA's swap_bytes with a width of 4 bytes)"
-        )
-    return raw.astype(np.complex64)
-
-
-def _check_magnitude(path: Path, magnitude: npt.NDArray[np.float32]) -> None:
-    beyond = magnitude[magnitude > _MAX_COHERENCE]
-    if beyond.size:
-        raise FileError(
-            f"{path} must carry the coherence (0..1) as its magnitude, instead it reaches {float(beyond.max()):.4g}. "
-            "Put the coherence of the pair beside it (YYYYMMDD_YYYYMMDD.cc, big-endian float32)"
-        )
-
-
-def _read_coherence(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    coherence = _read_big_endian(path, shape, ">f4").astype(np.float32)
-    with np.errstate(invalid="ignore"):
-        wrong = (coherence < 0) | (coherence > _MAX_COHERENCE)
-    if wrong.any():
-        raise FileError(
-            f"{path} must hold coherence between 0 and 1, instead got {float(coherence[wrong][0]):.4g}. "
-            "Is it big-endian float32?"
-        )
-    return coherence
-
-
 def _lonlat(folder: Path, shape: tuple[int, int]) -> dict[str, object]:
     """Lazy lon/lat of the radar grid from the lookup table; nothing where there is none."""
     tables = find_files(folder, r"\.lt(_fine)?$|\.lt_[^.]*$")
@@ -255,7 +189,7 @@ def _lonlat(folder: Path, shape: tuple[int, int]) -> dict[str, object]:
 def _read_lookup_table(
     table: Path, grid: MapParameters, shape: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    values = _read_complex(table, (grid.lines, grid.width)).astype(np.complex128)
+    values = FlatBand(table, (grid.lines, grid.width), ">c8").read().astype(np.complex128)
     outside = values == 0
     x, y = np.where(outside, np.nan, values.real), np.where(outside, np.nan, values.imag)
     lat, lon = np.meshgrid(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import dask
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from labkit.errors import FileError
 from labkit.schema import SCENE_ATTRIBUTES
@@ -114,12 +115,7 @@ def assemble(
     for first, second in itertools.pairwise(ordered):
         if first.name == second.name:
             raise FileError(f"each pair must stand once, instead {first.name} is in {first.phase} and {second.phase}")
-    lazily = dask.delayed(load, pure=True, nout=2)
-    images: tuple[list[da.Array], list[da.Array]] = ([], [])
-    for pair in ordered:
-        loaded = lazily(pair, shape)
-        for collected, part in zip(images, loaded, strict=True):
-            collected.append(da.from_delayed(part, shape, np.float32))
+    phase, coherence = _lazy_images([_LoadPair(load, pair, shape) for pair in ordered], shape)
     dates = [p.dates for p in ordered]
     reference = np.array([d[0] for d in dates], "datetime64[ns]")
     secondary = np.array([d[1] for d in dates], "datetime64[ns]")
@@ -129,8 +125,8 @@ def assemble(
         scene["crs"] = attrs["crs"]
     return xr.Dataset(
         {
-            "phase": (("pair", "y", "x"), da.stack(images[0]), {"units": "rad", "long_name": "wrapped phase"}),
-            "coherence": (("pair", "y", "x"), da.stack(images[1]), {"units": "1", "long_name": "coherence"}),
+            "phase": (("pair", "y", "x"), phase, {"units": "rad", "long_name": "wrapped phase"}),
+            "coherence": (("pair", "y", "x"), coherence, {"units": "1", "long_name": "coherence"}),
         },
         coords={
             "pair": [p.name for p in ordered],
@@ -142,6 +138,45 @@ def assemble(
         },
         attrs=scene,
     )
+
+
+@dataclass(frozen=True)
+class _LoadPair:
+    """One task of the graph: it carries its own arguments, so that dask has none to walk through."""
+
+    load: Callable[[PairFiles, tuple[int, int]], tuple[Image, Image]]
+    pair: PairFiles
+    shape: tuple[int, int]
+
+    def __call__(self) -> tuple[Image, Image]:
+        return self.load(self.pair, self.shape)
+
+
+def _first_image(images: tuple[Image, Image]) -> Image:
+    return images[0][np.newaxis]
+
+
+def _second_image(images: tuple[Image, Image]) -> Image:
+    return images[1][np.newaxis]
+
+
+def _lazy_images(loads: Sequence[_LoadPair], shape: tuple[int, int]) -> tuple[da.Array, da.Array]:
+    """Phase and coherence (pair, y, x), one block for each pair; a pair is read once where both are computed together.
+
+    The graph is written down as it is: made of delayed calls and a stack it took longer to build, and to walk through
+    at every read, than the pixels of a small pair.
+    """
+    # Not named after the files: they may have changed when they are opened again.
+    name = f"pairs-{uuid.uuid4().hex}"
+    chunks = ((1,) * len(loads), (shape[0],), (shape[1],))
+    reading = MaterializedLayer({(name, i): (load,) for i, load in enumerate(loads)})
+    arrays = []
+    for image, take in (("phase", _first_image), ("coherence", _second_image)):
+        own = f"{image}-{name}"
+        taking = MaterializedLayer({(own, i, 0, 0): (take, (name, i)) for i in range(len(loads))})
+        graph = HighLevelGraph({name: reading, own: taking}, {name: set(), own: {name}})
+        arrays.append(da.Array(graph, own, chunks, np.float32))
+    return arrays[0], arrays[1]
 
 
 def wrap(phase: npt.NDArray[np.floating]) -> Image:

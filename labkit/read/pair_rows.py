@@ -1,0 +1,115 @@
+"""From the rows that a processor stored to the two images of a pair, some at a time while they are in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labkit.errors import FileError
+from labkit.read.coherence_estimate import estimate_coherence
+from labkit.read.decode import join_coherence, split_complex, wrap_phase
+from labkit.read.rows import Rows
+
+Image = npt.NDArray[np.float32]
+
+#: Besides 0 and NaN: what processors write where they know nothing.
+NO_DATA = np.float32(-9999)
+
+#: Rounding can lift a coherence a little above 1; what lies beyond is none.
+MAX_COHERENCE = np.float32(1.01)
+
+#: So many pixels are read at once: with what is made of them they stay in the cache of a core.
+_PORTION = 1 << 17
+
+
+def read_pair(
+    shape: tuple[int, int],
+    phase: Rows,
+    coherence: Rows | None,
+    *,
+    reverse: bool = False,
+    magnitude: bool = False,
+) -> tuple[Image, Image]:
+    """Read one pair: phase re-wrapped into [−π, π) rad and coherence 0..1, (y, x) float32, NaN = no data.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Lines and samples.
+    phase : Rows
+        Complex values, or phase in rad, wrapped or not. 0 (phase or magnitude), −9999 and what is not finite are no
+        data, never phase zero.
+    coherence : Rows, optional
+        0..1; −9999 and what is not finite are no data. None: the coherence is estimated from the phase.
+    reverse : bool
+        Change the sign of the phase.
+    magnitude : bool
+        Without ``coherence``, the magnitude of the complex values is the coherence.
+
+    Raises
+    ------
+    FileError
+        A file ends early, is of another byte order, or its coherence lies outside 0..1.
+    """
+    images = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    beyond: list[float] = []
+    wrong: list[float] = []
+    limit = MAX_COHERENCE if magnitude else np.float32(np.inf)
+    portion = max(1, _PORTION // shape[1])
+    for first in range(0, shape[0], portion):
+        count = min(portion, shape[0] - first)
+        angle, quality = (image[first : first + count].reshape(-1) for image in images)
+        values = phase.read(first, count).reshape(-1)
+        if not to_phase(values, angle, quality, reverse=reverse, limit=limit):
+            beyond.append(float(np.abs(values).max()))
+        if coherence is not None:
+            stored = as_float32(coherence.read(first, count)).reshape(-1)
+            if not join_coherence(stored, NO_DATA, MAX_COHERENCE, angle, quality):
+                wrong.append(first_wrong(stored))
+    for rows in (phase, coherence):
+        if rows is not None:
+            rows.judge()
+    if beyond:
+        raise FileError(
+            f"{phase.path} must carry the coherence (0..1) as its magnitude, instead it reaches {max(beyond):.4g}. "
+            "Put the coherence of the pair beside it (YYYYMMDD_YYYYMMDD.cc, big-endian float32)"
+        )
+    if coherence is not None and wrong:
+        raise outside_unit(coherence.path, wrong[0])
+    if coherence is None and not magnitude:
+        return images[0], estimate_coherence(images[0])
+    return images
+
+
+def to_phase(values: npt.NDArray[Any], phase: Image, size: Image, *, reverse: bool, limit: np.float32) -> bool:
+    """Give phase, and of complex values the magnitude; return whether no magnitude is above the limit."""
+    sign = np.float32(-1 if reverse else 1)
+    if values.dtype.kind == "c":
+        parts = values.astype(np.complex64, copy=False).view(np.float32)
+        return bool(split_complex(parts, sign, NO_DATA, limit, phase, size))
+    real = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    wrap_phase(real, sign, NO_DATA, phase)
+    return True
+
+
+def as_float32(values: npt.NDArray[Any]) -> Image:
+    """Real parts as float32; what is float32 already is not copied."""
+    return values.real.astype(np.float32) if values.dtype.kind == "c" else values.astype(np.float32, copy=False)
+
+
+def outside_unit(path: Path, value: float) -> FileError:
+    """Say that a value is no coherence."""
+    return FileError(
+        f"{path} must hold coherence between 0 and 1, instead got {value:.4g}. "
+        "Is it another band, or of another type or byte order than its header says?"
+    )
+
+
+def first_wrong(stored: Image) -> float:
+    """The first known value that is no coherence."""
+    with np.errstate(invalid="ignore"):
+        wrong = np.isfinite(stored) & (stored != NO_DATA) & ((stored < 0) | (stored > MAX_COHERENCE))
+    return float(stored[wrong][0])
