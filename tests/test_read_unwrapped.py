@@ -11,10 +11,8 @@ from product_files import PAIRS, WRITERS, phases
 
 import labkit as lk
 
-PRODUCTS = [name for name in WRITERS if name not in ("gamma", "geotiff")]
 
-
-@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("product", [name for name in WRITERS if name != "geotiff"])
 def test_every_processor_hands_its_unwrapped_phase_on(product: str, tmp_path: Path) -> None:
     stored = phases()
     WRITERS[product](tmp_path, stored)
@@ -31,7 +29,7 @@ def test_every_processor_hands_its_unwrapped_phase_on(product: str, tmp_path: Pa
         np.testing.assert_allclose(np.exp(1j * phase[known]), np.exp(1j * unwrapped[known].astype(float)), atol=1e-4)
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("product", [name for name in WRITERS if name != "geotiff"])
 def test_an_unwrapping_error_of_any_processor_shows_in_the_triplets(product: str, tmp_path: Path) -> None:
     stored = phases()
     stored[PAIRS[2]][0][4:6, 3:6] += 2 * np.pi

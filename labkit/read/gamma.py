@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import dask
@@ -27,8 +28,10 @@ from labkit.read.gamma_parameters import (
 from labkit.read.lookup_table import invert_lookup_table
 from labkit.read.pair_rows import MAX_COHERENCE
 from labkit.read.pairs import assemble, find_files, pair_name, scene_name
+from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
+from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
-_COMPLEX_PAIR = r"\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
+_COMPLEX_PAIR = r"^(?!.*[._](unw|cc|coh)([._]|$)).*\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
 _UNWRAPPED_PAIR = (
     r"^(?!.*\.(par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|txt|gz)$)(?!.*[._](cc|coh)$).*[._]unw([._]|$)"
 )
@@ -49,34 +52,28 @@ def recognise(folder: Path) -> bool:
     return bool(sizes) and any(image.lines * image.samples * _BYTES_PER_UNWRAPPED in sizes for image in _images(folder))
 
 
-def open_pairs(folder: Path) -> xr.Dataset:
+def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     """Open a folder of GAMMA pairs (:func:`labkit.open_interferograms` says what it may hold)."""
-    wrapped = _complex_pairs(folder)
-    files = wrapped or _unwrapped_pairs(folder)
-    if not files:
+    wrapped, floats = _complex_pairs(folder, skipped), _unwrapped_pairs(folder, skipped)
+    files = wrapped or floats
+    if not files and not skipped.lines:
         raise FileError(
             f"{folder} must hold GAMMA pairs (YYYYMMDD_YYYYMMDD.diff… or .unw), found none. "
             "Point to the folder above diff/"
         )
     off = switched_off(folder)
-    files = {name: path for name, path in files.items() if name not in off}
-    if not files:
+    if files and off.issuperset(files):
         raise FileError(f"{folder} must hold a pair that its itab leaves switched on, instead all {len(off)} are off")
+    files = {name: path for name, path in files.items() if name not in off}
     bytes_per_sample = _BYTES_PER_SAMPLE if wrapped else _BYTES_PER_UNWRAPPED
-    image = _image_parameters(folder, next(iter(files.values())), bytes_per_sample)
-    for path in files.values():
-        _check_size(path, image, bytes_per_sample)
+    image = _image_parameters(folder, list(files.values()), bytes_per_sample)
     coherence = _coherence_files(folder)
     baselines = {name: p for p in find_files(folder, r"(base|bperp)\.par$") if (name := pair_name(p))}
     perpendicular = {name: perpendicular_baseline(p, image.look_angle) for name, p in baselines.items()}
     shape = (image.lines, image.samples)
-    attrs = {
+    attrs = image.attributes | {
         "scene": scene_name(folder),
         "geometry": "radar",
-        "wavelength": image.wavelength,
-        "orbit_direction": image.orbit_direction,
-        "heading": image.heading,
-        "incidence_angle": image.incidence_angle,
         "y_spacing": image.y_spacing,
         "x_spacing": image.x_spacing,
         "ground_spacing": ground_spacing(image.y_spacing, image.x_spacing, image.incidence_angle),
@@ -87,66 +84,90 @@ def open_pairs(folder: Path) -> xr.Dataset:
     # Without a coherence file of its own, a complex pair carries the coherence as its magnitude, or an amplitude.
     magnitude = bool(wrapped) and not _is_amplitude(files, coherence, shape)
     dtype = ">c8" if wrapped else ">f4"
-    pairs = [
-        FlatPair(
-            name,
-            path,
-            coherence.get(name),
-            perpendicular.get(name, math.nan),
-            phase_band=FlatBand(path, shape, dtype),
-            coherence_band=FlatBand(coherence[name], shape, ">f4").check() if name in coherence else None,
-            magnitude=magnitude,
-        )
-        for name, path in files.items()
-    ]
-    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
-    return with_coherence_source(
-        dataset, sum(p.coherence is None for p in pairs), instead="magnitude" if magnitude else ESTIMATED
+    found = []
+    for name, path in files.items():
+        with skipped.pair(name):
+            _check_size(path, image, bytes_per_sample)
+            found.append(
+                FlatPair(
+                    name,
+                    path,
+                    coherence.get(name),
+                    perpendicular.get(name, math.nan),
+                    phase_band=FlatBand(path, shape, dtype),
+                    coherence_band=FlatBand(coherence[name], shape, ">f4").check() if name in coherence else None,
+                    magnitude=magnitude,
+                )
+            )
+    pairs = skipped.settle(found, folder)
+    dataset = with_coherence_source(
+        assemble(pairs, shape, load_flat_pair, coords, attrs),
+        sum(p.coherence is None for p in pairs),
+        instead="magnitude" if magnitude else ESTIMATED,
     )
+    size = image.lines * image.samples * _BYTES_PER_UNWRAPPED
+    fitting = {name: path for name, path in floats.items() if path.stat().st_size == size}
+    return with_unwrapped(dataset, {n: UnwrappedBand(FlatBand(p, shape, ">f4")) for n, p in fitting.items()})
 
 
 def _is_amplitude(files: dict[str, Path], coherence: dict[str, Path], shape: tuple[int, int]) -> bool:
     """Whether the magnitude of the pairs without a coherence file is an amplitude; one line of one pair tells."""
-    path = next((path for name, path in files.items() if name not in coherence), None)
-    if path is None:
+    bands = (FlatBand(path, shape, ">c8") for name, path in files.items() if name not in coherence)
+    band = next((band for band in bands if band.path.stat().st_size == band.file_bytes), None)
+    if band is None:
         return False
-    line = np.abs(FlatBand(path, shape, ">c8").read(shape[0] // 2, 1))
+    line = np.abs(band.read(shape[0] // 2, 1))
     return bool((line > MAX_COHERENCE).any())
 
 
-def _unwrapped_pairs(folder: Path) -> dict[str, Path]:
+def _unwrapped_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> dict[str, Path]:
     """Unwrapped pairs without the header of another processor beside them."""
-    files = (
+    files = [
         p
         for p in find_files(folder, _UNWRAPPED_PAIR)
         if not any(p.with_name(p.name + end).exists() for end in (".rsc", ".xml", ".vrt", ".hdr"))
-    )
-    return {name: p for p in files if (name := pair_name(p))}
+    ]
+    return _each_once(files, skipped)
+
+
+def _each_once(files: list[Path], skipped: Skipped) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in files:
+        with skipped.pair(path.name):
+            name = pair_name(path)
+            if name in found:
+                raise FileError(f"each pair must stand once, instead {name} is in {found[name]} and {path}. Keep one")
+            if name:
+                found[name] = path
+    return found
 
 
 def _images(folder: Path) -> list[ImageParameters]:
     return [p for path in find_files(folder, r"\.par$") if (p := read_image_parameters(path))]
 
 
-def _complex_pairs(folder: Path) -> dict[str, Path]:
-    return {name: p for p in find_files(folder, _COMPLEX_PAIR) if (name := pair_name(p))}
+def _complex_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> dict[str, Path]:
+    """Differential interferograms, and plain ones (``.int``) where there is none of the pair."""
+    files = find_files(folder, _COMPLEX_PAIR)
+    found = _each_once([p for p in files if ".diff" in p.name], skipped)
+    return _each_once([p for p in files if ".diff" not in p.name], skipped) | found
 
 
 def _coherence_files(folder: Path) -> dict[str, Path]:
     return {name: p for p in find_files(folder, r"\.cc(\.|$)(?!.*(ras|bmp|png|tif)$)") if (name := pair_name(p))}
 
 
-def _image_parameters(folder: Path, example: Path, bytes_per_sample: int) -> ImageParameters:
-    """Find the image ``.par`` that fits the pairs by size; the last one looked at where none fits."""
+def _image_parameters(folder: Path, files: list[Path], bytes_per_sample: int) -> ImageParameters:
+    """Find the image ``.par`` that fits most of the pairs by size; the last one looked at where none fits."""
     found = _images(folder)
     if not found:
         raise FileError(
             f"{folder} must hold an image parameter file (*.rmli.par with range_samples, azimuth_lines), found none. "
             "Copy the .par of the multilooked reference image beside the interferograms"
         )
-    size = example.stat().st_size
-    fitting = [p for p in found if p.lines * p.samples * bytes_per_sample == size]
-    return fitting[0] if fitting else found[-1]
+    sizes = Counter(path.stat().st_size for path in files)
+    best = max(found, key=lambda p: sizes[p.lines * p.samples * bytes_per_sample])
+    return best if sizes[best.lines * best.samples * bytes_per_sample] else found[-1]
 
 
 def _check_size(path: Path, image: ImageParameters, bytes_per_sample: int) -> None:

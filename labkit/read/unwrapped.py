@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
@@ -57,17 +58,29 @@ def with_unwrapped(ifgs: xr.Dataset, reads: Mapping[str, Read]) -> xr.Dataset:
     if not all(name in reads for name in names):
         return ifgs
     shape = (ifgs.sizes["y"], ifgs.sizes["x"])
-    lazily = dask.delayed(_read_known, pure=True)
-    images = [da.from_delayed(lazily(name, reads[name], shape), shape, np.float32) for name in names]
+    # Not named after the files: they may have changed when they are opened again.
+    name = f"unwrapped-{uuid.uuid4().hex}"
+    tasks = {(name, i, 0, 0): (_ReadKnown(pair, reads[pair], shape),) for i, pair in enumerate(names)}
+    graph = HighLevelGraph({name: MaterializedLayer(tasks)}, {name: set()})
+    images = da.Array(graph, name, ((1,) * len(names), (shape[0],), (shape[1],)), np.float32)
     described = {"units": "rad", "long_name": "unwrapped phase"}
-    return ifgs.assign(unwrapped=(("pair", "y", "x"), da.stack(images), described))
+    return ifgs.assign(unwrapped=(("pair", "y", "x"), images, described))
 
 
-def _read_known(name: str, read: Read, shape: tuple[int, int]) -> Image:
-    values = np.asarray(read(), np.float32)
-    if values.shape != shape:
-        raise FileError(
-            f"the unwrapped phase of pair {name} must have the shape of its wrapped one, {shape}, instead got "
-            f"shape={values.shape}. Make both with the same looks and extent"
-        )
-    return np.where(np.isfinite(values) & ~np.isin(values, _NO_DATA), values, np.float32(np.nan))
+@dataclass(frozen=True)
+class _ReadKnown:
+    """One task of the graph, with its own arguments."""
+
+    pair: str
+    read: Read
+    shape: tuple[int, int]
+
+    def __call__(self) -> Image:
+        values = np.asarray(self.read(), np.float32)
+        if values.shape != self.shape:
+            raise FileError(
+                f"the unwrapped phase of pair {self.pair} must have the shape of its wrapped one, {self.shape}, "
+                f"instead got shape={values.shape}. Make both with the same looks and extent"
+            )
+        known = np.isfinite(values) & ~np.isin(values, _NO_DATA)
+        return np.where(known, values, np.float32(np.nan))[np.newaxis]
