@@ -98,6 +98,28 @@ def test_gaps_are_shaded_and_named_with_their_dates(hv):
     assert not lk.view.network(whole).traverse(lambda x: x, [hv.VSpans])
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_names_of_gaps_stand_below_everything_else(hv, known):
+    whole = small_network(known, max_step=1)
+    drawn = lk.view.network(whole.isel(pair=[0, 1, 4]), among=whole)
+    names = drawn.traverse(lambda x: x, [hv.Labels])[-1]
+    figure = hv.render(drawn, backend="bokeh")
+    dots = np.concatenate([d.dimension_values("baseline") for d in drawn.traverse(lambda x: x, [hv.Scatter])])
+    axis = figure.y_range
+    assert axis.start < names.dimension_values("baseline").max() < dots.min() <= dots.max() < axis.end
+    # A name is about 190 px long; it ends before the lowest dot begins.
+    pixel = (axis.end - axis.start) / figure.frame_height
+    assert dots.min() - names.dimension_values("baseline").max() > 185 * pixel
+    assert hv.render(lk.view.network(whole), backend="bokeh").frame_height < figure.frame_height
+
+
+def test_the_figure_says_what_thick_lines_are(hv):
+    assert hv.render(lk.view.network(small_network(max_step=2)), backend="bokeh").title.text == (
+        "network: 11 pairs of 7 acquisitions\nthick lines join consecutive acquisitions"
+    )
+    assert "thick" not in hv.render(lk.view.network(small_network(max_step=1)), backend="bokeh").title.text
+
+
 def test_pairs_of_consecutive_acquisitions_stand_out_from_redundant_ones(hv):
     ifgs = small_network(max_step=2)
     paths = lk.view.network(ifgs).traverse(lambda x: x, [hv.Path])[0].split()

@@ -24,6 +24,12 @@ COLOURS_BY = ("auto", "coherence", "temporal_baseline")
 #: Widths of a pair's line: one of consecutive acquisitions, and one that reaches further.
 _SEQUENCE_WIDTH, _REDUNDANT_WIDTH = 2.6, 1.1
 
+#: Height of the frame, px of the screen, with baselines and without, and of the lane below it for the names of gaps.
+_HEIGHT, _HEIGHT_OF_ARCS, _LANE = 320, 220, 190
+
+#: Room above and below what is drawn, as a share of it.
+_MARGIN = 0.12
+
 Dates = npt.NDArray[np.datetime64]
 
 
@@ -129,7 +135,7 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
     ifgs : xarray.Dataset
         interferograms. Where a perpendicular baseline is unknown, pairs are arcs over a line of time instead. Pairs of
         consecutive acquisitions are drawn thick, redundant ones thin; a gap, a stretch of time that no pair spans, is
-        shaded and named with its dates.
+        shaded and named with its dates in a lane of its own below.
     among : xarray.Dataset, optional
         The interferograms before selection; acquisitions left without a pair are drawn hollow and named.
     colour_by : {"auto", "coherence", "temporal_baseline"}
@@ -161,7 +167,7 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
     heights = solved.baselines if known else np.zeros(len(solved.dates))
     colour = {
         "color": "value",
-        "cmap": "viridis" if coherence else "viridis_r",
+        "cmap": colours.network_colours(rising=coherence),
         "colorbar": True,
         "colorbar_position": "bottom",
         "colorbar_opts": {"title_standoff": 8, "title_text_font_style": "normal", "title_text_font_size": "10pt"},
@@ -182,19 +188,32 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
     drawn = drawn * _dots(solved.dates[used], heights[used], "#1a1a1a", "#1a1a1a")
     if len(solved.isolated):
         drawn = drawn * _dots(solved.isolated, heights[~used], "#ffffff", "#d4001a") * _names(solved, heights)
+    height = _HEIGHT if known else _HEIGHT_OF_ARCS
+    highest = float(np.max(heights)) if known else float(ifgs["temporal_baseline"].max())
+    low, high = _limits(float(np.min(heights)), highest)
     if solved.gaps:
-        drawn = drawn * _gap_names(solved, float(np.min(heights)))
+        # Where nothing else is written; names of acquisitions stand between the dots.
+        low, bottom = low - (high - low) * _LANE / height, low
+        drawn = drawn * _gap_names(solved, low + 0.03 * (bottom - low))
+        height += _LANE
     return drawn.opts(
         hv.opts.Overlay(
             title=_title(solved, str(ifgs.attrs.get("scene", "")), known),
             frame_width=760,
-            frame_height=320 if known else 220,
+            frame_height=height,
             xlabel="acquisition",
             ylabel="perpendicular baseline, m" if known else "baselines unknown",
             **({} if known else {"yticks": [(0.0, "")]}),
-            padding=(0.04, 0.12),
+            ylim=(low, high),
+            padding=(0.04, 0.0),
         )
     )
+
+
+def _limits(lowest: float, highest: float) -> tuple[float, float]:
+    """Ends of the axis of baselines, with room around what is drawn."""
+    room = _MARGIN * (highest - lowest) if highest > lowest else 1.0
+    return lowest - room, highest + room
 
 
 def _title(solved: Network, scene: str, known: bool) -> str:
@@ -208,6 +227,8 @@ def _title(solved: Network, scene: str, known: bool) -> str:
         more.append(f"{len(solved.gaps)} {'gap' if len(solved.gaps) == 1 else 'gaps'} in time")
     if not known:
         more.append("perpendicular baselines unknown")
+    if 0 < int(solved.sequence.sum()) < len(solved.edges):
+        more.append("thick lines join consecutive acquisitions")
     # On a line of their own: one line would leave the frame.
     return "".join(words) + ("\n" + ", ".join(more) if more else "")
 
@@ -271,12 +292,12 @@ def _gap_bands(solved: Network) -> hv.VSpans:
     )
 
 
-def _gap_names(solved: Network, lowest: float) -> hv.Labels:
+def _gap_names(solved: Network, bottom: float) -> hv.Labels:
     import holoviews as hv
 
     middles = np.array([start + (stop - start) / 2 for start, stop in solved.gaps], "datetime64[ns]")
     words = [f"no pair {_day(start)} to {_day(stop)}" for start, stop in solved.gaps]
-    return hv.Labels((middles, np.full(len(words), lowest), words), ["time", "baseline"], "gap").opts(
+    return hv.Labels((middles, np.full(len(words), bottom), words), ["time", "baseline"], "gap").opts(
         text_font_size="9pt", text_color=colours.COUNTY, angle=90, text_align="left", text_baseline="middle"
     )
 

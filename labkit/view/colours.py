@@ -11,6 +11,9 @@ RATE_COLOURS = "RdBu"
 #: Density of landslides, from none to most; a colour map without red or blue, which stand for gradients and boxes.
 DENSITY_COLOURS = "YlOrBr"
 
+#: Lines of a network: the palest end of the palette would be lost on white.
+_LINE_COLOURS, _PALEST_SHARE = "viridis", 0.12
+
 #: No data: a grey that is neither the white of zero nor either end.
 NO_DATA = "#b3b3b3"
 
@@ -29,3 +32,12 @@ RATE_ENDS = "red: away from the radar, blue: toward it"
 def gradient_ends(direction: str) -> str:
     """Say what the two ends of a gradient's colour bar mean."""
     return f"blue: phase falls along {direction}, red: it grows"
+
+
+def network_colours(*, rising: bool) -> list[str]:
+    """Give the colours of pairs, dark for low values; or dark for high ones, where low ones are better."""
+    from holoviews.plotting.util import process_cmap
+
+    palette = process_cmap(_LINE_COLOURS, 256, provider="bokeh")
+    kept = palette[: round(len(palette) * (1 - _PALEST_SHARE))]
+    return list(kept if rising else kept[::-1])
