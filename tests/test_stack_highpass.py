@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from noise_scenes import bump
+from scipy.ndimage import gaussian_filter
 
-from labkit.stack.highpass import split_wavelengths
+from labkit.stack.highpass import _gaussian, split_wavelengths
+from labkit.stack.rows import RowThreads
 
 SHAPE = (200, 220)
 ONES = np.ones(SHAPE, np.float32)
@@ -51,3 +53,19 @@ def test_the_spread_is_that_of_the_place() -> None:
     split = split_wavelengths((random.normal(0, 1, SHAPE) * scale).astype(np.float32), ONES, (60.0, 60.0))
     assert np.median(split.spread[:, :60]) == pytest.approx(1.0, abs=0.15)
     assert np.median(split.spread[:, 160:]) == pytest.approx(3.0, abs=0.45)
+
+
+@pytest.mark.parametrize("shape", [(90, 130), (7, 60), (40, 3)])
+def test_the_gaussian_is_scipys(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(2).normal(size=shape)
+    with RowThreads(2) as shared:
+        got = _gaussian(image, [2.3, 1.4], shared)
+    np.testing.assert_allclose(got, gaussian_filter(image, [2.3, 1.4], mode="constant"), atol=1e-12)
+
+
+def test_threads_change_no_bit() -> None:
+    values = np.random.default_rng(3).normal(size=SHAPE).astype(np.float32)
+    values[20:40, 30:90] = np.nan
+    one, three = (split_wavelengths(values, ONES, (12.0, 12.0), threads=n) for n in (1, 3))
+    np.testing.assert_array_equal(one.background, three.background)
+    np.testing.assert_array_equal(one.spread, three.spread)

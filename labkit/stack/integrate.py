@@ -7,21 +7,17 @@ import math
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.ndimage import label, uniform_filter
 
 from labkit.errors import LabkitError
 from labkit.schema import DAYS_PER_YEAR, check_gradients, check_rates
 from labkit.stack.detail import denoise, sharpen
+from labkit.stack.filters import typical
 from labkit.stack.highpass import split_wavelengths
-from labkit.stack.poisson import Links, integrate
+from labkit.stack.pieces import level
+from labkit.stack.poisson import integrate
+from labkit.stack.velocity import link_weights, pixel_variance, velocity_gradients
 
 Image = npt.NDArray[np.float32]
-
-#: Edge of the window over which the squared standard errors are averaged before they become weights, px.
-_WEIGHT_WINDOW = 3
-
-#: Variances below this share of their median are not believed: no link weighs more than ten times the typical one.
-_LEAST_VARIANCE = 0.1
 
 #: Pieces of ground with fewer pixels than this, cut off by no-data, get no rate: nothing around says where zero is.
 _LEAST_ISLAND = 64
@@ -101,35 +97,29 @@ def integrate_rate(
     """
     check_gradients(gradients)
     _check(gradients, cutoff_km)
-    slope, variance = _velocity(gradients)
-    usable = np.isfinite(slope) & np.isfinite(variance)
-    if not usable.any():
-        raise LabkitError(
-            "gradients must have a standard error at some pixels to be integrated, instead none has. "
-            "Stack at least two pairs"
-        )
-    variance = _believed(variance, usable)
-    links = Links(*(np.where(usable[i], 1 / variance[i], 0).astype(np.float32) for i in range(2)))
-    links = Links(links.along_y[:-1], links.along_x[:, :-1])
+    slope, variance = velocity_gradients(gradients, threads=threads)
+    links = link_weights(variance, threads=threads)
     solved = integrate(slope[0, :-1], slope[1, :, :-1], links, tolerance=tolerance, threads=threads)
     mm = float(gradients.attrs["wavelength"]) * 1000 / (4 * math.pi)
-    rate = _levelled(solved.image * np.float32(mm * gradients.attrs["phase_sign"]), links)
-    error = np.sqrt(_at_pixels(links)) * np.float32(mm)
+    rate = level(solved.image, links, least=_LEAST_ISLAND, threads=threads)
+    rate *= np.float32(mm * gradients.attrs["phase_sign"])
     known = np.isfinite(rate)
     if not known.any():
         raise LabkitError(
             f"gradients must hold a piece of ground of at least {_LEAST_ISLAND} joined pixels, instead all are smaller"
         )
-    error = np.where(known, error, np.float32(np.median(error[known])))
+    error = np.sqrt(pixel_variance(links, threads=threads))
+    error *= np.float32(mm)
+    error[~known] = np.float32(typical(error, known))
     window = int(gradients.attrs["window"])
-    rate = sharpen(rate, window) if window > 1 else rate
-    split = split_wavelengths(rate, error, _cutoff_px(gradients, cutoff_km))
-    error = error * split.spread
-    rate = rate - split.background
+    rate = sharpen(rate, window, threads=threads) if window > 1 else rate
+    split = split_wavelengths(rate, error, _cutoff_px(gradients, cutoff_km), threads=threads)
+    error *= split.spread
+    rate -= split.background
     images = {
         "rate": (
             ("y", "x"),
-            denoise(rate, error) if denoised else rate,
+            denoise(rate, error, threads=threads) if denoised else rate,
             {"units": "mm/yr", "long_name": "LOS rate, + toward satellite"},
         ),
         "standard_error": (("y", "x"), np.where(known, error, np.float32(np.nan)), {"units": "mm/yr"}),
@@ -169,85 +159,6 @@ def _check(gradients: xr.Dataset, cutoff_km: float) -> None:
             "gradients must carry standard_error and response, as lk.stack_gradients makes them with lag=1, "
             f"instead got {sorted(map(str, gradients.data_vars))}"
         )
-
-
-def _velocity(gradients: xr.Dataset) -> tuple[Image, Image]:
-    """Velocity gradients (rad/yr per pixel) along the rows and columns of the array, and their variances, (2, y, x)."""
-    ordered = gradients.sel(direction=["azimuth", "range"])
-    years = np.float32(gradients.attrs["sum_temporal_baseline"]) * gradients["response"].values
-    slope, error = ordered["gradient"].values / years, ordered["standard_error"].values / years
-    if gradients.attrs.get("geometry") == "map":
-        turn = _grid_from_radar(gradients)
-        slope, variance = np.einsum("ij,jyx->iyx", turn, slope), np.einsum("ij,jyx->iyx", turn**2, error**2)
-        return slope.astype(np.float32), variance.astype(np.float32)
-    return slope.astype(np.float32), (error**2).astype(np.float32)
-
-
-def _grid_from_radar(gradients: xr.Dataset) -> npt.NDArray[np.float64]:
-    """The matrix that turns azimuth and range per ground spacing back into differences along the grid's rows, columns.
-
-    It undoes :func:`labkit.stack.direction.to_azimuth_and_range`: north = a cos h − r sin h, east = a sin h + r cos h.
-    """
-    attrs = gradients.attrs
-    known = attrs.get("direction_frame") != "grid"
-    h = math.radians(float(attrs["heading"])) if known else 0.0
-    rows = []
-    for axis, (a, r) in (("y", (math.cos(h), -math.sin(h))), ("x", (math.sin(h), math.cos(h)))):
-        toward = math.copysign(1.0, float(gradients[axis][-1] - gradients[axis][0]))
-        per_pixel, spacing = float(attrs[f"{axis}_spacing"]), float(attrs["ground_spacing"])
-        scale = per_pixel / spacing if math.isfinite(per_pixel / spacing) and per_pixel > 0 else 1.0
-        rows.append((a * toward * scale, r * toward * scale))
-    return np.array(rows)
-
-
-def _believed(variance: Image, usable: npt.NDArray[np.bool_]) -> Image:
-    """Average the variances over a few pixels, and raise those too small to be true."""
-    steady = np.empty_like(variance)
-    for i in range(2):
-        share = uniform_filter(usable[i].astype(np.float32), _WEIGHT_WINDOW, mode="constant")
-        total = uniform_filter(np.where(usable[i], variance[i], np.float32(0)), _WEIGHT_WINDOW, mode="constant")
-        steady[i] = total / np.where(usable[i], share, 1)
-    typical = float(np.median(steady[usable]))
-    # stacks without any noise: every link weighs the same
-    return np.maximum(steady, np.float32(_LEAST_VARIANCE * typical)) if typical > 0 else np.ones_like(steady)
-
-
-def _levelled(rate: Image, links: Links) -> Image:
-    """Set the median of each joined piece of ground to zero, and pieces too small, or without links, to NaN."""
-    joined_y, joined_x = links.along_y > 0, links.along_x > 0
-    touched = np.zeros(rate.shape, bool)
-    touched[1:] |= joined_y
-    touched[:-1] |= joined_y
-    touched[:, 1:] |= joined_x
-    touched[:, :-1] |= joined_x
-    # Pixels at odd places of a grid twice as fine are the links between those at even places.
-    fine = np.zeros((2 * rate.shape[0] - 1, 2 * rate.shape[1] - 1), bool)
-    fine[::2, ::2] = touched
-    fine[1::2, ::2] = joined_y
-    fine[::2, 1::2] = joined_x
-    pieces, count = label(fine)
-    pieces = pieces[::2, ::2]
-    levelled = np.full_like(rate, np.nan)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    for piece in np.flatnonzero(sizes >= _LEAST_ISLAND):
-        if piece > 0:
-            here = pieces == piece
-            levelled[here] = rate[here] - np.median(rate[here])
-    return levelled
-
-
-def _at_pixels(links: Links) -> Image:
-    """Variance of a pixel against its neighbours: the inverse of the mean weight of its links."""
-    total = np.zeros((links.along_x.shape[0], links.along_y.shape[1]), np.float32)
-    number = np.zeros_like(total)
-    for weight, ahead, here in (
-        (links.along_y, np.s_[1:], np.s_[:-1]),
-        (links.along_x, np.s_[:, 1:], np.s_[:, :-1]),
-    ):
-        for side in (ahead, here):
-            total[side] += weight
-            number[side] += weight > 0
-    return np.where(total > 0, number / np.where(total > 0, total, 1), 0).astype(np.float32)
 
 
 def _cutoff_px(gradients: xr.Dataset, cutoff_km: float) -> tuple[float, float]:
