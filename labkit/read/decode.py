@@ -169,3 +169,11 @@ def join_coherence(values: F4, no_data: np.float32, limit: np.float32, phase: F4
         phase[i] = p if known else _NAN
         coherence[i] = min(c, _ONE) if known else _NAN
     return wrong == 0
+
+
+@_compiled
+def blank(values: npt.NDArray[np.floating], no_data: np.float64) -> None:  # pragma: no cover
+    """Make NaN of what equals ``no_data``, in place."""
+    for i in range(np.uint64(values.size)):
+        v = values[i]
+        values[i] = np.nan if v == no_data else v

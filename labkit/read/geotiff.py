@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
-from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name, wrap
-from labkit.read.raster import Grid, read_band, read_grid
+from labkit.read.pair_rows import read_pair
+from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name
+from labkit.read.raster import Grid, read_grid
+from labkit.read.tiff_rows import tiff_rows
 
 _TIFF = r"\.tiff?$"
 _COHERENCE = re.compile(r"(^|[._-])(cc|coh|coherence|corr|cor)([._-]|$)", re.IGNORECASE)
@@ -86,22 +87,10 @@ def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
     FileError
         A file is cut, or the coherence lies outside 0..1.
     """
-    phase = read_band(pair.phase, shape)
-    phase[phase == 0] = np.nan
     if pair.coherence is None:
         raise FileError(f"{pair.phase} must have its coherence beside it, found none")
-    coherence = _unit_coherence(pair.coherence, read_band(pair.coherence, shape))
-    missing = ~np.isfinite(phase) | ~np.isfinite(coherence)
-    phase[missing], coherence[missing] = np.nan, np.nan
-    return wrap(phase), coherence
-
-
-def _unit_coherence(path: Path, coherence: Image) -> Image:
-    with np.errstate(invalid="ignore"):
-        wrong = (coherence < 0) | (coherence > 1.01)
-    if wrong.any():
-        raise FileError(f"{path} must hold coherence between 0 and 1, instead got {float(coherence[wrong][0]):.4g}")
-    return np.minimum(coherence, np.float32(1))
+    with tiff_rows(pair.phase, shape) as phase, tiff_rows(pair.coherence, shape) as coherence:
+        return read_pair(shape, phase, coherence)
 
 
 def _by_pair(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:

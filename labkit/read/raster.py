@@ -6,12 +6,15 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 from pyproj import CRS, Geod
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
 
 from labkit.errors import FileError
 
@@ -94,27 +97,70 @@ def read_band(path: Path, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     FileError
         The file is cut, or of another shape than its pairs.
     """
-    with _open(path) as source:
-        if (source.height, source.width) != shape:
-            raise FileError(f"{path} must have the shape {shape}, instead got {(source.height, source.width)}")
+    with RasterRows(path, shape) as rows:
+        return rows.read(0, shape[0]).astype(np.float32, copy=False)
+
+
+class RasterRows:
+    """Rows of the first band of a GeoTIFF through GDAL, whatever its compression; to be opened with ``with``.
+
+    Whole numbers are given as float32; the file's no-data value as NaN.
+
+    Raises
+    ------
+    FileError
+        It is no GeoTIFF or of another shape, when it is opened; or is cut, when it is read.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
+        self.path = path
+        self._shape = shape
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        self._source = _open(self.path)
+        own = (self._source.height, self._source.width)
+        if own != self._shape:
+            self._source.close()
+            raise FileError(f"{self.path} must have the shape {self._shape}, instead got {own}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._source.close()
+
+    def read(self, first: int, count: int) -> npt.NDArray[Any]:
+        """Give (count, width) values, contiguous, in this machine's byte order."""
         try:
-            band = source.read(1)
+            band = self._source.read(1, window=Window(0, first, self._shape[1], count))
         except RasterioError as error:
             raise FileError(
-                f"{path} must be a whole GeoTIFF, instead its pixels cannot be read. Fetch it again"
+                f"{self.path} must be a whole GeoTIFF, instead its pixels cannot be read. Fetch it again"
             ) from error
-        nodata = source.nodata
-    values = band.astype(np.float32)
-    if nodata is not None and not math.isnan(nodata):
-        values[band == nodata] = np.nan
-    return values
+        values = band if band.dtype.kind in "fc" else band.astype(np.float32)
+        no_data = self._source.nodata
+        if no_data is not None and not math.isnan(no_data):
+            values[band == no_data] = np.nan
+        return np.asarray(values)
+
+    def judge(self) -> None:
+        """Nothing to say: a TIFF states its byte order."""
 
 
-def _open(path: Path) -> rasterio.DatasetReader:
+def check_tiff(path: Path) -> None:
+    """Raise FileError where there is no file, or one that does not begin as a TIFF does."""
+    if not path.is_file():
+        raise FileError(f"{path} must be a GeoTIFF, instead there is no such file. Fetch or make it again")
     with path.open("rb") as file:
         magic = file.read(4)
     if magic not in _TIFF_MAGIC:
         raise FileError(f"{path} must be a GeoTIFF, instead it begins with {magic!r}. Fetch or make it again")
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
+    check_tiff(path)
     with warnings.catch_warnings():
         # A TIFF without a CRS is a fact that the caller reports in its own words.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
