@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
 from noise_scenes import bump, stack
 from stack_scenes import interferograms
@@ -174,3 +177,26 @@ def test_an_unknown_wavelength_is_named() -> None:
     ifgs = moving(np.zeros((8, 9))).assign_attrs(wavelength=float("nan"))
     with pytest.raises(lk.LabkitError, match="wavelength must be a positive number"):
         stack_unwrapped(ifgs, progress=False)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_mexico_city_sinks_as_a_plain_loop_over_its_files_says(real_data: Path, estimator: str) -> None:
+    folder = real_data / "mexico_city_geotiff"
+    ifgs = lk.open_interferograms(folder)
+    layers, signal, time = [], 0.0, 0.0
+    for name, days in zip(ifgs["pair"].values, ifgs["temporal_baseline"].values, strict=True):
+        with rasterio.open(next(folder.glob(f"*{name.replace('_', '-')}*_unw.tif"))) as source:
+            layer = source.read(1).astype(float)
+        layer[layer == 0] = np.nan
+        layers.append(layer)
+        weight = days / 365.25 if estimator == "lsq" else 1.0
+        signal = signal + np.nan_to_num(weight * (layer - np.nanmedian(layer)))
+        time = time + np.isfinite(layer) * weight * days / 365.25
+    whole = ifgs.assign(unwrapped=(("pair", "y", "x"), np.stack(layers)))
+    stacked = stack_unwrapped(whole, estimator, progress=False)
+    expected = np.where(time > 0, -55.465759531 / (4 * np.pi) * signal / np.where(time > 0, time, 1), np.nan)
+    np.testing.assert_allclose(stacked["rate"], expected, rtol=1e-4, atol=0.01)
+    # The lake bed sinks by several hundred mm a year against the hills; the radar sees it go away.
+    low, high = np.nanpercentile(stacked["rate"], [2, 98])
+    assert high - low > 200 and low < -150
