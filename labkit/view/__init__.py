@@ -7,9 +7,10 @@ pictures.
 from __future__ import annotations
 
 from labkit.view.baselines import network
+from labkit.view.comparison import compare
 from labkit.view.interferogram import pair
 from labkit.view.leaflet import map
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 
-__all__ = ["gradients", "rates", "pair", "network", "map", "save_gradients_png", "save_map_png"]
+__all__ = ["gradients", "rates", "pair", "compare", "network", "map", "save_gradients_png", "save_map_png"]

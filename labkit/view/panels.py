@@ -65,24 +65,13 @@ def gradients(
     Fu et al. (2022), Figures 4 and 6.
     """
     schema.check_gradients(gradients)
-    _check_limit(limit)
+    check_limit(limit)
     panels = []
     for direction in map(str, gradients["direction"].values):
-        shown = {"value": gradients["gradient"].sel(direction=direction, drop=True)}
-        # A stack of one pair has no spread and so no error anywhere.
-        if "standard_error" in gradients and bool(gradients["standard_error"].notnull().any()):
-            shown["error"] = gradients["standard_error"].sel(direction=direction, drop=True)
-        style = _Style(
-            title=f"Phase gradient along {direction}",
-            quantity=f"gradient along {direction}",
-            unit="rad",
-            limit=limit,
-            colours=colours.GRADIENT_COLOURS,
-            ends=colours.gradient_ends(direction),
-            has_error="error" in shown,
-        )
-        panels.append(_panel(gradients, shown, style, max_pixels, labels=labels, detections=detections, on=direction))
-    return _layout(panels, headline(gradients))
+        shown = layers_shown(gradients, direction)
+        style = gradient_style(direction, limit, "error" in shown)
+        panels.append(draw_panel(gradients, shown, style, max_pixels, labels=labels, detections=detections))
+    return lay_out(panels, headline(gradients))
 
 
 def rates(
@@ -116,22 +105,11 @@ def rates(
     """
     schema.check_rates(rates)
     limit = rate_limit(rates["rate"].values) if limit is None else limit
-    _check_limit(limit)
-    shown = {"value": rates["rate"]}
-    if "standard_error" in rates:
-        shown["error"] = rates["standard_error"]
-    style = _Style(
-        title="Line-of-sight rate",
-        quantity="LOS rate",
-        unit="mm/yr",
-        limit=limit,
-        colours=colours.RATE_COLOURS,
-        ends=colours.RATE_ENDS,
-        has_error="error" in shown,
-        width=round(1.5 * PANEL_WIDTH),
-    )
-    panel = _panel(rates, shown, style, max_pixels, labels=labels, detections=detections, on="rate")
-    return _layout([panel], headline(rates))
+    check_limit(limit)
+    shown = layers_shown(rates, "rate")
+    style = rate_style(limit, "error" in shown, width=round(1.5 * PANEL_WIDTH))
+    panel = draw_panel(rates, shown, style, max_pixels, labels=labels, detections=detections)
+    return lay_out([panel], headline(rates))
 
 
 def rate_limit(values: np.ndarray) -> float:
@@ -179,10 +157,11 @@ def frame_height(data: xr.Dataset, shape: tuple[int, ...], width: int) -> int:
 
 
 @dataclass(frozen=True)
-class _Style:
-    """How one panel looks and what its words are."""
+class Style:
+    """How one panel looks, what its words are, and the boxes of which direction belong on it."""
 
     title: str
+    direction: str
     quantity: str
     unit: str
     limit: float
@@ -192,7 +171,49 @@ class _Style:
     width: int = PANEL_WIDTH
 
 
-def _check_limit(limit: float) -> None:
+def gradient_style(direction: str, limit: float, has_error: bool) -> Style:
+    """Give the looks of the gradient along one direction."""
+    return Style(
+        title=f"Phase gradient along {direction}",
+        direction=direction,
+        quantity=f"gradient along {direction}",
+        unit="rad",
+        limit=limit,
+        colours=colours.GRADIENT_COLOURS,
+        ends=colours.gradient_ends(direction),
+        has_error=has_error,
+    )
+
+
+def rate_style(limit: float, has_error: bool, *, width: int = PANEL_WIDTH) -> Style:
+    """Give the looks of a LOS rate."""
+    return Style(
+        title="Line-of-sight rate",
+        direction="rate",
+        quantity="LOS rate",
+        unit="mm/yr",
+        limit=limit,
+        colours=colours.RATE_COLOURS,
+        ends=colours.RATE_ENDS,
+        has_error=has_error,
+        width=width,
+    )
+
+
+def layers_shown(data: xr.Dataset, direction: str) -> dict[str, xr.DataArray]:
+    """Give what one panel shows: the value along a direction (or the rate), and its error where any is known."""
+    name = "rate" if direction == "rate" else "gradient"
+    shown = {"value": data[name]}
+    # A stack of one pair has no spread and so no error anywhere.
+    if "standard_error" in data and bool(data["standard_error"].notnull().any()):
+        shown["error"] = data["standard_error"]
+    if direction == "rate":
+        return shown
+    return {layer: image.sel(direction=direction, drop=True) for layer, image in shown.items()}
+
+
+def check_limit(limit: float) -> None:
+    """Refuse the end of a colour bar that is no number above 0."""
     if not np.isfinite(limit) or limit <= 0:
         raise LabkitError(f"limit must be a number > 0, instead got limit={limit}")
 
@@ -212,16 +233,16 @@ def headline(data: xr.Dataset) -> str:
     return " · ".join(w for w in words if w)
 
 
-def _panel(
+def draw_panel(
     data: xr.Dataset,
     layers: dict[str, xr.DataArray],
-    style: _Style,
+    style: Style,
     max_pixels: int,
     *,
     labels: gpd.GeoDataFrame | None,
     detections: gpd.GeoDataFrame | None,
-    on: str,
 ) -> hv.Overlay:
+    """Draw one panel: the image, the boxes of its direction, and the words under its title."""
     notebook.ready()
     import holoviews as hv
 
@@ -245,7 +266,7 @@ def _panel(
     else:
         drawn = image()
     for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
-        here, words = boxes_of(boxes, name, data, on)
+        here, words = boxes_of(boxes, name, data, style.direction)
         if here is not None:
             drawn = drawn * _rectangles(here, colour)
             notes.append((words, colour))
@@ -255,7 +276,7 @@ def _panel(
     )
 
 
-def _options(data: xr.Dataset, shape: tuple[int, ...], style: _Style) -> dict[str, Any]:
+def _options(data: xr.Dataset, shape: tuple[int, ...], style: Style) -> dict[str, Any]:
     from bokeh.models import FixedTicker
 
     radar = data.attrs.get("geometry") == "radar"
@@ -328,11 +349,12 @@ def _notes_hook(notes: list[tuple[str, str]]) -> Any:
     return hook
 
 
-def _layout(panels: list[Any], headline: str) -> hv.Layout:
+def lay_out(panels: list[Any], headline: str, columns: int | None = None) -> hv.Layout:
+    """Set panels side by side, zoomed and moved together, under a headline."""
     import holoviews as hv
 
     return (
         hv.Layout(panels)
-        .cols(len(panels))
+        .cols(columns or len(panels))
         .opts(hv.opts.Layout(title=headline, shared_axes=True, merge_tools=True, toolbar="right"))
     )
