@@ -1,5 +1,6 @@
 """Interferograms → stacked gradients and rates: which pairs, at what spacing, by which estimator."""
 
+from labkit.stack.aliasing import flag_aliasing
 from labkit.stack.bursts import burst_overlaps, shared_pixels
 from labkit.stack.closure import triplet_closure
 from labkit.stack.gradients import stack_gradients
@@ -11,6 +12,7 @@ from labkit.stack.unwrap import unwrap
 from labkit.stack.unwrapped import stack_unwrapped
 
 __all__ = [
+    "flag_aliasing",
     "burst_overlaps",
     "integrate_rate",
     "mean_coherence",

@@ -31,6 +31,7 @@ def integrate_rate(
     *,
     cutoff_km: float = 2.5,
     denoised: bool = True,
+    aliased: xr.DataArray | None = None,
     tolerance: float = 1e-4,
     threads: int | None = None,
 ) -> xr.Dataset:
@@ -46,6 +47,9 @@ def integrate_rate(
     denoised : bool
         Take away detail that does not rise above the noise (:func:`labkit.stack.detail.denoise`). Landslides that stand
         out keep their peak; a faint one, of some three standard errors, loses part of it.
+    aliased : xarray.DataArray, optional
+        (y, x) bool, where slides are known to be too fast for the pairs, from :func:`labkit.stack.flag_aliasing`. It is
+        handed on with what the gradients themselves tell.
     tolerance : float
         Of the solver (:func:`labkit.stack.poisson.integrate`).
     threads : int, optional
@@ -81,7 +85,8 @@ def integrate_rate(
     ``standard_error`` is the spread of what is left over quiet ground around, in proportion to the gradients' errors
     and before denoising: the error of a pixel that denoising leaves as it is. It holds the noise, not what the window
     or an aliased gradient took away.
-    ``aliased``: |velocity gradient| × longest temporal baseline beyond 0.6 π.
+    ``aliased``: |velocity gradient| × longest temporal baseline beyond 0.6 π, or given. A gradient that has wrapped
+    looks small, so that a stack alone misses much of it; :func:`labkit.stack.flag_aliasing` compares pairs.
 
     References
     ----------
@@ -96,7 +101,7 @@ def integrate_rate(
     ('y', 'x')
     """
     check_gradients(gradients)
-    _check(gradients, cutoff_km)
+    _check(gradients, cutoff_km, aliased)
     slope, variance = velocity_gradients(gradients, threads=threads)
     links = link_weights(variance, threads=threads)
     solved = integrate(slope[0, :-1], slope[1, :, :-1], links, tolerance=tolerance, threads=threads)
@@ -123,7 +128,11 @@ def integrate_rate(
             {"units": "mm/yr", "long_name": "LOS rate, + toward satellite"},
         ),
         "standard_error": (("y", "x"), np.where(known, error, np.float32(np.nan)), {"units": "mm/yr"}),
-        "aliased": (("y", "x"), _aliased(slope, gradients), {"long_name": "gradient may have wrapped within a pair"}),
+        "aliased": (
+            ("y", "x"),
+            _aliased(slope, gradients, aliased),
+            {"long_name": "gradient may have wrapped within a pair"},
+        ),
     }
     coords = {name: c for name, c in gradients.coords.items() if set(c.dims) <= {"y", "x"}}
     attrs = {
@@ -135,8 +144,15 @@ def integrate_rate(
     return check_rates(xr.Dataset(images, coords, attrs))
 
 
-def _check(gradients: xr.Dataset, cutoff_km: float) -> None:
+def _check(gradients: xr.Dataset, cutoff_km: float, aliased: xr.DataArray | None) -> None:
     attrs = gradients.attrs
+    if aliased is not None:
+        shape = (gradients.sizes["y"], gradients.sizes["x"])
+        if aliased.dims != ("y", "x") or aliased.shape != shape or aliased.dtype != bool:
+            raise LabkitError(
+                f"aliased must be bool (y, x) of the gradients' {shape[0]} × {shape[1]} pixels, instead got "
+                f"{aliased.dtype} {aliased.dims} {aliased.shape}. Flag the interferograms that were stacked"
+            )
     if not (math.isfinite(cutoff_km) and cutoff_km > 0):
         raise LabkitError(f"cutoff_km must be above 0, instead got cutoff_km={cutoff_km}")
     directions = set(map(str, gradients["direction"].values))
@@ -175,7 +191,8 @@ def _cutoff_px(gradients: xr.Dataset, cutoff_km: float) -> tuple[float, float]:
     return cutoff_km * 1000 / along_y, cutoff_km * 1000 / along_x
 
 
-def _aliased(slope: Image, gradients: xr.Dataset) -> npt.NDArray[np.bool_]:
+def _aliased(slope: Image, gradients: xr.Dataset, known: xr.DataArray | None) -> npt.NDArray[np.bool_]:
     years = float(gradients.attrs["max_temporal_baseline"]) / DAYS_PER_YEAR
-    steepest = np.nan_to_num(np.abs(slope)).max(0)
-    return np.asarray(steepest * years > _ALIAS_SHARE * math.pi)
+    limit = np.float32(_ALIAS_SHARE * math.pi / years)
+    steep = np.asarray((slope > limit).any(0) | (slope < -limit).any(0))
+    return steep if known is None else np.asarray(steep | known.values)

@@ -1,0 +1,123 @@
+"""Find the slides that are too fast for the longest pairs of a stack, by what its shortest pairs show."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from labkit.errors import LabkitError
+from labkit.schema import check_interferograms
+from labkit.stack.gradients import stack_gradients
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+#: Pairs up to this factor longer than the tenth shortest one count as short, and likewise at the other end.
+_ALIKE, _AT_LEAST = 1.25, 10
+
+#: Share of π that a longest pair's gradient may reach.
+_WRAP_SHARE = 0.9
+
+#: A difference between short and long pairs that matters, rad in one long pair.
+_DIFFERENCE_RAD = 1.0
+
+#: What is flagged stands this many standard errors above nothing.
+_SIGNIFICANCE = 3.0
+
+
+def flag_aliasing(
+    ifgs: xr.Dataset, *, window: int = 3, threads: int | None = None, progress: bool = True
+) -> xr.Dataset:
+    """Flag slides so fast that the long pairs of a stack do not show their whole motion.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        The interferograms that are stacked for rates. At least two pairs.
+    window : int
+        Edge of the moving window of the stack, px, odd: it too loses steep gradients.
+    threads : int, optional
+        All cores by default. The result does not depend on it, bit for bit.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    xarray.Dataset
+        bool images (y, x), False where there is no data. ``wraps``: the gradient of the longest pairs passes π between
+        neighbours, or nearly. ``falls_short``: the long pairs show a gradient that differs by more than 1 rad from what
+        the short ones foretell; rates from all pairs are then too small, although nothing wraps yet. Attributes
+        ``short_days`` and ``long_days``, the mean temporal baselines that were compared.
+
+    Raises
+    ------
+    LabkitError
+        There is one pair only, the window is out of range, or the interferograms are.
+
+    Notes
+    -----
+    One pair shows less than ±π between neighbours, λ/4 of LOS displacement: 13.9 mm at C-band, which within 36 days is
+    141 mm/yr per pixel, but within 12 days 422 mm/yr. With g the gradient of one pair, N · arg ΣP over N alike pairs
+    divided by N and by the response (:mod:`labkit.stack.response`), each pixel and direction is flagged where
+
+    - ``wraps``: g_short · T_longest / T_short > 0.9 π. The short pairs are taken without a window, which would hide
+      gradients beyond 2 rad.
+    - ``falls_short``: |g_long − g_short · T_long / T_short| > 1 rad, the long pairs filtered by ``window``. Wrapped
+      noise pulls the gradient of a long pair toward 0 the more, the steeper it is.
+
+    Both only where they exceed three standard errors. Short are pairs up to 1.25 × the tenth shortest temporal
+    baseline, long those beyond the tenth longest / 1.25. Where the shortest pairs wrap too (beyond 422 mm/yr per pixel
+    at 12 days), rings around such places are flagged.
+
+    A flagged slide's rate is a lower bound. Stack shorter pairs for it: ``lk.select_pairs(ifgs, max_days=12)``.
+
+    References
+    ----------
+    Fu et al. (2022), section 4.1, wraps the differences of neighbours, which holds below ±π.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> track = lk.simulate.scene("tiny", seed=0).interferograms["ascending"]
+    >>> flags = lk.stack.flag_aliasing(track, progress=False)
+    >>> rates = lk.integrate_rate(lk.stack_gradients(track, window=3, progress=False), aliased=flags["wraps"])
+    """
+    check_interferograms(ifgs)
+    days = ifgs["temporal_baseline"].values
+    if len(days) < 2:
+        raise LabkitError(f"ifgs must hold at least 2 pairs to compare short with long ones, instead got {len(days)}")
+    ordered = np.sort(days)
+    place = min(_AT_LEAST, len(days)) - 1
+    short = days <= _ALIKE * ordered[place]
+    long = days >= max(ordered[-1 - place] / _ALIKE, ordered[0])
+    short_g, short_error = _one_pair(ifgs, short, 1, threads, progress)
+    long_g, long_error = _one_pair(ifgs, long, window, threads, progress)
+    short_days, long_days = float(days[short].mean()), float(days[long].mean())
+    steepest = float(ordered[-1]) / short_days
+    foretold = long_days / short_days
+    # comparisons with NaN are false
+    wraps = (steepest * np.abs(short_g) > _WRAP_SHARE * math.pi) & (np.abs(short_g) > _SIGNIFICANCE * short_error)
+    difference = np.abs(long_g - foretold * short_g)
+    spread = np.hypot(long_error, foretold * short_error)
+    falls_short = (difference > _DIFFERENCE_RAD) & (difference > _SIGNIFICANCE * spread)
+    if foretold < _ALIKE:
+        falls_short[:] = False
+    images = {
+        "wraps": (("y", "x"), wraps.any(0), {"long_name": "gradient of the longest pairs wraps"}),
+        "falls_short": (("y", "x"), falls_short.any(0), {"long_name": "long pairs show less than short ones"}),
+    }
+    coords = {name: c for name, c in ifgs.coords.items() if set(c.dims) <= {"y", "x"}}
+    return xr.Dataset(images, coords, {**ifgs.attrs, "short_days": short_days, "long_days": long_days})
+
+
+def _one_pair(ifgs: xr.Dataset, chosen: Mask, window: int, threads: int | None, progress: bool) -> tuple[Image, Image]:
+    """Gradient of one of the chosen pairs and its standard error in their mean, rad, (2, y, x)."""
+    stacked = stack_gradients(
+        ifgs.isel(pair=np.flatnonzero(chosen)), "circular", window, threads=threads, progress=progress
+    )
+    share = np.float32(stacked.attrs["n_pairs"]) * stacked["response"].values
+    gradient, error = (np.asarray(stacked[name].values / share, np.float32) for name in ("gradient", "standard_error"))
+    return gradient, error
