@@ -64,9 +64,12 @@ class FlatBand:
                 f"{self.path} must have between 1 and {MAX_PIXELS} pixels, instead its header claims "
                 f"{lines} × {samples}. Mend its header"
             )
-        if not self.path.is_file():
-            raise FileError(f"{self.path} must be the raster that its header describes, instead there is no such file")
-        size = self.path.stat().st_size
+        try:
+            size = self.path.stat().st_size
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise FileError(
+                f"{self.path} must be the raster that its header describes, instead there is no such file"
+            ) from error
         if size != self.file_bytes:
             raise FileError(
                 f"{self.path} must hold {lines} lines × {samples} samples × {self.bands} bands of "

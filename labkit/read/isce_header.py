@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -10,10 +11,15 @@ import numpy as np
 
 from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
-from labkit.read.safe_xml import read_xml
+from labkit.read.safe_xml import parse_xml, read_xml, read_xml_text
 
 _XML_TYPES = {"BYTE": "u1", "SHORT": "i2", "INT": "i4", "FLOAT": "f4", "DOUBLE": "f8", "CFLOAT": "c8", "CDOUBLE": "c16"}
 _VRT_TYPES = {"Byte": "u1", "Int16": "i2", "Int32": "i4", "Float32": "f4", "Float64": "f8", "CFloat32": "c8"}
+_FILE_NAMES = re.compile(
+    r'(<property name="(?:file_name|extra_file_name|metadata_location)">\s*<value>)[^<]*(?=</value>)'
+)
+_parsed: dict[str, dict[str, str]] = {}
+_MOST_PARSED = 64
 _MEND = "Make the header again with ISCE's fixImageXml.py"
 
 
@@ -72,7 +78,7 @@ def whole(words: dict[str, str], name: str, header: Path) -> int:
 
 
 def _from_xml(path: Path, header: Path) -> list[FlatBand]:
-    words = properties(read_xml(header))
+    words = _words(header)
     lines, samples = whole(words, "length", header), whole(words, "width", header)
     bands = whole(words, "number_bands", header)
     kind, scheme = words.get("data_type", "").upper(), words.get("scheme", "").lower()
@@ -83,6 +89,19 @@ def _from_xml(path: Path, header: Path) -> list[FlatBand]:
         )
     order = ">" if words.get("byte_order", "l").lower().startswith("b") else "<"
     return [FlatBand(path, (lines, samples), order + _XML_TYPES[kind], i, bands, scheme) for i in range(bands)]
+
+
+def _words(header: Path) -> dict[str, str]:
+    """The properties but for the names of files, which labkit does not use.
+
+    The headers of a stack differ in those names alone: what is equal without them is parsed once.
+    """
+    text = _FILE_NAMES.sub(r"\1", read_xml_text(header))
+    if text not in _parsed:
+        if len(_parsed) >= _MOST_PARSED:
+            _parsed.clear()
+        _parsed[text] = properties(parse_xml(text, header))
+    return _parsed[text]
 
 
 def _from_vrt(header: Path) -> list[FlatBand]:

@@ -50,13 +50,15 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     baselines = perpendicular_baselines(folder)
     found: list[PairFiles] = []
     grids: dict[Path, list[Grid]] = {}
-    for name in names:
-        with skipped.pair(name):
-            phase = next(rasters[name, kind] for kind in _PREFERRED if (name, kind) in rasters)
-            coherence = rasters.get((name, "cc"))
-            reference, secondary = (baselines.get(date, math.nan) for date in name.split("_"))
-            grids[phase] = [read_grid(p) for p in (phase, coherence) if p]
-            found.append(PairFiles(name, phase, coherence, secondary - reference))
+    # The settings of GDAL are made once, not for each header.
+    with rasterio.Env():
+        for name in names:
+            with skipped.pair(name):
+                phase = next(rasters[name, kind] for kind in _PREFERRED if (name, kind) in rasters)
+                coherence = rasters.get((name, "cc"))
+                reference, secondary = (baselines.get(date, math.nan) for date in name.split("_"))
+                grids[phase] = [read_grid(p) for p in (phase, coherence) if p]
+                found.append(PairFiles(name, phase, coherence, secondary - reference))
     grid, pairs = shared_grid(skipped.settle(found, folder), grids, skipped)
     attrs: dict[str, object] = {
         "wavelength": SENTINEL1_WAVELENGTH,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import uuid
@@ -58,8 +59,7 @@ def pair_name(path: Path) -> str | None:
     if found is None:
         return None
     try:
-        # Hundreds of names are read at every opening: strptime of the standard library is ten times pandas' pace.
-        reference, secondary = (datetime.strptime(d, "%Y%m%d") for d in found.groups())
+        reference, secondary = map(_date, found.groups())
     except ValueError as error:
         raise FileError(
             f"{path} must name two calendar dates, instead got {found.group(0)}. Rename the file"
@@ -70,6 +70,17 @@ def pair_name(path: Path) -> str | None:
             "Rename the file, and change the sign of its phase where the processor reversed the pair"
         )
     return "_".join(found.groups())
+
+
+def names_two_dates(path: Path) -> bool:
+    """Whether a file name holds two dates, be they of the calendar or not."""
+    return _DATES.search(path.name) is not None
+
+
+# Hundreds of names are read at every opening, each date in several of them.
+@functools.lru_cache(maxsize=4096)
+def _date(digits: str) -> datetime:
+    return datetime.strptime(digits, "%Y%m%d")
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
