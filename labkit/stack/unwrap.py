@@ -93,7 +93,7 @@ def unwrap_image(phase: Image, coherence: Image, looks: float) -> Image:
     phasor = np.where(known, np.exp(1j * np.nan_to_num(phase)), 0).astype(np.complex64)
     weight = np.where(known, np.nan_to_num(coherence), 0).astype(np.float32)
     with _QUIET.silenced():
-        whole, _ = snaphu.unwrap(phasor, weight, nlooks=looks, cost="smooth", mask=known)
+        whole, _ = snaphu.unwrap(phasor, weight, nlooks=looks, cost="smooth", init="mst", mask=known)
     turns = np.round(np.median(whole[known]) / (2 * np.pi))
     return np.where(known, whole - 2 * np.pi * turns, np.nan).astype(np.float32)
 
