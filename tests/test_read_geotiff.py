@@ -10,6 +10,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 import labkit as lk
+from labkit.read.coherence_estimate import estimate_coherence
 
 SHAPE = (9, 13)
 
@@ -93,10 +94,22 @@ def test_a_pixel_lies_where_the_geotransform_says(folder: Path) -> None:
     np.testing.assert_allclose(lat, [31.0, 30.991], atol=1e-9)
 
 
-def test_a_pair_without_coherence_is_named(folder: Path) -> None:
+def test_missing_coherence_is_estimated_and_marked(folder: Path) -> None:
+    assert lk.open_interferograms(folder).attrs["coherence_source"] == "files"
     (folder / "20200113-20200125_cc.tif").unlink()
-    with pytest.raises(lk.FileError, match=r"20200113-20200125_unw.tif must have its coherence beside it"):
-        lk.open_interferograms(folder)
+    ifgs = lk.open_interferograms(folder)
+    assert ifgs.attrs["coherence_source"] == "files; estimated from phase for 1 of 2 pairs"
+    phase = ifgs["phase"][1].values
+    np.testing.assert_array_equal(ifgs["coherence"][1].values, estimate_coherence(phase))
+
+
+def test_the_wrapped_phase_is_read_and_the_unwrapped_one_handed_on(folder: Path) -> None:
+    for name in ("20200101-20200113", "20200113-20200125"):
+        write_tiff(folder / f"{name}_diff.tif", np.full(SHAPE, 1.25, np.float32))
+    ifgs = lk.open_interferograms(folder)
+    assert (ifgs["phase"].values == 1.25).all()
+    with rasterio.open(folder / "20200101-20200113_unw.tif") as source:
+        np.testing.assert_array_equal(ifgs["unwrapped"][0].values, source.read(1))
 
 
 def test_a_pair_of_another_size_or_place_is_named(folder: Path) -> None:

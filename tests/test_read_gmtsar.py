@@ -176,7 +176,8 @@ def test_a_damaged_baseline_table_is_named(stack: Path) -> None:
 
 @given(st.data())
 def test_any_damage_to_a_grid_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzz.grd"
+    path = tmp_path_factory.getbasetemp() / "fuzz_gmtsar" / "fuzz.grd"
+    path.parent.mkdir(exist_ok=True)
     classic = data.draw(st.booleans())
     if classic:
         write_classic_grid(path, np.ones((4, 5)), np.arange(4.0), np.arange(5.0))
@@ -194,7 +195,8 @@ def test_any_damage_to_a_grid_is_read_or_refused(tmp_path_factory: pytest.TempPa
 
 @given(st.dictionaries(st.sampled_from([w.split()[0] for w in PRM.splitlines()]), st.text(max_size=12), max_size=4))
 def test_any_parameter_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: dict[str, str]) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzz.PRM"
+    path = tmp_path_factory.getbasetemp() / "fuzz_gmtsar" / "fuzz.PRM"
+    path.parent.mkdir(exist_ok=True)
     lines = dict(line.split(" = ") for line in PRM.replace("  ", "").replace("= ", " = ").splitlines() if " = " in line)
     path.write_text("\n".join(f"{n} = {v}" for n, v in (lines | words).items()), "utf-8")
     try:

@@ -12,7 +12,7 @@ from product_files import PAIRS, WRITERS, phases
 import labkit as lk
 
 
-@pytest.mark.parametrize("product", [name for name in WRITERS if name != "geotiff"])
+@pytest.mark.parametrize("product", WRITERS)
 def test_every_processor_hands_its_unwrapped_phase_on(product: str, tmp_path: Path) -> None:
     stored = phases()
     WRITERS[product](tmp_path, stored)
@@ -29,7 +29,7 @@ def test_every_processor_hands_its_unwrapped_phase_on(product: str, tmp_path: Pa
         np.testing.assert_allclose(np.exp(1j * phase[known]), np.exp(1j * unwrapped[known].astype(float)), atol=1e-4)
 
 
-@pytest.mark.parametrize("product", [name for name in WRITERS if name != "geotiff"])
+@pytest.mark.parametrize("product", WRITERS)
 def test_an_unwrapping_error_of_any_processor_shows_in_the_triplets(product: str, tmp_path: Path) -> None:
     stored = phases()
     stored[PAIRS[2]][0][4:6, 3:6] += 2 * np.pi
@@ -113,3 +113,11 @@ def test_a_real_hyp3_product_carries_its_unwrapped_phase(real_data: Path, tmp_pa
     np.testing.assert_array_equal(known, np.isfinite(ifgs["phase"][0].values))
     np.testing.assert_array_equal(unwrapped[known], raw[known])
     assert float(np.abs(unwrapped[known]).max()) > np.pi
+
+
+@pytest.mark.real
+def test_real_mexico_city_triplets_are_those_of_its_unwrapped_files(real_data: Path) -> None:
+    ifgs = lk.open_interferograms(real_data / "mexico_city_geotiff")
+    closure = lk.stack.triplet_closure(ifgs, progress=False)
+    assert closure.attrs["closure_of"] == "unwrapped phase"
+    assert closure.attrs["triplets"] > 5

@@ -114,5 +114,8 @@ def with_coherence_source(dataset: xr.Dataset, without_file: int, *, instead: st
 
 def _rows(band: FlatBand, shape: tuple[int, int]) -> FlatRows:
     if band.shape != shape:
-        raise FileError(f"{band.path} must have the shape {shape} of the other pairs, instead got {band.shape}")
+        raise FileError(
+            f"{band.path} must have the shape {shape} of the other pairs, instead got {band.shape}. "
+            "Make it again with their looks and extent"
+        )
     return FlatRows(band)

@@ -52,6 +52,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     for path in files:
         with skipped.pair(path.name):
             header, coherence = _header(path), _beside(path, "corr")
+            _orbit({path: header})
             pair = PairFiles(_pair(path), path, coherence, _baseline(path, header))
             grids[path] = [read_grid(p) for p in (path, coherence, _beside(path, "water_mask")) if p]
             headers[path] = header

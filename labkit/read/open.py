@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import xarray as xr
@@ -27,11 +27,18 @@ from labkit.read import (
     s1_gunw,
     snap,
 )
+from labkit.read.skipped import Skipped
 from labkit.schema import check_interferograms, check_rates
 
+
+def _open_cache(path: Path, skipped: Skipped) -> xr.Dataset:
+    """A cache is whole or damaged: no pair of it stands alone."""
+    return cache.open_pairs(path)
+
+
 #: Product name → (does this folder hold it?, how it is opened). The first that says yes opens it.
-_INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] = {
-    "labkit-cache": (cache.recognise, cache.open_pairs),
+_INTERFEROGRAMS: dict[str, tuple[Callable[[Path], bool], Callable[[Path, Skipped], xr.Dataset]]] = {
+    "labkit-cache": (cache.recognise, _open_cache),
     "gmtsar": (gmtsar.recognise, gmtsar.open_pairs),
     "isce2": (isce2.recognise, isce2.open_pairs),
     "roipac": (roipac.recognise, roipac.open_pairs),
@@ -56,10 +63,18 @@ _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] =
 _STATED = ("scene", "wavelength", "heading", "incidence_angle", "orbit_direction", "phase_sign", "track", "burst")
 
 
-def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **stated: object) -> xr.Dataset:
+def open_interferograms(
+    path: str | os.PathLike[str],
+    product: str = "auto",
+    on_error: str = "raise",
+    *,
+    progress: bool = True,
+    **stated: object,
+) -> xr.Dataset:
     """Open a folder of interferograms as one lazy dataset.
 
-    Only names, headers and sizes are read; pixels are read when they are needed, pair by pair.
+    Only names, headers and sizes are read; pixels are read when they are needed, pair by pair (with
+    ``on_error="skip"`` once at opening too, to know which pairs stand).
 
     Parameters
     ----------
@@ -98,6 +113,17 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
         - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
           dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
         - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).
+    on_error : str
+        What a damaged pair does (cut, of another size or grid, dates reversed, standing twice, not what its name says,
+        without any data, coherence above 1, bytes swapped):
+
+        - "raise": a FileError names the file and the remedy, at opening, or when its pixels are first read.
+        - "skip": the pair is left out. All pixels are read once at opening, so that no pair stops a stack later;
+          ``attrs["skipped_pairs"]`` holds one line for each pair left out, its name and why ("" where there is none),
+          and goes along into what is made of the interferograms. Of a pair that stands twice the first is kept. A
+          damaged cache, image parameter file or lookup table concerns all pairs, and is an error all the same.
+    progress : bool
+        With "skip", show a bar while the pixels are checked, and say which pairs are left out.
     **stated
         What the files do not say, or say wrongly: ``scene``, ``wavelength`` (m), ``heading`` (degrees),
         ``incidence_angle`` (degrees), ``orbit_direction``, ``phase_sign`` (+1 or −1), ``track``, ``burst``.
@@ -105,22 +131,45 @@ def open_interferograms(path: str | os.PathLike[str], product: str = "auto", **s
     Returns
     -------
     xarray.Dataset
-        interferograms (:mod:`labkit.schema`), sorted by date.
+        interferograms (:mod:`labkit.schema`), sorted by date; with ``unwrapped`` where the files hold unwrapped phase
+        for every pair.
 
     Raises
     ------
     FileError
-        The folder holds no known product; a pair is cut or of another size; a header is missing. A file of the wrong
-        byte order is found when its pixels are first read.
+        The folder holds no known product, or no whole pair; a header is missing; with "raise", a pair is damaged.
     LabkitError
-        ``product`` or a stated name is unknown.
+        ``product``, ``on_error`` or a stated name is unknown.
     """
+    if on_error not in ("raise", "skip"):
+        raise LabkitError(f"on_error must be 'raise' or 'skip', instead got on_error={on_error!r}")
     unknown = sorted(set(stated) - set(_STATED))
     if unknown:
         raise LabkitError(f"stated attributes must be among {_STATED}, instead got {unknown}")
-    dataset = _open(path, product, _INTERFEROGRAMS, "interferograms")
+    skipped = Skipped(on_error == "skip")
+    readers = {
+        name: (_claims(recognise) if skipped.wanted else recognise, _noting(opener, skipped))
+        for name, (recognise, opener) in _INTERFEROGRAMS.items()
+    }
+    dataset = skipped.check_pixels(_open(path, product, readers, "interferograms"), Path(path), progress=progress)
     dataset.attrs.update(stated)
     return check_interferograms(dataset)
+
+
+def _noting(opener: Callable[[Path, Skipped], xr.Dataset], skipped: Skipped) -> Callable[[Path], xr.Dataset]:
+    return lambda path: opener(path, skipped)
+
+
+def _claims(recognise: Callable[[Path], bool]) -> Callable[[Path], bool]:
+    """A reader that finds fault with a file of a folder knows the folder: its opener says what it leaves out."""
+
+    def claims(path: Path) -> bool:
+        try:
+            return recognise(path)
+        except FileError:
+            return True
+
+    return claims
 
 
 def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: object) -> xr.Dataset:
@@ -166,7 +215,7 @@ def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: ob
 def _open(
     path: str | os.PathLike[str],
     product: str,
-    readers: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]],
+    readers: Mapping[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]],
     what: str,
 ) -> xr.Dataset:
     place = Path(path)

@@ -113,7 +113,7 @@ def assemble(
         Rows and columns of every pair.
     load : callable
         ``load(pair, shape) -> phase, coherence``: (y, x) float32, NaN = no data. It is called when pixels are needed,
-        once for both images when both are computed together.
+        once for both images when both are computed together. A pair without any data is a FileError then.
     coords, attrs : dict
         Coordinates besides those on ``pair``; scene attributes (those left out become unknown).
 
@@ -160,7 +160,14 @@ class _LoadPair:
     shape: tuple[int, int]
 
     def __call__(self) -> tuple[Image, Image]:
-        return self.load(self.pair, self.shape)
+        phase, coherence = self.load(self.pair, self.shape)
+        # Most images have data at one of a few thousand places: the whole is looked at where none has.
+        if not (np.isfinite(phase[::32, ::32]).any() or np.isfinite(phase).any()):
+            raise FileError(
+                f"{self.pair.phase} must hold data of the pair {self.pair.name}, instead all of its pixels are no data "
+                "(0, NaN or masked). Make the pair again, take it away, or open the folder with on_error='skip'"
+            )
+        return phase, coherence
 
 
 def _first_image(images: tuple[Image, Image]) -> Image:

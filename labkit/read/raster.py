@@ -74,7 +74,8 @@ def read_grid(path: Path) -> Grid:
         crs = "" if source.crs is None else source.crs.to_string()
     if shape[0] * shape[1] > MAX_PIXELS:
         raise FileError(
-            f"{path} must have at most {MAX_PIXELS} pixels, instead its header claims {shape[0]} × {shape[1]}"
+            f"{path} must have at most {MAX_PIXELS} pixels, instead its header claims {shape[0]} × {shape[1]}. "
+            "Fetch or make it again"
         )
     if transform.b or transform.d:
         raise FileError(f"{path} must have axes along its CRS, instead its grid is rotated. Resample it with gdalwarp")
@@ -122,7 +123,9 @@ class RasterRows:
         own = (self._source.height, self._source.width)
         if own != self._shape:
             self._source.close()
-            raise FileError(f"{self.path} must have the shape {self._shape}, instead got {own}")
+            raise FileError(
+                f"{self.path} must have the shape {self._shape}, instead got {own}. Bring it to the grid of the others"
+            )
         return self
 
     def __exit__(

@@ -57,14 +57,14 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     for name, (path, header, reverse) in chosen.items():
         with skipped.pair(name):
             _check_grid(first, header)
-            coherence = _band(*coherences[name]) if name in coherences else None
+            coherence = _band(*coherences[name]).check() if name in coherences else None
             found.append(
                 FlatPair(
                     name,
                     path,
                     coherence.path if coherence else None,
                     header.mean("P_BASELINE_TOP_HDR", "P_BASELINE_BOTTOM_HDR") * (-1 if reverse else 1),
-                    phase_band=_band(path, header),
+                    phase_band=_band(path, header).check(),
                     coherence_band=coherence,
                     reverse=reverse,
                 )
@@ -91,9 +91,8 @@ def _chosen(
                 raise FileError(
                     f"each pair must stand once, instead {name} is in {chosen[name][0]} and {path}. Keep one"
                 )
-            band = _band(path, header)
             if path.suffix == ".unw":
-                unwrapped[name] = UnwrappedBand(band, reverse)
+                unwrapped[name] = UnwrappedBand(_band(path, header), reverse)
             chosen[name] = (path, header, reverse)
     return chosen, unwrapped
 
@@ -110,8 +109,8 @@ def _preference(path: Path) -> tuple[bool, bool]:
 def _band(path: Path, header: Resource) -> FlatBand:
     """``.int`` is complex64; ``.unw`` and ``.cor`` hold an amplitude and their values line by line, little-endian."""
     if path.suffix == ".int":
-        return FlatBand(path, header.shape, "<c8").check()
-    return FlatBand(path, header.shape, "<f4", band=1, bands=2, interleave="bil").check()
+        return FlatBand(path, header.shape, "<c8")
+    return FlatBand(path, header.shape, "<f4", band=1, bands=2, interleave="bil")
 
 
 def _check_grid(first: Resource, other: Resource) -> None:

@@ -161,7 +161,9 @@ def read_header(path: Path) -> Header:
             offset=float(source.offsets[0]),
         )
     if shape[0] * shape[1] > MAX_PIXELS:
-        raise FileError(f"{path} must have at most {MAX_PIXELS} pixels, instead its header claims {shape}")
+        raise FileError(
+            f"{path} must have at most {MAX_PIXELS} pixels, instead its header claims {shape}. Fetch it again"
+        )
     if not header.crs or transform.b or transform.d:
         raise FileError(f"{path} must have a CRS and axes along it, instead got crs={header.crs!r}. Fetch it again")
     return header

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import dask
-import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
@@ -112,6 +111,8 @@ class Skipped:
         kept = [k for k, reason in enumerate(damage) if not reason]
         if not kept:
             self.nothing_left(folder)
+        if progress and self._reasons:
+            tqdm.write(f"{len(self._reasons)} are left out, as attrs['skipped_pairs'] says: {', '.join(self._reasons)}")
         return ifgs.isel(pair=kept).assign_attrs(skipped_pairs="\n".join(self.lines))
 
     def _note(self, name: str, reason: str) -> None:
@@ -141,7 +142,7 @@ def _damage(ifgs: xr.Dataset, k: int) -> str:
     """What is wrong with the pixels of a pair; "" where nothing is."""
     images = [ifgs[name].data[k] for name in ("phase", "coherence", "unwrapped") if name in ifgs]
     try:
-        phase, *_ = dask.compute(*images, scheduler="synchronous")
+        dask.compute(*images, scheduler="synchronous")
     except FileError as error:
         return str(error)
-    return "" if np.isfinite(phase).any() else "all of its pixels are no data (0 or NaN)"
+    return ""

@@ -32,7 +32,9 @@ def tiff_rows(path: Path, shape: tuple[int, int]) -> AbstractContextManager[Rows
     if layout is None:
         return RasterRows(path, shape)
     if layout.shape != shape:
-        raise FileError(f"{path} must have the shape {shape}, instead got {layout.shape}")
+        raise FileError(
+            f"{path} must have the shape {shape}, instead got {layout.shape}. Bring it to the grid of the others"
+        )
     return TiffRows(path, layout)
 
 
