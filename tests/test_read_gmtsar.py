@@ -174,6 +174,48 @@ def test_a_damaged_baseline_table_is_named(stack: Path) -> None:
         lk.open_interferograms(stack)
 
 
+def nodes(keep: np.ndarray | None = None) -> np.ndarray:
+    """DEM nodes as ``SAT_llt2rat -bod`` lists them: range and azimuth are planted planes of lon and lat."""
+    lat, lon = np.meshgrid(31.0 - 0.001 * np.arange(40), 101.0 + 0.001 * np.arange(50), indexing="ij")
+    x, y = (lon - 101.0) * 4000 + (31.0 - lat) * 500 - 20, (31.0 - lat) * 2000 + (lon - 101.0) * 100 - 10
+    records = np.stack([x, y, np.full(x.shape, 800.0), lon, lat], axis=-1).reshape(-1, 5)
+    return records if keep is None else records[keep]
+
+
+def test_lon_and_lat_of_radar_grids_come_from_trans_dat(stack: Path) -> None:
+    (stack / "topo").mkdir()
+    keep = np.random.default_rng(0).random(2000) > 0.05
+    nodes(keep).astype("<f8").tofile(stack / "topo" / "trans.dat")
+    ifgs = lk.open_interferograms(stack)
+    lon, lat = ifgs["lon"].values, ifgs["lat"].values
+    y, x = np.meshgrid(2 + 4.0 * np.arange(lat.shape[0]), 4 + 8.0 * np.arange(lat.shape[1]), indexing="ij")
+    # the planes, inverted
+    matrix = np.array([[4000.0, -500.0], [100.0, -2000.0]])
+    for row, column in ((1, 1), (4, 7), (6, 3)):
+        offset = np.array([x[row, column] + 20, y[row, column] + 10])
+        east, north = np.linalg.solve(matrix, offset)
+        if np.isfinite(lon[row, column]):
+            assert lon[row, column] == pytest.approx(101.0 + east, abs=1e-9)
+            assert lat[row, column] == pytest.approx(31.0 + north, abs=1e-9)
+    assert np.isfinite(lon).mean() > 0.5
+    back = lk.geo.lonlat_to_pixel(ifgs, *lk.geo.pixel_to_lonlat(ifgs, 4.5, 7.5))
+    assert (float(back[0]), float(back[1])) == pytest.approx((4.5, 7.5), abs=1e-6)
+
+
+def test_a_damaged_trans_dat_is_named(stack: Path) -> None:
+    table = stack / "trans.dat"
+    nodes().astype("<f8").tofile(table)
+    table.write_bytes(table.read_bytes()[:-3])
+    with pytest.raises(lk.FileError, match="trans.dat must hold records of 5 doubles .* Make it again with dem2topo"):
+        lk.open_interferograms(stack)
+    nodes().astype(">f8").tofile(table)
+    with pytest.raises(lk.FileError, match="trans.dat must hold longitude and latitude in its last two columns"):
+        lk.open_interferograms(stack)["lon"].compute()
+    np.random.default_rng(0).uniform(0, 80, (300, 5)).astype("<f8").tofile(table)
+    with pytest.raises(lk.FileError, match="trans.dat must list the nodes of a grid"):
+        lk.open_interferograms(stack)["lat"].compute()
+
+
 @given(st.data())
 def test_any_damage_to_a_grid_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz_gmtsar" / "fuzz.grd"

@@ -156,6 +156,23 @@ def test_a_product_of_several_bursts_carries_its_track(tmp_path: Path) -> None:
     assert lk.open_interferograms(tmp_path).attrs["track"] == "064"
 
 
+def test_a_product_of_several_bursts_under_its_newer_name_carries_its_track(tmp_path: Path) -> None:
+    write_product(tmp_path, "S1A_064_E053_1_N27_3_E054_1_N27_8_20200604_20200616_VV_INT80_7EB5")
+    ifgs = lk.open_interferograms(tmp_path)
+    assert (ifgs.attrs["track"], str(ifgs["pair"].values[0])) == ("064", "20200604_20200616")
+
+
+def test_the_radar_coordinate_rasters_of_a_burst_product_are_left_aside(tmp_path: Path) -> None:
+    write_product(tmp_path, BURST)
+    wrapped = np.full((9, 13), 1.25, np.float32)
+    write_map(tmp_path / BURST / f"{BURST}_wrapped_phase.tif", wrapped, nodata=0)
+    for name in ("wrapped_phase", "lat", "lon", "los"):
+        write_map(tmp_path / BURST / f"{BURST}_{name}_rdr.tif", np.ones((40, 50), np.float32))
+    ifgs = lk.open_interferograms(tmp_path)
+    assert dict(ifgs.sizes) == {"pair": 1, "y": 9, "x": 13}
+    np.testing.assert_array_equal(ifgs["phase"][0].values[:, :-1], wrapped[:, :-1])
+
+
 def test_without_metadata_the_geometry_is_unknown_and_can_be_stated(tmp_path: Path) -> None:
     write_product(tmp_path, GAMMA)
     (tmp_path / GAMMA / f"{GAMMA}.txt").unlink()

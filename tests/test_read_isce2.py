@@ -261,6 +261,44 @@ _WORDS = st.dictionaries(
 )
 
 
+def write_run(run: Path, phase: np.ndarray, coherence: np.ndarray, starts: tuple[str, str] | None = None) -> None:
+    """A single pair of topsApp: all that matters in ``merged/``."""
+    merged = run / "merged"
+    write_raster(merged / "filt_topophase.flat", [300 * np.exp(1j * phase)], "c8", "BIP")
+    write_raster(merged / "topophase.flat", [300 * np.exp(1j * (phase + 1))], "c8", "BIP")
+    write_raster(merged / "filt_topophase.unw", [np.full(phase.shape, 300.0), phase], "f4", "BIL")
+    write_raster(merged / "phsig.cor", [coherence], "f4", "BIP")
+    lat, lon = np.meshgrid(31 - 1e-3 * np.arange(phase.shape[0]), 101 + 1e-3 * np.arange(phase.shape[1]), indexing="ij")
+    for name, values in (("lat", lat), ("lon", lon)):
+        write_raster(merged / f"{name}.rdr", [values], "f8", "BIP")
+    for place, start in zip(("reference", "secondary"), starts or (), strict=False):
+        (run / place).mkdir()
+        words = f'<property name="sensingstart"><value>{start}</value></property>'
+        (run / place / "IW2.xml").write_text(f'<product><component name="burst1">{words}</component></product>')
+
+
+def test_single_pairs_of_topsapp_open_as_a_stack(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    phase, coherence = rng.uniform(-9, 9, (2, 6, 8)), rng.uniform(0.2, 0.9, (6, 8))
+    write_run(tmp_path / "20200101-20200113", phase[0], coherence)
+    write_run(tmp_path / "second", phase[1], coherence, ("2020-01-13 10:11:12.5", "2020-01-25 10:11:13.0"))
+    ifgs = lk.open_interferograms(tmp_path)
+    assert [str(name) for name in ifgs["pair"].values] == ["20200101_20200113", "20200113_20200125"]
+    np.testing.assert_allclose(ifgs["unwrapped"].values, phase, atol=1e-5)
+    np.testing.assert_allclose(np.exp(1j * ifgs["phase"].values), np.exp(1j * phase), atol=1e-5)
+    np.testing.assert_allclose(ifgs["coherence"][0].values, coherence, atol=1e-6)
+    assert float(ifgs["lat"][2, 3]) == pytest.approx(30.998)
+    assert float(ifgs["lon"][2, 3]) == pytest.approx(101.003)
+    alone = lk.open_interferograms(tmp_path / "second")
+    assert [str(name) for name in alone["pair"].values] == ["20200113_20200125"]
+
+
+def test_a_run_of_topsapp_without_dates_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "quake", np.ones((6, 8)), np.ones((6, 8)))
+    with pytest.raises(lk.FileError, match="quake must say the dates of its pair by its name"):
+        lk.open_interferograms(tmp_path)
+
+
 @given(_WORDS)
 def test_any_header_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: dict[str, str]) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz_isce.int"

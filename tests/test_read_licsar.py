@@ -187,6 +187,19 @@ LINES = st.lists(
 ).map(lambda lines: "\n".join(a + b for a, b in lines).encode("utf-8", "surrogatepass"))
 
 
+def test_8_bit_coherence_is_its_value_over_255_and_0_no_data(frame: Path) -> None:
+    codes = np.full(SHAPE, 102, np.uint8)
+    codes[3, :4] = 0, 1, 254, 255
+    # as LiCSAR writes it, without a no-data value of the file
+    write_map(frame / "interferograms" / PAIRS[0] / f"{PAIRS[0]}.geo.cc.tif", codes, **PLACE)
+    ifgs = lk.open_interferograms(frame)
+    coherence = ifgs["coherence"].sel(pair=PAIRS[0]).values
+    assert np.isnan(coherence[3, 0])
+    assert np.isnan(ifgs["phase"].sel(pair=PAIRS[0]).values[3, 0])
+    np.testing.assert_allclose(coherence[3, 1:4], np.array([1, 254, 255]) / 255, rtol=1e-6)
+    np.testing.assert_allclose(coherence[5], 102 / 255, rtol=1e-6)
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(["metadata.txt", "baselines"]), content=st.one_of(st.binary(max_size=200), LINES))
 def test_whatever_the_headers_hold_it_opens_or_is_refused_in_words(frame: Path, name: str, content: bytes) -> None:

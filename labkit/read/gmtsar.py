@@ -16,6 +16,7 @@ from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.flat_pair import finish_pair, with_coherence_source
 from labkit.read.gmt_grid import GmtGrid, read_header, read_values
+from labkit.read.gmtsar_lonlat import radar_lonlat
 from labkit.read.gmtsar_parameters import RadarParameters, folder_pair, read_baseline_table, read_prm
 from labkit.read.map_grid import check_placed, map_attributes
 from labkit.read.pairs import Image, PairFiles, assemble, scene_name
@@ -28,8 +29,8 @@ _GEOCODED = ("phasefilt_ll.grd", "phase_ll.grd", "phasefilt_mask_ll.grd", "unwra
 _RADAR = ("phasefilt.grd", "phase.grd", "phasefilt_mask.grd", "unwrap.grd", "unwrap_mask.grd")
 _GEOCODED_UNWRAPPED, _RADAR_UNWRAPPED = _GEOCODED[-2:], _RADAR[-2:]
 
-#: GMTSAR turns phase into line-of-sight displacement in mm by −79.58 · λ(m) (= −1000 λ / 4π): motion toward the
-#: satellite lowers the phase.
+#: GMTSAR's geocode.csh turns unwrapped phase into line-of-sight displacement in mm by −79.58 · λ(m) = −1000 λ / 4π,
+#: positive toward the satellite: motion toward it lowers the phase.
 _PHASE_SIGN = -1
 
 
@@ -78,6 +79,8 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
             )
     grid, pairs = _on_one_grid(skipped.settle(found, folder), skipped)
     coords, attrs = _geometry(grid, names is _GEOCODED, _radar(folder, folders))
+    if names is not _GEOCODED:
+        coords = radar_lonlat(_tables(folder, folders), grid)
     attrs |= {"scene": scene_name(folder), "processor": "GMTSAR", "phase_sign": _PHASE_SIGN}
     dataset = assemble(pairs, grid.shape, load_pair, coords, attrs)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
@@ -187,6 +190,13 @@ def _radar(folder: Path, folders: dict[str, Path]) -> RadarParameters | None:
         for path in sorted(place.glob("*.PRM")):
             return read_prm(path)
     return None
+
+
+def _tables(folder: Path, folders: dict[str, Path]) -> list[Path]:
+    """Lookup tables, nearest first: of the stack (``topo/``, ``merge/``), else linked into the folder of a pair."""
+    above = folder.absolute().parent
+    places = [folder, folder / "topo", folder / "merge", above, above / "topo", above / "merge", *folders.values()]
+    return [place / "trans.dat" for place in places if (place / "trans.dat").is_file()]
 
 
 def _baselines(folder: Path) -> dict[str, float]:

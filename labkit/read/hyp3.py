@@ -23,13 +23,15 @@ from labkit.read.sphere import incidence_angle
 from labkit.read.text_header import header_number, read_text_header
 from labkit.read.unwrapped import with_unwrapped
 
-_PHASE = re.compile(r"^(?P<product>S1.*)_(?P<kind>unw|wrapped)_phase(?P<rest>(_[A-Za-z]\w*)?\.tiff?)$")
+#: What burst products also hold in radar coordinates (``…_rdr.tif``) is left aside.
+_PHASE = re.compile(r"^(?P<product>S1.*)_(?P<kind>unw|wrapped)_phase(?P<rest>(_(?!rdr)[A-Za-z]\w*)?\.tiff?)$")
 _DATES = re.compile(r"_(\d{8})(?:T\d{6})?_(\d{8})(?:T\d{6})?_")
 _BURST = re.compile(r"^S1_(\d{6}_IW[123])_")
-_BURSTS_OF_TRACK = re.compile(r"^S1_(\d{3})_\d{6}s1n\d\d-")
+_BURSTS_OF_TRACK = re.compile(r"^S1[A-D]?_(\d{3})_(?:\d{6}s1n\d\d-|[EW]\d{3}_\d_[NS]\d\d_\d_)")
 
-#: "The sign convention used for unwrapped phase is opposite to that used for the displacement maps", of which positive
-#: is toward the satellite (HyP3 product guide and the notes of version 5.4.1): motion toward it lowers the phase.
+#: Motion toward the satellite lowers the phase: HyP3's guide to burst products calls negative phase movement toward the
+#: sensor, and the notes of hyp3-gamma 5.4.1 the sign of the phase opposite to that of the displacement maps, of which
+#: positive is toward the satellite.
 _PHASE_SIGN = -1
 
 

@@ -1,4 +1,4 @@
-"""ISCE2 stacks: ``filt_fine.int``, ``.cor`` and ``.unw`` of each pair, in radar geometry with ``geom_reference``."""
+"""ISCE2: stacks (``filt_fine.int``, ``.cor``, ``.unw``) and single pairs of topsApp, in radar geometry."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from labkit.read.flat_shape import common_shape
 from labkit.read.isce_baselines import perpendicular_baselines
 from labkit.read.isce_geometry import radar_geometry
 from labkit.read.isce_header import properties, read_bands
+from labkit.read.isce_tops import run_folders, run_pair
 from labkit.read.pairs import Image, assemble, names_two_dates, pair_name, scene_name
 from labkit.read.safe_xml import read_xml
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import with_unwrapped
+
+#: Wrapped phase (``.flat`` of topsApp), unwrapped phase, coherence.
+_SUFFIXES = ("int", "flat", "unw", "cor")
 
 #: Where the pairs lie below the folder that a person points to.
 _PLACES = (".", "interferograms", "merged/interferograms", "Igrams", "merged")
@@ -35,9 +39,14 @@ _PHASE_SIGN = -1
 
 
 def recognise(folder: Path) -> bool:
-    """Whether the folder holds pairs of ISCE2: rasters with ``.xml`` or ``.vrt`` in folders named with two dates."""
+    """Whether the folder holds pairs of ISCE2: rasters with ``.xml`` or ``.vrt`` in folders named with two dates.
+
+    Or runs of topsApp, whatever their name.
+    """
     if not folder.is_dir():
         return False
+    if any(_phases(_rasters(run / "merged", *_SUFFIXES)) for run in run_folders(folder)):
+        return True
     places = itertools.chain([folder.absolute()], *((folder / place).glob("*_*") for place in _PLACES))
     return any(names_two_dates(p) and p.is_dir() and _rasters(p, "int", "unw") for p in places)
 
@@ -50,7 +59,9 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
             f"{folder} must hold ISCE2 pairs (merged/interferograms/YYYYMMDD_YYYYMMDD/filt_fine.int with .xml), found "
             "none. Point to the stack's folder, or to merged/ or interferograms/"
         )
-    roots = _roots(folder)
+    # A single pair of topsApp keeps its geometry in its own merged/.
+    runs = [rasters[0].parent.parent for rasters in stored.values() if "topophase" in rasters[0].name]
+    roots = [*_roots(folder), *runs]
     baselines = perpendicular_baselines(roots)
     found = []
     unwrapped = {}
@@ -68,7 +79,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
             )
     shape, pairs = common_shape(skipped.settle(found, folder), skipped)
     coords, attrs = radar_geometry(roots, shape)
-    attrs |= _orbit(roots) | {"scene": scene_name(roots[-1]), "processor": "ISCE2", "phase_sign": _PHASE_SIGN}
+    attrs |= _orbit(roots) | {"scene": scene_name(_roots(folder)[-1]), "processor": "ISCE2", "phase_sign": _PHASE_SIGN}
     attrs["geometry"] = "radar"
     dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
@@ -77,11 +88,11 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
 
 def _pairs(folder: Path, skipped: Skipped) -> dict[str, list[Path]]:
     """Pair name → its rasters, in the first place that holds any; the folder itself may be one pair."""
-    own = _rasters(folder, "int", "unw", "cor")
+    own = _rasters(folder, *_SUFFIXES)
     if _phases(own) and (name := pair_name(folder.absolute())):
         return {name: own}
     for place in _PLACES:
-        below = {p: _rasters(p, "int", "unw", "cor") for p in sorted((folder / place).glob("*_*")) if p.is_dir()}
+        below = {p: _rasters(p, *_SUFFIXES) for p in sorted((folder / place).glob("*_*")) if p.is_dir()}
         found = {}
         for path, rasters in below.items():
             if not _phases(rasters):
@@ -91,7 +102,13 @@ def _pairs(folder: Path, skipped: Skipped) -> dict[str, list[Path]]:
                     found[name] = rasters
         if found:
             return found
-    return {}
+    single = {}
+    for run in run_folders(folder):
+        rasters = _rasters(run / "merged", *_SUFFIXES)
+        if _phases(rasters):
+            with skipped.pair(run.name):
+                single[run_pair(run)] = [p for p in rasters if "topophase" in p.name or p.suffix == ".cor"]
+    return single
 
 
 def _rasters(folder: Path, *suffixes: str) -> list[Path]:
@@ -116,7 +133,7 @@ def _phases(rasters: list[Path]) -> list[Path]:
 
 def _phase(rasters: list[Path]) -> FlatBand:
     """The wrapped pair rather than the unwrapped one, filtered rather than not; the phase is the last band."""
-    return read_bands(min(_phases(rasters), key=lambda p: (p.suffix != ".int", "filt" not in p.name, p.name)))[-1]
+    return read_bands(min(_phases(rasters), key=lambda p: (p.suffix == ".unw", "filt" not in p.name, p.name)))[-1]
 
 
 def _unwrapped(rasters: list[Path]) -> Path | None:

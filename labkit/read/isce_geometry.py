@@ -15,7 +15,8 @@ from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
 from labkit.read.isce_header import has_header, read_bands
 
-_PLACES = ("merged/geom_reference", "geom_reference", "merged/geom_master", "geom_master")
+#: The last is where a single pair of topsApp keeps it.
+_PLACES = ("merged/geom_reference", "geom_reference", "merged/geom_master", "geom_master", "merged")
 
 
 def radar_geometry(roots: list[Path], shape: tuple[int, int]) -> tuple[dict[str, object], dict[str, object]]:

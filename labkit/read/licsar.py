@@ -77,7 +77,8 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
 def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[Image, Image]:
     """Read one pair: phase re-wrapped into [−π, π) rad and coherence 0..1, (y, x) float32, NaN = no data.
 
-    Phase of exactly 0, NaN and the file's no-data value are no data. Coherence stored in whole numbers is 0..255.
+    Phase of exactly 0, NaN and the file's no-data value are no data. Coherence in 8 bit is the value over 255; 0 is no
+    data.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def load_pair(pair: PairFiles, shape: tuple[int, int], *, grid: Grid) -> tuple[I
         return finish_pair(pair.phase, phase, None)
     coherence = read_on(pair.coherence, grid)
     if _is_8_bit(pair.coherence):
-        coherence /= np.float32(255)
+        coherence = np.where(coherence == 0, np.float32(np.nan), coherence / np.float32(255))
     return finish_pair(pair.coherence, phase, coherence)
 
 

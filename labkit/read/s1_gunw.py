@@ -28,8 +28,9 @@ _DATA = "science/grids/data"
 _GEOMETRY = "science/grids/imagingGeometry"
 _WAVELENGTH = "science/radarMetaData/wavelength"
 
-#: The product counts from the later to the earlier date; turned round, as here, motion toward the satellite lowers the
-#: phase (ISCE2's convention, in which the product is made).
+#: The product counts from the later to the earlier date, and its positive phase is motion toward the satellite (ASF's
+#: product guide of ARIA S1 GUNW, "Reference and secondary", which also says that the other products of ASF have the
+#: opposite sign): turned round, as here, motion toward the satellite lowers the phase.
 _PHASE_SIGN = -1
 
 #: Perpendicular baselines (m) and angles (degrees) beyond this are fill values.

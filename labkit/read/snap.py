@@ -20,8 +20,10 @@ from labkit.read.snap_header import SnapProduct, band_dates, ordered_dates, read
 from labkit.read.snap_tie_points import lonlat
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
-#: SNAP forms reference · conj(secondary) with SLC phase −4π/λ · range, and its Phase to Displacement multiplies by
-#: −λ / 4π: motion toward the satellite lowers the phase. Pairs named later date first are turned.
+#: SNAP forms reference · conj(secondary) with SLC phase −4π/λ · range; its operator Phase to Displacement multiplies by
+#: −λ / 4π, so that uplift comes out positive where the first date is the earlier one (so also ESA's STEP forum, topic
+#: 5826 on the signs of displacement maps): motion toward the satellite lowers the phase. Pairs named later date first
+#: are turned.
 _PHASE_SIGN = -1
 
 _TWICE = "Point to the last product of the chain, or keep the others elsewhere"
