@@ -60,9 +60,12 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
+# MintPy is there for its reader alone, which needs nothing that labkit has not: what MintPy asks for besides (cartopy,
+# cvxopt, pyresample, asf_search and more) is left out, which an extra of pyproject.toml cannot say.
 $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	@echo "Installing labkit and its tests into $(VENV). The first time this takes some minutes ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "mintpy>=1.6"
 	@touch $(VENV)/installed $@
 
 $(BIN)/python:

@@ -17,6 +17,7 @@ from label_studio_fixture import (
     migrated_home,
     running_label_studio,
 )
+from mintpy_reader import mintpy_reader
 from scene_fixtures import tiny_scene
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "label_studio_environment",
     "fresh_home",
     "migrated_home",
+    "mintpy_reader",
     "running_label_studio",
     "small_detector",
     "tiny_scene",
