@@ -46,19 +46,27 @@ def test_planted_slides_come_back_with_sign_and_size(estimator: str) -> None:
     assert np.corrcoef(got["rate"].values.ravel(), rate.ravel())[0, 1] > 0.97
 
 
-def test_landslides_of_all_sizes_come_back_from_eighty_dates_of_poor_coherence() -> None:
+@pytest.mark.parametrize(
+    ("coherence", "estimator", "tolerance", "correlated"),
+    [(0.3, "lsq", 0.10, 0.97), (0.3, "circular", 0.10, 0.97), (0.2, "circular", 0.15, 0.95)],
+)
+def test_landslides_of_all_sizes_come_back_from_eighty_dates_of_poor_coherence(
+    coherence: float, estimator: str, tolerance: float, correlated: float
+) -> None:
+    """400 to 1200 m, 40 to 120 mm/yr: peaks that stand out of the least possible noise (benchmarks/rates.py)."""
     shape, places = (120, 160), list(itertools.product((30, 90), (30, 80, 130)))
     slides = list(zip(places, (5, 6, 8, 10, 12, 15), (60, -120, 40, -80, 100, -50), strict=True))
-    rate = sum(bump(shape, centre, radius, peak) for centre, radius, peak in slides)
-    got = rates_of(rate, dates=80, coherence_12=0.3)["rate"].values
-    correlation, share = [], []
-    for (y, x), radius, peak in slides:
+    parts = [bump(shape, centre, radius, peak) for centre, radius, peak in slides]
+    rate = sum(parts)
+    got = rates_of(rate, estimator, dates=80, coherence_12=coherence)["rate"].values
+    correlation = []
+    for ((y, x), radius, peak), part in zip(slides, parts, strict=True):
         around = np.s_[y - 2 * radius : y + 2 * radius + 1, x - 2 * radius : x + 2 * radius + 1]
         correlation.append(np.corrcoef(got[around].ravel(), rate[around].ravel())[0, 1])
-        share.append(np.abs(got[around]).max() / abs(peak))
-    assert np.median(correlation) > 0.97
-    assert np.median(share) == pytest.approx(1, abs=0.1)
-    assert np.abs(np.array(share) - 1).max() < 0.2
+        # both peaks as the 95th percentile within the outline
+        highest = [np.percentile(np.sign(peak) * image[part != 0], 95) for image in (got, rate)]
+        assert highest[0] == pytest.approx(highest[1], rel=tolerance)
+    assert np.median(correlation) >= correlated
 
 
 def test_the_phase_sign_turns_the_rate() -> None:

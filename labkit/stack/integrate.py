@@ -81,7 +81,14 @@ def integrate_rate(
 
     The window's moving mean lowers the peak of a landslide of about 10 pixels by 4 % (3 × 3), 11 % (5 × 5), 22 %
     (7 × 7). Most of that is undone (:func:`labkit.stack.detail.sharpen`); landslides of 6 pixels come out 3 % too low
-    with a window of 3 and 20 % with one of 5.
+    with a window of 3 and 20 % with one of 5. Stack with a window of 3 at any coherence: denoising does the rest.
+
+    Which estimator, by the coherence of 12-day pairs: "lsq" from 0.4 up; below, "circular", in which nothing wraps
+    before the pairs are added (at 0.2 its peaks are low by 1–2 % in the median, those of "lsq" by 2–4 %). Of landslides
+    of 250 to 1200 m and 20 to 120 mm/yr in 80 dates, 92–97 % of the peaks come back within 10 % at a coherence of 0.3
+    and 87–92 % within 15 % at 0.2. At the Cramér-Rao bound it would be 99 %, so that no estimator brings back every
+    one; nearly all of those missed move by 20 to 30 mm/yr (``benchmarks/rates.py``).
+
     ``standard_error`` is the spread of what is left over quiet ground around, in proportion to the gradients' errors
     and before denoising: the error of a pixel that denoising leaves as it is. It holds the noise, not what the window
     or an aliased gradient took away.
