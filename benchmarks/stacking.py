@@ -29,8 +29,8 @@ from scipy.ndimage import uniform_filter
 
 import labkit as lk
 from labkit.stack.estimators import estimate
-from labkit.stack.kernels import LSQ, SUM
-from labkit.stack.streaming import Sums, accumulate
+from labkit.stack.kernels import LSQ, SUM, Filter, Sums
+from labkit.stack.streaming import accumulate
 
 RUNS = 3
 IMAGE_PAR = """range_samples: {samples}
@@ -132,7 +132,7 @@ def numpy_lsq(ifgs: xr.Dataset, window: int = 5) -> np.ndarray:
 
 def kernel(ifgs: xr.Dataset, kind: int, window: int) -> Sums:
     """One pass of the compiled kernel, both directions."""
-    return accumulate(ifgs, kind, window, 1, progress=False)
+    return accumulate(ifgs, Filter(kind, window, 1), progress=False)
 
 
 def in_memory(pairs: int, shape: tuple[int, int]) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from stack_scenes import interferograms, ramp, wrapped
 
 import labkit as lk
-from labkit.stack.kernels import LSQ, SUM
-from labkit.stack.streaming import Sums, accumulate
+from labkit.stack.kernels import CIRCULAR, LSQ, SUM, Filter, Sums
+from labkit.stack.streaming import accumulate
 
 SHAPE = (300, 500)
 MEGABYTE = 1_000_000
@@ -88,7 +88,7 @@ def assert_identical(one: Sums, other: Sums) -> None:
 @given(
     threads=st.integers(1, 4),
     chunk=st.integers(1, 8),
-    kind=st.sampled_from([LSQ, SUM]),
+    kind=st.sampled_from([LSQ, CIRCULAR, SUM]),
     window=st.sampled_from([1, 3, 5]),
     lag=st.sampled_from([1, 2, 17]),
     lazy=st.booleans(),
@@ -98,17 +98,17 @@ def test_sums_are_the_same_to_the_bit_in_memory_and_lazily(
 ) -> None:
     ifgs = scene()
     pairs = ifgs.chunk(pair=chunk) if lazy else ifgs.isel(y=slice(None))
-    whole = accumulate(ifgs, kind, window, lag, threads=1, progress=False)
-    assert_identical(whole, accumulate(pairs, kind, window, lag, threads=threads, progress=False))
+    whole = accumulate(ifgs, Filter(kind, window, lag), threads=1, progress=False)
+    assert_identical(whole, accumulate(pairs, Filter(kind, window, lag), threads=threads, progress=False))
 
 
-@pytest.mark.parametrize("kind", [LSQ, SUM])
+@pytest.mark.parametrize("kind", [LSQ, CIRCULAR, SUM])
 @pytest.mark.parametrize("window", [1, 5])
 def test_tiles_leave_no_seam_in_scenes_wider_and_taller_than_they_are(kind: int, window: int) -> None:
     ifgs = scene(3, (70, 2200))
-    whole = accumulate(ifgs, kind, window, 1, progress=False)
+    whole = accumulate(ifgs, Filter(kind, window, 1), progress=False)
     # Tiles of the crop lie elsewhere on the same ground.
-    crop = accumulate(ifgs.isel(y=slice(7, None), x=slice(301, None)), kind, window, 1, progress=False)
+    crop = accumulate(ifgs.isel(y=slice(7, None), x=slice(301, None)), Filter(kind, window, 1), progress=False)
     inner = (..., slice(3, -4), slice(3, -4))
     np.testing.assert_array_equal(whole.sums[..., 7:, 301:][inner], crop.sums[inner])
     np.testing.assert_array_equal(whole.counts[..., 7:, 301:][inner], crop.counts[inner])
@@ -119,7 +119,7 @@ def test_unfiltered_differences_are_wrapped_and_summed_where_both_pixels_have_da
     ifgs["coherence"].values[4, 20, 20] = 0
     phase = ifgs["phase"].values.astype(float)
     phase[4, 20, 20] = np.nan
-    sums = accumulate(ifgs, SUM, 1, 1, progress=False)
+    sums = accumulate(ifgs, Filter(SUM, 1, 1), progress=False)
     for i, axis in enumerate((1, 2)):
         delta = wrapped(np.diff(phase, axis=axis))
         inside = (slice(None, delta.shape[1]), slice(None, delta.shape[2]))
@@ -132,7 +132,7 @@ def test_a_long_lag_gives_the_sum_of_the_filtered_way() -> None:
     # Beyond 16 px the unfiltered sum takes the way of the filtered ones.
     ifgs = interferograms(ramp(3, (40, 50), 0.1, 0.05), np.full((40, 50), 0.8))
     for lag in (16, 17):
-        sums = accumulate(ifgs, SUM, 1, lag, progress=False).sums
+        sums = accumulate(ifgs, Filter(SUM, 1, lag), progress=False).sums
         np.testing.assert_allclose(sums[0, 0, :-lag], 3 * wrapped(0.1 * lag), atol=1e-4)
         np.testing.assert_allclose(sums[1, 0, :, :-lag], 3 * wrapped(0.05 * lag), atol=1e-4)
 

@@ -10,14 +10,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labkit.stack.kernels import CIRCULAR, LSQ, SUM, WEIGHT_LIMIT
-from labkit.stack.streaming import Sums
+from labkit.stack.compiled import (
+    CIRCULAR,
+    F4,
+    HALF,
+    I4,
+    INVERSE_TWO_PI,
+    LSQ,
+    NAN,
+    ONE,
+    SUM,
+    TWO_PI,
+    ZERO,
+    argument,
+    compiled,
+    fma,
+    stay_apart,
+)
+from labkit.stack.kernels import Sums
+from labkit.stack.rows import RowThreads
 
 Image = npt.NDArray[np.float32]
 
 #: Public name → sums that the kernel keeps. "rewrapped" is "sum" wrapped at the end: wrapping is a homomorphism, so
 #: wrapping after every addition, as published, gives the same number.
 KERNEL_OF = {"lsq": LSQ, "circular": CIRCULAR, "sum": SUM, "rewrapped": SUM}
+
+_TWO = np.float32(2)
 
 
 @dataclass(frozen=True)
@@ -28,86 +47,127 @@ class Estimate:
     standard_error: Image
 
 
-def estimate(sums: Sums, name: str) -> Estimate:
-    """Evaluate an estimator from the sums of one pass; formulas in :func:`labkit.stack_gradients`."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gradient, error = {"lsq": _lsq, "circular": _circular, "sum": _sum, "rewrapped": _rewrapped}[name](sums)
-    missing = sums.counts == 0
-    gradient[missing], error[missing | (sums.counts < 2)] = np.nan, np.nan
-    return Estimate(gradient, error)
-
-
-def _lsq(sums: Sums) -> tuple[Image, Image]:
-    score, information, score_2, score_information, information_2 = (sums.sums[:, i] for i in range(5))
-    total_years = np.float32(sums.years.sum(dtype=np.float64))
-    rate = score / information
-    residual = np.maximum(score_2 - 2 * rate * score_information + rate * rate * information_2, 0)
-    return total_years * rate, total_years * np.sqrt(residual) / information * _few_pairs(sums)
-
-
-def _circular(sums: Sums) -> tuple[Image, Image]:
-    real, imag, real_2, imag_2, real_imag = (sums.sums[:, i] for i in range(5))
-    size = np.hypot(real, imag)
-    cosine, sine = real / size, imag / size
-    across = np.maximum(imag_2 * cosine**2 - 2 * real_imag * sine * cosine + real_2 * sine**2, 0)
-    pairs = np.float32(len(sums.years))
-    return pairs * np.arctan2(imag, real), pairs * np.sqrt(across) / size * _few_pairs(sums)
-
-
-def _sum(sums: Sums) -> tuple[Image, Image]:
-    total, total_2 = sums.sums[:, 0].copy(), sums.sums[:, 1]
-    spread = np.maximum(total_2 - total * total / np.maximum(sums.counts, 1), 0)
-    return total, np.sqrt(spread) * _few_pairs(sums)
-
-
-def _rewrapped(sums: Sums) -> tuple[Image, Image]:
-    total, error = _sum(sums)
-    wrapped = (total + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
-    return wrapped.astype(np.float32), error
-
-
-def _few_pairs(sums: Sums) -> Image:
-    """√(n / (n − 1)): one mean was fitted to the n pairs of a pixel."""
-    n = sums.counts.astype(np.float32)
-    return np.sqrt(n / np.maximum(n - 1, 1))
-
-
-def scores(
-    products: npt.NDArray[np.complex64], years: npt.NDArray[np.float32], name: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Give each pair's part of the estimator's deviation, and its share of the weight, at sampled pixels.
+def estimate(sums: Sums, name: str, *, error_factors: tuple[float, float] = (1.0, 1.0), threads: int = 1) -> Estimate:
+    """Evaluate an estimator from the sums of one pass; formulas in :func:`labkit.stack_gradients`.
 
     Parameters
     ----------
-    products : (pair, y, x) complex64
-        P; 0 = no data.
-    years : (pair,) float32
-        Temporal baselines.
+    sums : Sums
+        What the pass left.
     name : str
         Estimator.
-
-    Returns
-    -------
-    psi : (pair, y, x) float64
-        ψ with Σ ψ = 0: wT (Δ − vT) for lsq, Im(P e^(−iθ)) for circular, Δ − mean for sum. Var = Σ_kl cov(ψ_k, ψ_l).
-    shares : (pair, y, x) float64
-        h with Σ h = 1 where there is data: in proportion to wT² for lsq, |P| for circular, 1 for sum.
+    error_factors : (float, float)
+        By which the standard error of each direction is multiplied.
+    threads : int
+        The result does not depend on it.
     """
-    known = products != 0
-    size = np.abs(products)
-    if name == "circular":
-        return np.imag(products * np.exp(-1j * np.angle(products.sum(0)))), _shares(size)
-    delta = np.angle(products).astype(np.float64)
-    if name in ("sum", "rewrapped"):
-        mean_delta = delta.sum(0) / np.maximum(known.sum(0), 1)
-        return np.where(known, delta - mean_delta, 0.0), _shares(known)
-    t = years.astype(np.float64)[:, None, None]
-    weight = size / (float(WEIGHT_LIMIT) - size) * t
-    information = (weight * t).sum(0)
-    rate = (weight * delta).sum(0) / np.where(information > 0, information, 1.0)
-    return weight * (delta - rate * t), _shares(weight * t)
+    kind = KERNEL_OF[name]
+    result = Estimate(np.empty(sums.counts.shape, np.float32), np.empty(sums.counts.shape, np.float32))
+    whole = np.float32(len(sums.years) if kind == CIRCULAR else sums.years.sum(dtype=np.float64))
+    factors = np.array(error_factors, np.float32)
+    with RowThreads(threads) as shared:
+        shared.over_rows(
+            sums.counts.shape[1], _estimate_rows, kind, name == "rewrapped", whole, factors, sums.sums, sums.counts,
+            result.gradient, result.standard_error,
+        )  # fmt: skip
+    return result
 
 
-def _shares(weight: npt.NDArray) -> npt.NDArray[np.float64]:
-    total = weight.sum(0, dtype=np.float64)
-    return np.asarray(weight / np.where(total > 0, total, 1.0))
+def mean_coherence(sums: Sums, *, threads: int = 1) -> Image:
+    """Mean coherence over the pairs with data, (y, x) float32, NaN = no data."""
+    mean = np.empty(sums.coherence_sum.shape, np.float32)
+    with RowThreads(threads) as shared:
+        shared.over_rows(len(mean), _mean_rows, sums.coherence_sum, sums.coherence_count, mean)
+    return mean
+
+
+@compiled
+def _estimate_rows(
+    first: int,
+    last: int,
+    kind: int,
+    wrapped: bool,
+    whole: np.float32,
+    factors: F4,
+    sums: F4,
+    counts: I4,
+    gradient: F4,
+    error: F4,
+) -> None:  # pragma: no cover
+    for direction in range(2):
+        for row in range(first, last):
+            of_row, factor = sums[direction, :, row], factors[direction]
+            number, value, spread = counts[direction, row], gradient[direction, row], error[direction, row]
+            if kind == LSQ:
+                _lsq_row(of_row, number, whole, factor, value, spread)
+            elif kind == CIRCULAR:
+                _circular_row(of_row, number, whole, factor, value, spread)
+            else:
+                _sum_row(of_row, number, wrapped, factor, value, spread)
+
+
+@compiled
+def _few_pairs(count: int) -> np.float32:  # pragma: no cover
+    """√(n / (n − 1)): one mean was fitted to the n pairs of a pixel; no spread is known of one pair alone."""
+    n = np.float32(count)
+    return np.sqrt(n / (n - ONE)) if n > ONE else NAN
+
+
+@compiled
+def _lsq_row(
+    sums: F4, counts: I4, years: np.float32, factor: np.float32, gradient: F4, error: F4
+) -> None:  # pragma: no cover
+    stay_apart()
+    for x in range(np.uint64(counts.size)):
+        score, information, squares = sums[0, x], sums[1, x], sums[2, x]
+        mixed, information_squares = sums[3, x], sums[4, x]
+        inverse = ONE / information if counts[x] > 0 else NAN
+        rate = score * inverse
+        residual = fma(rate, fma(rate, information_squares, -_TWO * mixed), squares)
+        residual = residual if residual > ZERO else ZERO
+        gradient[x] = years * rate
+        error[x] = factor * years * np.sqrt(residual) * inverse * _few_pairs(counts[x])
+
+
+@compiled
+def _circular_row(
+    sums: F4, counts: I4, pairs: np.float32, factor: np.float32, gradient: F4, error: F4
+) -> None:  # pragma: no cover
+    stay_apart()
+    for x in range(np.uint64(counts.size)):
+        real, imag = sums[0, x], sums[1, x]
+        size = np.sqrt(fma(real, real, imag * imag))
+        inverse = ONE / size if counts[x] > 0 else NAN
+        cosine, sine = real * inverse, imag * inverse
+        across = fma(cosine * cosine, sums[3, x], fma(-_TWO * sine * cosine, sums[4, x], sine * sine * sums[2, x]))
+        across = across if across > ZERO else ZERO
+        gradient[x] = pairs * argument(real, imag) if counts[x] > 0 else NAN
+        error[x] = factor * pairs * np.sqrt(across) * inverse * _few_pairs(counts[x])
+
+
+@compiled
+def _sum_row(
+    sums: F4, counts: I4, wrapped: bool, factor: np.float32, gradient: F4, error: F4
+) -> None:  # pragma: no cover
+    stay_apart()
+    for x in range(np.uint64(counts.size)):
+        total, n = sums[0, x], np.float32(counts[x])
+        spread = sums[1, x] - total * total / max(n, ONE)
+        spread = spread if spread > ZERO else ZERO
+        turned = fma(-np.floor(fma(total, INVERSE_TWO_PI, HALF)), TWO_PI, total)
+        value = turned if wrapped else total
+        gradient[x] = value if n > ZERO else NAN
+        error[x] = factor * np.sqrt(spread) * _few_pairs(counts[x])
+
+
+@compiled
+def _mean_rows(first: int, last: int, total: F4, count: I4, mean: F4) -> None:  # pragma: no cover
+    for row in range(first, last):
+        _mean_row(total[row], count[row], mean[row])
+
+
+@compiled
+def _mean_row(total: F4, count: I4, mean: F4) -> None:  # pragma: no cover
+    stay_apart()
+    for x in range(np.uint64(count.size)):
+        mean[x] = total[x] / np.float32(count[x]) if count[x] > 0 else NAN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import overload
 
@@ -10,13 +11,14 @@ import numpy as np
 import xarray as xr
 
 from labkit.errors import LabkitError
-from labkit.schema import DIRECTIONS, check_interferograms
+from labkit.schema import DAYS_PER_YEAR, DIRECTIONS, check_interferograms
 from labkit.stack.direction import to_azimuth_and_range
-from labkit.stack.estimators import KERNEL_OF, estimate, scores
-from labkit.stack.response import measure_response
+from labkit.stack.estimators import KERNEL_OF, estimate, mean_coherence
+from labkit.stack.kernels import Filter, Sums
+from labkit.stack.response import choose_patches, measure_response
 from labkit.stack.seasons import Period, Periods, split_pairs
-from labkit.stack.streaming import Sums, accumulate
-from labkit.stack.uncertainty import network_ratio
+from labkit.stack.streaming import accumulate
+from labkit.stack.uncertainty import network_ratio, scores
 
 
 @overload
@@ -140,53 +142,56 @@ def stack_gradients(
     """
     check_interferograms(ifgs)
     _check_arguments(ifgs, estimator, window, lag)
+    how = Filter(KERNEL_OF[estimator], window, lag)
     if by is None:
-        return _stack(ifgs, estimator, window, lag, threads, progress)
+        return _stack(ifgs, estimator, how, threads, progress)
     parts, empty = split_pairs(ifgs, by)
     without = ", ".join(empty)
-    stacks = {name: _stack(part, estimator, window, lag, threads, progress) for name, part in parts.items()}
+    stacks = {name: _stack(part, estimator, how, threads, progress) for name, part in parts.items()}
     return {name: stacked.assign_attrs(period=name, empty_periods=without) for name, stacked in stacks.items()}
 
 
-def _stack(ifgs: xr.Dataset, estimator: str, window: int, lag: int, threads: int | None, progress: bool) -> xr.Dataset:
-    sums = accumulate(ifgs, KERNEL_OF[estimator], window, lag, threads=threads, progress=progress)
-    result = estimate(sums, estimator)
+def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, progress: bool) -> xr.Dataset:
+    workers = threads or os.cpu_count() or 1
+    years = (ifgs["temporal_baseline"].values / DAYS_PER_YEAR).astype(np.float32)
+    steady = how.lag == 1 and estimator != "rewrapped"
+    shape = (ifgs.sizes["y"], ifgs.sizes["x"])
+    patches = choose_patches(years, ifgs["reference"].values, shape, how.window) if steady else None
+    sums = accumulate(ifgs, how, patches=patches, threads=threads, progress=progress)
     kappa = _network_ratio(sums, ifgs, estimator)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        coherence = (sums.coherence_sum / sums.coherence_count).astype(np.float32)
-    dims = ("direction", "y", "x")
-    error = result.standard_error * np.float32(kappa)
+    result = estimate(sums, estimator, error_factors=(kappa, kappa), threads=workers)
+    coherence = mean_coherence(sums, threads=workers)
+    dims, plane = ("direction", "y", "x"), ("y", "x")
+    images = {
+        "gradient": (dims, result.gradient, {"units": "rad", "long_name": "stacked phase gradient"}),
+        "standard_error": (dims, result.standard_error, {"units": "rad"}),
+        "coherence": (plane, coherence, {"units": "1", "long_name": "mean coherence"}),
+        "n_pairs": (dims, sums.counts, {"long_name": "pairs with data"}),
+    }
+    del sums
+    if patches is not None:
+        response = measure_response(patches, years, coherence, estimator, how, threads=workers)
+        images["response"] = (plane, response, {"units": "1", "long_name": "share of a steady velocity shown"})
     coords = {name: c for name, c in ifgs.coords.items() if set(c.dims) <= {"y", "x"}}
-    stacked = xr.Dataset(
-        {
-            "gradient": (dims, result.gradient, {"units": "rad", "long_name": "stacked phase gradient"}),
-            "standard_error": (dims, error.astype(np.float32), {"units": "rad"}),
-            "coherence": (("y", "x"), coherence, {"units": "1", "long_name": "mean coherence"}),
-            "n_pairs": (dims, sums.counts, {"long_name": "pairs with data"}),
-        },
-        coords={"direction": list(DIRECTIONS), **coords},
-        attrs={
-            **ifgs.attrs,
-            "estimator": estimator,
-            "window": window,
-            "lag": lag,
-            "n_pairs": int(ifgs.sizes["pair"]),
-            "sum_temporal_baseline": float(sums.years.sum(dtype=np.float64)),
-            "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
-            "first_date": str(ifgs["reference"].values.min())[:10],
-            "last_date": str(ifgs["secondary"].values.max())[:10],
-            "network_ratio": round(kappa, 4),
-        },
-    )
-    if lag == 1 and estimator != "rewrapped":
-        response = measure_response(ifgs, coherence, estimator, window, threads=threads)
-        stacked["response"] = (("y", "x"), response, {"units": "1", "long_name": "share of a steady velocity shown"})
+    attrs = {
+        **ifgs.attrs,
+        "estimator": estimator,
+        "window": how.window,
+        "lag": how.lag,
+        "n_pairs": int(ifgs.sizes["pair"]),
+        "sum_temporal_baseline": float(years.sum(dtype=np.float64)),
+        "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
+        "first_date": str(ifgs["reference"].values.min())[:10],
+        "last_date": str(ifgs["secondary"].values.max())[:10],
+        "network_ratio": round(kappa, 4),
+    }
+    stacked = xr.Dataset(images, {"direction": list(DIRECTIONS), **coords}, attrs)
     return to_azimuth_and_range(stacked) if ifgs.attrs["geometry"] == "map" else stacked
 
 
 def _network_ratio(sums: Sums, ifgs: xr.Dataset, estimator: str) -> float:
     # one direction at a time, for the memory of long stacks
-    parts = (scores(products, sums.years, estimator) for products in sums.samples)
+    parts = (scores(delta, size, sums.years, estimator) for delta, size in sums.samples)
     return network_ratio(parts, ifgs["reference"].values, ifgs["secondary"].values)
 
 

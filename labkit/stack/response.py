@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import dask
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
-from labkit.stack.estimators import KERNEL_OF, estimate
-from labkit.stack.kernels import N_SUMS
-from labkit.stack.streaming import accumulate
+from labkit.stack.compiled import F4, HALF, INVERSE_TWO_PI, NAN, TWO_PI, ZERO, compiled, fma, stay_apart
+from labkit.stack.estimators import estimate
+from labkit.stack.kept import Patches
+from labkit.stack.kernels import Filter, Sums, add_pairs
+from labkit.stack.rows import RowThreads
 
 Image = npt.NDArray[np.float32]
 
-#: Pairs that are read a second time, at most; spread evenly over the temporal baselines and the dates.
+#: Pairs that are stacked again, at most; spread evenly over the temporal baselines and the dates.
 _PAIRS = 16
 
-#: Pixels that are looked at, at most, in strips spread over the rows.
-_PIXELS = 200_000
-_STRIPS = 6
+#: Pixels that are looked at, about, in patches spread over the scene.
+_PIXELS = 100_000
 
 #: The ramp across a window, rad in a pair of mean temporal baseline: a steeper one would itself lose coherence in it.
 _RAMP_RAD = 0.5
@@ -32,19 +33,48 @@ _LEAST_PIXELS = 200
 _FLOOR = 0.1
 
 
+def choose_patches(
+    years: npt.NDArray[np.float32], reference: npt.NDArray[np.datetime64], shape: tuple[int, int], window: int
+) -> Patches:
+    """Choose patches of at most 16 pairs, evenly over the temporal baselines and over the dates within each.
+
+    Parameters
+    ----------
+    years, reference : (pair,)
+        Temporal baselines and first dates of all pairs.
+    shape : (int, int)
+        Of the scene.
+    window : int
+        Edge of the filter, px.
+    """
+    order = np.lexsort((reference, years))
+    chosen = np.unique(np.linspace(0, len(order) - 1, min(_PAIRS, len(order))).round().astype(int))
+    return Patches.spread(order[chosen], shape, window, _PIXELS)
+
+
 def measure_response(
-    ifgs: xr.Dataset, coherence: Image, estimator: str, window: int, *, threads: int | None = None
+    patches: Patches,
+    years: npt.NDArray[np.float32],
+    coherence: Image,
+    estimator: str,
+    how: Filter,
+    *,
+    threads: int | None = None,
 ) -> Image:
     """Measure the share of a steady velocity gradient that a stack shows, at each pixel.
 
     Parameters
     ----------
-    ifgs : xarray.Dataset
-        The interferograms that were stacked; some rows of at most 16 pairs are read.
+    patches : Patches
+        What was kept of some pairs (:func:`choose_patches`).
+    years : (pair,) float32
+        Temporal baselines of all pairs.
     coherence : (y, x) float32
         Mean over the pairs, NaN = no data.
-    estimator, window
-        As they were stacked; lag 1.
+    estimator, how
+        As the pairs were stacked; lag 1.
+    threads : int, optional
+        All cores by default. The result does not depend on it.
 
     Returns
     -------
@@ -59,84 +89,118 @@ def measure_response(
     equal mean coherence: r is half the difference of the two stacks over the ramp. It then follows the mean coherence
     from class to class. It assumes that ground of one mean coherence loses it alike in time.
     """
-    known = np.isfinite(coherence)
-    rows = _strips(ifgs.sizes["y"], ifgs.sizes["x"], window)
-    pairs = _read_pairs(ifgs, rows)
-    # The border of a strip sees half a window only, as the border of the scene does.
-    inside = np.zeros(coherence.shape, bool)
-    margin = window // 2 + 1
-    for strip in rows:
-        inside[strip.start + margin : strip.stop - margin, margin:-margin] = True
-    inside &= known
-    n_classes = min(_CLASSES, int(inside.sum()) // _LEAST_PIXELS)
-    if n_classes == 0:
-        return np.where(known, np.float32(1), np.float32(np.nan))
-    edges = np.unique(np.quantile(coherence[inside], np.linspace(0, 1, n_classes + 1)))
-    classes = np.where(inside, np.clip(np.searchsorted(edges, coherence, "right") - 1, 0, max(len(edges) - 2, 0)), -1)
-    ramp = _RAMP_RAD / window
-    both = [_stacked(pairs, rows, classes, slope, estimator, window, threads) for slope in (ramp, -ramp)]
-    shown = (both[0] - both[1]) / (2 * ramp * pairs[0].sizes["pair"])
-    typical = [float(np.median(coherence[classes == c])) for c in range(len(shown))]
-    response = np.interp(coherence, typical, np.maximum(shown, _FLOOR)).astype(np.float32)
-    response[~known] = np.nan
+    # The border of a patch sees half a window only, as the border of the scene does.
+    margin = how.window // 2 + 1
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    levels = [coherence[window][inner] for window in patches.windows()]
+    known = np.concatenate([level[np.isfinite(level)] for level in levels])
+    n_classes = min(_CLASSES, known.size // _LEAST_PIXELS)
+    workers = threads or os.cpu_count() or 1
+    response = np.empty_like(coherence)
+    typical: Image = np.zeros(1, np.float32)
+    shown: Image = np.ones(1, np.float32)
+    if n_classes:
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, n_classes + 1)))
+        last = max(len(edges) - 2, 0)
+        classes = [np.clip(np.searchsorted(edges, level, "right") - 1, 0, last) for level in levels]
+        classes = [np.where(np.isfinite(level), c, -1) for level, c in zip(levels, classes, strict=True)]
+        shown = _shown(patches, years[patches.pairs], classes, estimator, how, workers)
+        of_known = np.clip(np.searchsorted(edges, known, "right") - 1, 0, last)
+        typical = np.array([np.median(known[of_known == c]) for c in range(len(shown))], np.float32)
+    with RowThreads(workers) as shared:
+        shared.over_rows(len(coherence), _follow_rows, coherence, typical, shown, response)
     return response
 
 
-def _read_pairs(ifgs: xr.Dataset, rows: list[slice]) -> list[xr.Dataset]:
-    """The strips of at most 16 pairs, evenly over the temporal baselines and over the dates within each, in memory."""
-    order = np.lexsort((ifgs["reference"].values, ifgs["temporal_baseline"].values))
-    chosen = np.unique(np.linspace(0, len(order) - 1, min(_PAIRS, len(order))).round().astype(int))
-    needed = ifgs[["phase", "coherence"]].isel(
-        pair=np.sort(order[chosen]), y=np.concatenate([np.arange(strip.start, strip.stop) for strip in rows])
-    )
-    # one pair at a time, each read once
-    with dask.config.set(scheduler="synchronous"):
-        loaded = needed.load()
-    ends = np.cumsum([0, *(strip.stop - strip.start for strip in rows)])
-    return [loaded.isel(y=slice(ends[i], ends[i + 1])) for i in range(len(rows))]
-
-
-def _strips(height: int, width: int, window: int) -> list[slice]:
-    """Rows of a few strips spread over the scene; the whole scene where it is small."""
-    each = max(_PIXELS // (_STRIPS * width), 4 * window)
-    if each * _STRIPS >= height:
-        return [slice(0, height)]
-    starts = np.linspace(0, height - each, _STRIPS).round().astype(int)
-    return [slice(int(start), int(start) + each) for start in starts]
-
-
-def _stacked(
-    strips: list[xr.Dataset],
-    rows: list[slice],
-    classes: npt.NDArray[np.intp],
-    ramp: float,
+def _shown(
+    patches: Patches,
+    years: npt.NDArray[np.float32],
+    classes: list[npt.NDArray[np.intp]],
     estimator: str,
-    window: int,
-    threads: int | None,
+    how: Filter,
+    workers: int,
+) -> Image:
+    """The share of the ramp that the stack of each class shows."""
+    ramp = _RAMP_RAD / how.window
+    n_classes = 1 + max(int(of_patch.max(initial=-1)) for of_patch in classes)
+
+    def stacked(job: tuple[int, float]) -> npt.NDArray[np.float64]:
+        patch, slope = job
+        return _class_sums(patches.phase[patch], patches.coherence[patch], years, slope, classes[patch], n_classes, how)
+
+    jobs = [(patch, slope) for slope in (ramp, -ramp) for patch in range(len(classes))]
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(stacked, jobs))
+    used = sum(np.bincount(c[c >= 0], minlength=n_classes) for c in classes)
+    both = []
+    for half in (parts[: len(classes)], parts[len(classes) :]):
+        pooled = Sums.empty(how.kind, years, (1, n_classes))
+        mean = (np.sum(half, axis=0) / np.maximum(used, 1)).astype(np.float32)
+        counts = np.full((2, 1, n_classes), len(years), np.int32)
+        both.append(estimate(replace(pooled, sums=mean[:, :, None], counts=counts), estimator).gradient.mean((0, 1)))
+    return np.maximum((both[0] - both[1]) / np.float32(2 * ramp * len(years)), np.float32(_FLOOR))
+
+
+def _class_sums(
+    phase: Image,
+    coherence: Image,
+    years: npt.NDArray[np.float32],
+    slope: float,
+    classes: npt.NDArray[np.intp],
+    n_classes: int,
+    how: Filter,
 ) -> npt.NDArray[np.float64]:
-    """The stacked gradient of each class with a ramp along y and x added, mean of both directions."""
-    kind = KERNEL_OF[estimator]
-    n_classes = int(classes.max()) + 1
-    totals = np.zeros((2, N_SUMS[kind], n_classes))
-    used = np.zeros(n_classes, int)
-    for pairs, strip in zip(strips, rows, strict=True):
-        part = accumulate(_with_ramp(pairs, ramp), kind, window, 1, threads=threads, progress=False)
-        where = classes[strip] >= 0
-        which = classes[strip][where]
-        used += np.bincount(which, minlength=n_classes)
-        for direction in range(2):
-            for i in range(N_SUMS[kind]):
-                totals[direction, i] += np.bincount(which, part.sums[direction, i][where], n_classes)
-    mean = np.asarray(totals / np.maximum(used, 1), np.float32)
-    counts = np.full((2, n_classes), strips[0].sizes["pair"], np.int32)
-    return estimate(replace(part, sums=mean, counts=counts), estimator).gradient.astype(np.float64).mean(0)
+    """Sums (2, N, class) of one patch with a ramp added along y and x."""
+    tilted = np.empty_like(phase)
+    for image, source, time in zip(tilted, phase, years, strict=True):
+        _tilt(source, np.float32(slope * time / years.mean()), image)
+    sums = Sums.empty(how.kind, years, (phase.shape[1], phase.shape[2]))
+    add_pairs(sums, tilted, coherence, how, (0, phase.shape[1]))
+    margin = how.window // 2 + 1
+    where = classes >= 0
+    inner = sums.sums[:, :, margin:-margin, margin:-margin][:, :, where]
+    flat = inner.reshape(-1, inner.shape[-1])
+    pooled = [np.bincount(classes[where], of_sum, n_classes) for of_sum in flat]
+    return np.asarray(pooled, np.float64).reshape(*inner.shape[:2], n_classes)
 
 
-def _with_ramp(part: xr.Dataset, ramp: float) -> xr.Dataset:
-    """Add ``ramp`` rad per pixel along y and x, in proportion to the temporal baseline, and wrap."""
-    days = part["temporal_baseline"].values
-    y, x = np.indices((part.sizes["y"], part.sizes["x"]), np.float32)
-    slope = (ramp * days / days.mean()).astype(np.float32)[:, None, None]
-    phase = part["phase"].values + slope * (y + x)
-    turned = np.float32(2 * np.pi) * np.floor(phase / np.float32(2 * np.pi) + np.float32(0.5))
-    return part.assign(phase=part["phase"].copy(data=phase - turned))
+@compiled
+def _tilt(phase: F4, slope: np.float32, out: F4) -> None:  # pragma: no cover
+    """Add ``slope`` rad per pixel along y and x, and wrap."""
+    for y in range(phase.shape[0]):
+        _tilt_row(phase[y], slope, np.float32(y), out[y])
+
+
+@compiled
+def _tilt_row(phase: F4, slope: np.float32, start: np.float32, out: F4) -> None:  # pragma: no cover
+    stay_apart()
+    for x in range(np.uint32(phase.size)):
+        tilted = fma(slope, start + np.float32(np.int32(x)), phase[x])
+        out[x] = fma(-np.floor(fma(tilted, INVERSE_TWO_PI, HALF)), TWO_PI, tilted)
+
+
+@compiled
+def _follow_rows(
+    first: int, last: int, coherence: F4, typical: F4, shown: F4, response: F4
+) -> None:  # pragma: no cover
+    """Linear interpolation of ``shown`` between the ``typical`` coherences, constant beyond them; NaN stays NaN."""
+    rises = np.empty(max(typical.size - 1, 0), np.float32)
+    for i in range(rises.size):
+        step = typical[i + 1] - typical[i]
+        rises[i] = (shown[i + 1] - shown[i]) / step if step > ZERO else ZERO
+    for row in range(first, last):
+        _follow_row(coherence[row], typical, rises, shown[0], response[row])
+
+
+@compiled
+def _follow_row(coherence: F4, typical: F4, rises: F4, start: np.float32, response: F4) -> None:  # pragma: no cover
+    stay_apart()
+    n = np.uint64(coherence.size)
+    for x in range(n):
+        response[x] = start if coherence[x] == coherence[x] else NAN
+    for i in range(rises.size):
+        low, width, rise = typical[i], typical[i + 1] - typical[i], rises[i]
+        for x in range(n):
+            above = coherence[x] - low
+            above = above if above > ZERO else ZERO
+            response[x] = fma(rise, above if above < width else width, response[x])

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from labkit.stack.kernels import WEIGHT_LIMIT
+
 _BLOCKS_PER_SIDE = 6
 _MIN_PIXELS = 16
 
@@ -29,7 +31,7 @@ def network_ratio(
     ----------
     parts : iterable of (psi, shares), for each direction; both (pair, y, x) float64
         Each pair's part ψ of the deviation at sampled pixels, 0 = no data, and its share h of the stack's weight there,
-        which sums to 1 over the pairs (:func:`labkit.stack.estimators.scores`).
+        which sums to 1 over the pairs (:func:`scores`).
     reference, secondary : (pair,) datetime64
         Dates of the pairs.
 
@@ -102,3 +104,43 @@ def _variances(
     naive = (parts**2).sum(0)
     by_date = np.tensordot(membership, parts, 1)
     return naive, (by_date**2).sum(0) - naive
+
+
+def scores(
+    delta: npt.NDArray[np.float32], size: npt.NDArray[np.float32], years: npt.NDArray[np.float32], name: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give each pair's part of the estimator's deviation, and its share of the weight, at sampled pixels.
+
+    Parameters
+    ----------
+    delta, size : (pair, y, x) float32
+        Δ = arg P (rad) and |P|, 0 = no data.
+    years : (pair,) float32
+        Temporal baselines.
+    name : str
+        Estimator.
+
+    Returns
+    -------
+    psi : (pair, y, x) float64
+        ψ with Σ ψ = 0: wT (Δ − vT) for lsq, Im(P e^(−iθ)) for circular, Δ − mean for sum. Var = Σ_kl cov(ψ_k, ψ_l).
+    shares : (pair, y, x) float64
+        h with Σ h = 1 where there is data: in proportion to wT² for lsq, |P| for circular, 1 for sum.
+    """
+    known = size > 0
+    if name == "circular":
+        products = size * np.exp(1j * delta)
+        return np.imag(products * np.exp(-1j * np.angle(products.sum(0)))), _shares(size)
+    if name in ("sum", "rewrapped"):
+        mean_delta = delta.sum(0) / np.maximum(known.sum(0), 1)
+        return np.where(known, delta - mean_delta, 0.0), _shares(known)
+    t = years.astype(np.float64)[:, None, None]
+    weight = size / (float(WEIGHT_LIMIT) - size) * t
+    information = (weight * t).sum(0)
+    rate = (weight * delta).sum(0) / np.where(information > 0, information, 1.0)
+    return weight * (delta - rate * t), _shares(weight * t)
+
+
+def _shares(weight: npt.NDArray) -> npt.NDArray[np.float64]:
+    total = weight.sum(0, dtype=np.float64)
+    return np.asarray(weight / np.where(total > 0, total, 1.0))

@@ -1,0 +1,298 @@
+"""The compiled kernel of the sum without a filter: wrapped differences of the phases as they are, at memory's speed."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from labkit.stack.compiled import (
+    BEYOND,
+    COHERENCE_PLANE,
+    DIRECTION_PLANES,
+    F4,
+    GROUP,
+    I4,
+    MISSING,
+    N_PLANES,
+    NAN,
+    ONE,
+    WRAPPED_LIMIT_RAD,
+    ZERO,
+    compiled,
+    fetch_tile,
+    flagged,
+    fma,
+    stay_apart,
+    store_tile,
+    weigh_row,
+    wrapped_difference,
+)
+
+# All waits for memory here, which is fastest along long rows. Rows of the scratch array are longer by the longest lag,
+# to take what is read beyond the tile.
+_ROWS, _COLS = 4, 2048
+LONGEST_LAG = 16
+_STRIDE = _COLS + LONGEST_LAG
+_PLANE_SIZE = _ROWS * _STRIDE
+_PLANE, _COUNTS = np.uint64(_PLANE_SIZE), np.uint64(5 * _PLANE_SIZE)
+# The phases of four pairs, with the rows that a lag reaches.
+_PHASES_SIZE = (_ROWS + LONGEST_LAG) * _STRIDE
+_PHASES = np.uint64(_PHASES_SIZE)
+
+
+@compiled
+def _look_over_row(
+    phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
+) -> np.uint32:  # pragma: no cover
+    """Add the coherence of part of a row to ``sums[at:]``; return flags of its phases and coherences."""
+    stay_apart()
+    pair, line, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
+    total = np.uint64(at)
+    flags = np.uint32(0)
+    for x in range(np.uint64(n)):
+        p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+        sums[total + x] += c if (c == c) and (p == p) else ZERO
+        flags = flagged(flags, MISSING, not ((c > ZERO) and (p == p)))
+        flags = flagged(flags, BEYOND, abs(p) > WRAPPED_LIMIT_RAD)
+    return flags
+
+
+@compiled
+def _count_row(
+    phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
+) -> None:  # pragma: no cover
+    """Count where the coherence of a row was added."""
+    stay_apart()
+    pair, line, left, to = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2]), np.uint64(at)
+    for x in range(np.uint64(n)):
+        p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+        sums[to + x] += ONE if (c == c) and (p == p) else ZERO
+
+
+@compiled
+def _mask_row(
+    phase: F4, weights: F4, place: tuple[int, int, int], source: tuple[int, int, int], n: int, phases: F4, at: int
+) -> None:  # pragma: no cover
+    """Phase at ``phases[at:]``, NaN without data or weight."""
+    stay_apart()
+    pair, line, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
+    weight_pair, weight_line, weight_left = np.uint64(source[0]), np.uint64(source[1]), np.uint64(source[2])
+    to = np.uint64(at)
+    for x in range(np.uint64(n)):
+        p = phase[pair, line, left + x]
+        phases[to + x] = p if weights[weight_pair, weight_line, weight_left + x] > ZERO else NAN
+
+
+@compiled
+def _add_whole(
+    phase: F4, place: tuple[int, int, int], lag: tuple[int, int], n: int, sums: F4, at: int
+) -> None:  # pragma: no cover
+    """Σ Δ, Σ Δ² of four pairs that have data all along the row."""
+    stay_apart()
+    k, y, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
+    ahead, right, to = np.uint64(place[1] + lag[0]), np.uint64(place[2] + lag[1]), np.uint64(at)
+    for x in range(np.uint64(n)):
+        total, squares = sums[to + x], sums[to + _PLANE + x]
+        for i in numba.literal_unroll((0, 1, 2, 3)):
+            pair = k + np.uint64(i)
+            delta = wrapped_difference(phase[pair, ahead, right + x], phase[pair, y, left + x])
+            total += delta
+            squares = fma(delta, delta, squares)
+        sums[to + x] = total
+        sums[to + _PLANE + x] = squares
+
+
+@compiled
+def _add_masked(phases: F4, ahead: int, here: int, n: int, sums: F4, at: int) -> None:  # pragma: no cover
+    """Σ Δ, Σ Δ² and the count of four pairs, where both pixels have data."""
+    stay_apart()
+    a, b, to = np.uint64(ahead), np.uint64(here), np.uint64(at)
+    for x in range(np.uint64(n)):
+        total, squares, count = sums[to + x], sums[to + _PLANE + x], sums[to + _COUNTS + x]
+        for pair in numba.literal_unroll((0, 1, 2, 3)):
+            plane = np.uint64(pair) * _PHASES
+            delta = wrapped_difference(phases[plane + a + x], phases[plane + b + x])
+            known = delta == delta
+            delta = delta if known else ZERO
+            total += delta
+            squares = fma(delta, delta, squares)
+            count += ONE if known else ZERO
+        sums[to + x] = total
+        sums[to + _PLANE + x] = squares
+        sums[to + _COUNTS + x] = count
+
+
+@compiled
+def _look_over(
+    phase: F4,
+    coherence: F4,
+    start: int,
+    tile: tuple[int, int, int, int],
+    scene: tuple[int, int],
+    lag: int,
+    sums: F4,
+    flags: npt.NDArray[np.uint32],
+    whole: npt.NDArray[np.int64],
+) -> None:  # pragma: no cover
+    """Add the coherence of up to four pairs, and note what their rows hold, those that the lag reaches included."""
+    top, height = scene
+    first, last, left, right = tile
+    pairs, _, width = phase.shape
+    n = min(right + lag, width) - left
+    flags[:] = 0 if start + GROUP <= pairs else MISSING
+    for k in range(start, min(start + GROUP, pairs)):
+        for row in range(first, min(last + lag, height)):
+            line, place = row - first, (k, row - top, left)
+            # The sums of rows beyond the tile belong to the next one: what is added here is never stored.
+            at = COHERENCE_PLANE * _PLANE_SIZE + line * _STRIDE if row < last else N_PLANES * _PLANE_SIZE
+            found = _look_over_row(phase, coherence, place, n, sums, at)
+            flags[line] |= found
+            if row < last and found & MISSING:
+                _count_row(phase, coherence, place, n, sums, at + _PLANE_SIZE)
+            elif row < last:
+                whole[2, line] += 1
+
+
+@compiled
+def _mask_tile(
+    phase: F4,
+    coherence: F4,
+    start: int,
+    tile: tuple[int, int, int, int],
+    scene: tuple[int, int],
+    lag: int,
+    rule: tuple[np.float32, np.float32],
+    phases: F4,
+    weights: F4,
+) -> None:  # pragma: no cover
+    """Lay out the phases of four pairs, NaN without data."""
+    top, height = scene
+    first, last, left, right = tile
+    pairs, _, width = phase.shape
+    n = min(right + lag, width) - left
+    for i in range(GROUP):
+        for row in range(first, min(last + lag, height)):
+            to = i * _PHASES_SIZE + (row - first) * _STRIDE
+            place = (start + i, row - top, left)
+            if start + i >= pairs:
+                phases[to : to + n] = NAN
+            elif rule[0] > ZERO:
+                weigh_row(coherence, start + i, row - top, left, n, rule[0], rule[1], weights)
+                _mask_row(phase, weights, place, (0, 0, 0), n, phases, to)
+            else:
+                _mask_row(phase, coherence, place, place, n, phases, to)
+
+
+@compiled
+def _add_tile(
+    phase: F4,
+    start: int,
+    tile: tuple[int, int, int, int],
+    scene: tuple[int, int],
+    lag: int,
+    sums: F4,
+    phases: F4,
+    flags: npt.NDArray[np.uint32],
+    whole: npt.NDArray[np.int64],
+) -> None:  # pragma: no cover
+    """Add the wrapped differences of four pairs."""
+    top, height = scene
+    first, last, left, right = tile
+    across = max(min(right, phase.shape[2] - lag) - left, 0)
+    for row in range(first, last):
+        line = row - first
+        for direction in range(2):
+            if direction == 0 and row + lag >= height:
+                continue
+            n, reach = (right - left, (lag, 0)) if direction == 0 else (across, (0, lag))
+            place = line * _STRIDE + DIRECTION_PLANES * direction * _PLANE_SIZE
+            if (flags[line] | flags[line + reach[0]]) & MISSING:
+                here = line * _STRIDE
+                _add_masked(phases, here + reach[0] * _STRIDE + reach[1], here, n, sums, place)
+            else:
+                _add_whole(phase, (start, row - top, left), reach, n, sums, place)
+                whole[direction, line] += GROUP
+
+
+@compiled
+def _sample_rows(
+    phase: F4,
+    coherence: F4,
+    tile: tuple[int, int, int, int],
+    scene: tuple[int, int],
+    lag: int,
+    rule: tuple[np.float32, np.float32],
+    samples: F4,
+    step: int,
+    weights: F4,
+) -> None:  # pragma: no cover
+    """Δ and |P| of every pair at every ``step``-th pixel of the tile."""
+    top, height = scene
+    first, last, left, right = tile
+    pairs, _, width = phase.shape
+    for row in range(-(-first // step) * step, last, step):
+        for k in range(pairs):
+            for i in range(-(-left // step), -(-right // step)):
+                x = i * step
+                for direction in range(2):
+                    y_ahead, x_ahead = (row + lag, x) if direction == 0 else (row, x + lag)
+                    if y_ahead >= height or x_ahead >= width:
+                        continue
+                    delta = wrapped_difference(phase[k, y_ahead - top, x_ahead], phase[k, row - top, x])
+                    weigh_row(coherence, k, y_ahead - top, x_ahead, 1, rule[0], rule[1], weights)
+                    size = weights[0, 0, 0]
+                    weigh_row(coherence, k, row - top, x, 1, rule[0], rule[1], weights)
+                    size *= weights[0, 0, 0]
+                    if delta == delta and size > ZERO:
+                        samples[direction, 0, k, row // step, i] = delta
+                        samples[direction, 1, k, row // step, i] = size
+
+
+@compiled
+def add_unfiltered(
+    phase: F4,
+    coherence: F4,
+    rows: tuple[int, int],
+    scene: tuple[int, int],
+    lag: int,
+    rule: tuple[np.float32, np.float32],
+    sums: F4,
+    counts: I4,
+    coherence_sum: F4,
+    coherence_count: I4,
+    samples: F4,
+    step: int,
+) -> bool:  # pragma: no cover
+    """Add the wrapped differences of some pairs to a strip of rows, with a lag of at most :data:`LONGEST_LAG`.
+
+    Arguments as those of :func:`labkit.stack.filtered.add_filtered`.
+    """
+    pairs, _, width = phase.shape
+    scratch = np.zeros(N_PLANES * _PLANE_SIZE + _STRIDE, np.float32)
+    phases = np.empty(GROUP * _PHASES_SIZE, np.float32)
+    weights = np.empty((1, 1, _STRIDE), np.float32)
+    flags = np.zeros(_ROWS + LONGEST_LAG, np.uint32)
+    whole = np.zeros((3, _ROWS), np.int64)
+    wrapped = True
+    for first in range(rows[0], rows[1], _ROWS):
+        for left in range(0, width, _COLS):
+            tile = (first, min(first + _ROWS, rows[1]), left, min(left + _COLS, width))
+            fetch_tile(tile, _STRIDE, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
+            whole[:] = 0
+            for k in range(0, pairs, GROUP):
+                _look_over(phase, coherence, k, tile, scene, lag, scratch, flags, whole)
+                if rule[0] > ZERO:
+                    flags[:] |= MISSING
+                found = np.uint32(0)
+                for line in range(flags.size):
+                    found |= flags[line]
+                if found & MISSING:
+                    _mask_tile(phase, coherence, k, tile, scene, lag, rule, phases, weights)
+                wrapped &= found & BEYOND == 0
+                _add_tile(phase, k, tile, scene, lag, scratch, phases, flags, whole)
+            _sample_rows(phase, coherence, tile, scene, lag, rule, samples, step, weights)
+            store_tile(
+                tile, width - lag, _STRIDE, _PLANE_SIZE, scratch, whole, sums, counts, coherence_sum, coherence_count
+            )
+    return wrapped
