@@ -54,6 +54,56 @@ def test_the_kernel_equals_the_formulas_written_in_numpy(estimator: str, window:
     assert np.abs(miss).max() < 2e-4
 
 
+def by_numpy_with_gaps(ifgs: xr.Dataset, window: int, floor: float, power: float) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares of a scene with no-data, the mean taken over the pixels that a window finds; and the pairs used."""
+    coherence, phase = (ifgs[name].values.astype(float) for name in ("coherence", "phase"))
+    known = np.isfinite(phase) & (coherence >= floor)
+    weight = np.where(known, np.where(coherence > 0, coherence, 0) ** power * (coherence > 0), 0)
+    z = np.where(known, weight * np.exp(1j * np.where(known, phase, 0)), 0)
+    mean = np.empty_like(z)
+    for k, (values, inside) in enumerate(zip(z, known.astype(float), strict=True)):
+        sums = [uniform_filter(v, window, mode="constant") for v in (values.real, values.imag, inside)]
+        mean[k] = np.where(known[k], (sums[0] + 1j * sums[1]) / np.maximum(sums[2], 1e-9), 0)
+    years = ifgs["temporal_baseline"].values[:, None, None] / 365.25
+    stacked, used = [], []
+    for axis in (1, 2):
+        product = np.roll(mean, -1, axis) * np.conj(mean)
+        inside = np.abs(product) > 1e-12
+        w = np.abs(product) / (1.02 - np.abs(product))
+        with np.errstate(invalid="ignore"):
+            stacked.append(years.sum() * (w * years * np.angle(product)).sum(0) / (w * years**2).sum(0))
+        used.append(inside.sum(0))
+    return np.stack(stacked), np.stack(used)
+
+
+@pytest.mark.parametrize("window", [1, 5])
+@pytest.mark.parametrize(("floor", "power"), [(0.3, 1.0), (0.0, 0.0), (0.0, 2.0), (0.4, 1.7)])
+def test_floor_and_power_weigh_as_written_in_numpy(window: int, floor: float, power: float) -> None:
+    ifgs = noisy(shape=(40, 300))
+    ifgs["phase"].values[3:5, 10:20, 30:60] = np.nan
+    ifgs["coherence"].values[2, 5:9, 100:140] = 0
+    stacked = lk.stack_gradients(ifgs, "lsq", window, coherence_floor=floor, coherence_power=power, progress=False)
+    assert (stacked.attrs["coherence_floor"], stacked.attrs["coherence_power"]) == (floor, power)
+    expected, used = by_numpy_with_gaps(ifgs, window, floor, power)
+    inner = (slice(None), slice(None, -1), slice(None, -1))
+    np.testing.assert_array_equal(stacked["n_pairs"].values[inner], used[inner])
+    np.testing.assert_allclose(stacked["gradient"].values[inner], expected[inner], atol=3e-4)
+    # The mean coherence is that of the data, not of the filter.
+    mean = ifgs["coherence"].where(np.isfinite(ifgs["phase"])).mean("pair")
+    np.testing.assert_allclose(stacked["coherence"], mean, rtol=1e-5)
+
+
+def test_the_unfiltered_sum_knows_the_floor_too() -> None:
+    ifgs = noisy(shape=(40, 300))
+    below = ifgs["coherence"].values < 0.5
+    masked = ifgs.copy(deep=True)
+    masked["phase"].values[below] = np.nan
+    expected = lk.stack_gradients(masked, "sum", 1, progress=False)
+    stacked = lk.stack_gradients(ifgs, "sum", 1, coherence_floor=0.5, coherence_power=2, progress=False)
+    for name in ("gradient", "n_pairs"):
+        np.testing.assert_array_equal(stacked[name], expected[name])
+
+
 @pytest.mark.parametrize("estimator", ["lsq", "circular", "sum"])
 def test_a_planted_ramp_gives_its_exact_gradient(estimator: str) -> None:
     stacked = lk.stack_gradients(
@@ -183,6 +233,10 @@ def test_a_map_grid_without_heading_warns_and_says_so() -> None:
         ({"window": 0}, "window must be an odd number"),
         ({"lag": 0}, "lag must be at least 1"),
         ({"window": 41}, "must fit into the scene of 40 × 50"),
+        ({"coherence_floor": 1.0}, "coherence_floor must be in \\[0, 1\\)"),
+        ({"coherence_floor": -0.1}, "coherence_floor must be in"),
+        ({"coherence_power": 4.5}, "coherence_power must be in \\[0, 4\\]"),
+        ({"coherence_power": float("nan")}, "coherence_power must be in"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments: dict[str, object], message: str) -> None:
