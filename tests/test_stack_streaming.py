@@ -146,6 +146,8 @@ def test_a_pair_that_fails_while_it_is_read_stops_the_stack_and_its_threads() ->
         return block
 
     damaged = ifgs["phase"].data.map_blocks(fail, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    # Threads that dask and tqdm begin once and keep are there before.
+    lk.stack_gradients(ifgs, progress=False)
     before = threading.active_count()
     with pytest.raises(lk.FileError, match="pair 4 must be whole"):
         lk.stack_gradients(ifgs.assign(phase=(ifgs["phase"].dims, damaged)), progress=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,10 +12,12 @@ import numpy.typing as npt
 import xarray as xr
 
 Images = npt.NDArray[np.float32]
+#: Number of the first pair, and the pairs that are being read.
+Ahead = deque[tuple[int, Future[tuple[Images, Images]]]]
 
-#: So many pairs are handed on at once, or fewer where they are large: two such batches are read at a time while one is
-#: worked on, so that no more than four pairs are held however large they are.
-_BATCH_PAIRS, _BATCH_BYTES = 32, 16_000_000
+#: Pairs are handed on in batches of about this size, of two pairs where they are larger: the kernel fetches and stores
+#: its sums once for each batch. No more than two batches are in memory, so four pairs however large they are.
+_BATCH_BYTES, _MOST_PAIRS = 16_000_000, 32
 _BYTES_PER_PIXEL = 8
 _READERS = 2
 
@@ -33,7 +34,8 @@ def read_ahead(ifgs: xr.Dataset) -> Iterator[tuple[int, Images, Images]]:
     ------
     int, numpy.ndarray, numpy.ndarray
         Number of the first pair; phase (rad) and coherence (pairs, y, x) float32, NaN = no data. They lie in memory
-        as the kernel wants them; what was in memory before is not copied.
+        as the kernel wants them; what was in memory before is not copied, what is read lies where the batch before it
+        lay.
 
     Raises
     ------
@@ -43,26 +45,35 @@ def read_ahead(ifgs: xr.Dataset) -> Iterator[tuple[int, Images, Images]]:
     phase, coherence = ifgs["phase"].data, ifgs["coherence"].data
     pairs, height, width = phase.shape
     if _is_ready(phase) and _is_ready(coherence):
-        for start in range(0, pairs, _BATCH_PAIRS):
-            yield start, phase[start : start + _BATCH_PAIRS], coherence[start : start + _BATCH_PAIRS]
+        for start in range(0, pairs, _MOST_PAIRS):
+            yield start, phase[start : start + _MOST_PAIRS], coherence[start : start + _MOST_PAIRS]
         return
-    size = min(max(1, _BATCH_BYTES // (height * width * _BYTES_PER_PIXEL)), _BATCH_PAIRS)
-    starts = iter(range(0, pairs, size))
-    with ThreadPoolExecutor(_READERS) as reader:
-        ahead: deque[tuple[int, Future[tuple[Images, Images]]]] = deque()
+    size = min(max(_BATCH_BYTES // (height * width * _BYTES_PER_PIXEL), _READERS), _MOST_PAIRS)
+    batch = np.empty((2, min(size, pairs), height, width), np.float32)
+    with ThreadPoolExecutor(_READERS) as readers:
         try:
-            for start in itertools.islice(starts, _READERS):
-                ahead.append((start, reader.submit(_read, ifgs, slice(start, start + size))))
-            while ahead:
-                start, future = ahead.popleft()
-                images = future.result()
-                for following in itertools.islice(starts, 1):
-                    ahead.append((following, reader.submit(_read, ifgs, slice(following, following + size))))
-                yield start, *images
-                # Forgotten before the next is waited for: the pairs in memory are counted.
-                del images, future
+            ahead = _begin(readers, ifgs, 0, size)
+            for start in range(0, pairs, size):
+                # Each is forgotten as soon as it is copied: the pairs in memory are counted.
+                while ahead:
+                    first, future = ahead.popleft()
+                    parts = future.result()
+                    place = slice(first - start, first - start + len(parts[0]))
+                    list(readers.map(np.copyto, (image[place] for image in batch), parts))
+                    del future, parts
+                ahead = _begin(readers, ifgs, start + size, size)
+                held = min(size, pairs - start)
+                yield start, batch[0, :held], batch[1, :held]
         finally:
-            reader.shutdown(wait=True, cancel_futures=True)
+            readers.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(readers: ThreadPoolExecutor, ifgs: xr.Dataset, start: int, size: int) -> Ahead:
+    """Begin to read a batch, in as many parts as there are readers."""
+    stop = min(start + size, ifgs.sizes["pair"])
+    each = -(-size // _READERS)
+    firsts = range(start, stop, each)
+    return deque((first, readers.submit(_read, ifgs, slice(first, min(first + each, stop)))) for first in firsts)
 
 
 def _is_ready(images: object) -> bool:
