@@ -1,7 +1,7 @@
-"""The compact cache: pairs of any processor in 3 bytes for each pixel, in one Zarr store that tiles are read from.
+"""The compact cache: pairs of any processor in 3 or 4 bytes for each pixel, in one Zarr store to read tiles from.
 
-The phase is a 16-bit binary angle (2π = 65536 steps of 9.6e-5 rad: it is off by at most 4.8e-5 rad), the coherence one
-byte (0 = no data, 1…255 = 0…1). Each pair is one file for each of both, of tiles that can be read alone.
+The phase is a 16-bit binary angle (2π = 65536 steps of 9.6e-5 rad: it is off by at most 4.8e-5 rad), the coherence 16
+or 8 bits (0 = no data, 1 and more = 0…1). Each pair is one file for each of both, of tiles that can be read alone.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.errors import FileError, LabkitError
+from labkit.read.decode import decode_angle, decode_level
 from labkit.schema import check_interferograms
 
 #: Attribute of the store that says what it is, and by which rules.
-_MARK, _VERSION = "labkit_cache", 1
+_MARK = "labkit_cache"
+#: Bits of the coherence → version of the store.
+_VERSIONS = {8: 1, 16: 2}
 
 _TILE = 512
 #: Pixels are handed on in blocks of this many tiles along both axes: opening a tile costs more than reading it.
@@ -33,10 +36,13 @@ _TILES_PER_BLOCK = 4
 _STEPS_PER_TURN = 65536
 _JOURNAL = "written.jsonl"
 
-Codes = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]
+#: Angle, and level of the coherence in 8 or 16 bits.
+Codes = tuple[npt.NDArray[np.int16], npt.NDArray[np.unsignedinteger]]
 
 
-def write_cache(ifgs: xr.Dataset, path: str | os.PathLike[str], *, progress: bool = True) -> Path:
+def write_cache(
+    ifgs: xr.Dataset, path: str | os.PathLike[str], *, coherence_bits: int = 16, progress: bool = True
+) -> Path:
     """Write interferograms into a compact cache, once; :func:`labkit.open_interferograms` opens it.
 
     Parameters
@@ -46,6 +52,8 @@ def write_cache(ifgs: xr.Dataset, path: str | os.PathLike[str], *, progress: boo
     path : path-like
         Ends in ``.zarr``. It appears when all pairs are written and read back right; until then they stand in a hidden
         folder beside it, from which a call that was interrupted goes on.
+    coherence_bits : int
+        16, or 8 for a cache smaller by a quarter (Notes).
     progress : bool
         Show a progress bar.
 
@@ -57,20 +65,32 @@ def write_cache(ifgs: xr.Dataset, path: str | os.PathLike[str], *, progress: boo
     Raises
     ------
     LabkitError
-        ``path`` does not end in ``.zarr``, or the phase of a pair is not wrapped or its coherence not in 0..1.
+        ``path`` does not end in ``.zarr``, ``coherence_bits`` is neither 8 nor 16, or the phase of a pair is not wrapped
+        or its coherence not in 0..1.
     FileError
         Something else stands at ``path``; a pair cannot be read; the disk is full, or gave back something else than
         was written.
 
     Notes
     -----
-    phase ≈ code · 2π / 65536 in [−π, π), coherence ≈ (code − 1) / 254. NaN in either is no data in both.
+    phase ≈ code · 2π / 65536 in [−π, π), coherence ≈ (code − 1) / 65534, or / 254. NaN in either is no data in both.
+
+    A stack of the cache differs from that of its pairs by less than 1e-3 rad per pair at every pixel whose filtered
+    phase difference is not within 1e-3 rad of ±π in some pair; there it may fall to the other side, a turn further,
+    which no precision avoids (``sum`` shows such a turn whole). Largest elsewhere, on simulated pairs and Danba's: 2.3e-4
+    rad per pair for ``sum``, 2e-5 for ``lsq`` and ``circular``.
+
+    With 8 bits of coherence the bound holds for more than 99.9 % of the pixels of ``lsq`` and ``circular``, and for 97 %
+    of ``sum`` on Danba's pairs: where a filter finds neighbours that cancel, small errors of their weights turn what is
+    left.
     """
     check_interferograms(ifgs)
     target = Path(path).absolute()
     if target.suffix != ".zarr":
         raise LabkitError(f"path must end in .zarr, instead got path={path}")
-    about = _describe(ifgs)
+    if coherence_bits not in _VERSIONS:
+        raise LabkitError(f"coherence_bits must be 8 or 16, instead got coherence_bits={coherence_bits}")
+    about = _describe(ifgs, _VERSIONS[coherence_bits])
     if target.exists():
         if recognise(target) and _about(target) == about:
             return target
@@ -82,7 +102,7 @@ def write_cache(ifgs: xr.Dataset, path: str | os.PathLike[str], *, progress: boo
         names = [str(n) for n in ifgs["pair"].values]
         for i, name in enumerate(tqdm(names, desc="caching", unit="pair", disable=not progress)):
             if name not in written:
-                phase[i], coherence[i] = codes = _encode(name, ifgs, i)
+                phase[i], coherence[i] = codes = _encode(name, ifgs, i, coherence.dtype)
                 written[name] = _checksum(codes)
                 with (partial / _JOURNAL).open("a") as journal:
                     journal.write(json.dumps([name, written[name]]) + "\n")
@@ -114,8 +134,9 @@ def open_pairs(folder: Path) -> xr.Dataset:
     if not recognise(folder):
         raise FileError(f"{folder} must be a cache of labkit, instead it is none. Make it with labkit cache")
     about = _about(folder)
-    if about["version"] != _VERSION:
-        raise FileError(f"{folder} must be of version {_VERSION}, instead got {about['version']}. Write it again")
+    if about["version"] not in _VERSIONS.values():
+        known = " or ".join(map(str, _VERSIONS.values()))
+        raise FileError(f"{folder} must be of version {known}, instead got {about['version']}. Write it again")
     pairs = about["pairs"]
     _check_files(folder, len(pairs["pair"]))
     group = zarr.open_group(folder, mode="r")
@@ -142,14 +163,14 @@ def open_pairs(folder: Path) -> xr.Dataset:
     )
 
 
-def _describe(ifgs: xr.Dataset) -> dict[str, Any]:
+def _describe(ifgs: xr.Dataset, version: int) -> dict[str, Any]:
     """All of the interferograms but their pixels, as JSON holds it (NaN as null)."""
     dates = {
         name: [pd.Timestamp(d).strftime("%Y-%m-%d") for d in ifgs[name].values] for name in ("reference", "secondary")
     }
     baselines = {name: ifgs[name].values.tolist() for name in ("temporal_baseline", "perpendicular_baseline")}
     about = {
-        "version": _VERSION,
+        "version": version,
         "shape": [ifgs.sizes["y"], ifgs.sizes["x"]],
         "pairs": {"pair": [str(p) for p in ifgs["pair"].values], **dates, **baselines},
         "coords": {str(n): list(c.dims) for n, c in ifgs.coords.items() if c.dims and set(c.dims) <= {"y", "x"}},
@@ -182,6 +203,7 @@ def _prepare(partial: Path, about: dict[str, Any], ifgs: xr.Dataset) -> tuple[An
     group = zarr.open_group(partial, mode="w")
     for name, values in coords.items():
         group.create_array(name, data=values)
+    bits = next(bits for bits, version in _VERSIONS.items() if version == about["version"])
     whole = (1, -(-height // _TILE) * _TILE, -(-width // _TILE) * _TILE)
     made = [
         group.create_array(
@@ -195,14 +217,14 @@ def _prepare(partial: Path, about: dict[str, Any], ifgs: xr.Dataset) -> tuple[An
             # A pair without data is written like the others: a missing file then always is a lost one.
             config={"write_empty_chunks": True},
         )
-        for name, dtype in (("phase", "int16"), ("coherence", "uint8"))
+        for name, dtype in (("phase", "int16"), ("coherence", f"uint{bits}"))
     ]
     # Last: a store that was cut while being prepared is not taken for one that can be gone on with.
     group.attrs[_MARK] = about
     return made[0], made[1]
 
 
-def _encode(name: str, ifgs: xr.Dataset, i: int) -> Codes:
+def _encode(name: str, ifgs: xr.Dataset, i: int, kind: np.dtype[Any]) -> Codes:
     phase, coherence = dask.compute(ifgs["phase"].data[i], ifgs["coherence"].data[i], scheduler="synchronous")
     known = np.isfinite(phase) & np.isfinite(coherence)
     phase, coherence = np.where(known, phase, 0), np.where(known, coherence, 0)
@@ -211,20 +233,31 @@ def _encode(name: str, ifgs: xr.Dataset, i: int) -> Codes:
     if coherence.min() < 0 or coherence.max() > 1:
         raise LabkitError(f"coherence of pair {name} must be in 0..1, instead got {coherence.max():.4g}")
     steps = np.rint(phase.astype(np.float64) * (_STEPS_PER_TURN / (2 * np.pi))).astype(np.int32)
+    levels = np.rint(coherence.astype(np.float64) * _steps(kind)).astype(kind) + kind.type(1)
     # Binary angles wrap by overflow: +32768 steps (+π) are −32768.
-    return steps.astype(np.int16), np.where(known, np.rint(coherence * 254) + 1, 0).astype(np.uint8)
+    return steps.astype(np.int16), np.where(known, levels, kind.type(0))
 
 
-def _decode_phase(angle: npt.NDArray[np.int16], level: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    phase = angle * np.float32(2 * np.pi / _STEPS_PER_TURN)
-    phase[level == 0] = np.nan
+def _steps(kind: np.dtype[Any]) -> int:
+    """From coherence 0 to 1: one code stands for no data."""
+    return int(np.iinfo(kind).max) - 1
+
+
+def _decode_phase(angle: npt.NDArray[np.int16], level: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.float32]:
+    phase = np.empty(angle.shape, np.float32)
+    step = np.float32(2 * np.pi / _STEPS_PER_TURN)
+    decode_angle(_flat(angle), _flat(level), step, phase.reshape(-1))
     return phase
 
 
-def _decode_coherence(level: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    table = ((np.arange(256) - 1) / 254).astype(np.float32)
-    table[0] = np.nan
-    return table[level]
+def _decode_coherence(level: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.float32]:
+    coherence = np.empty(level.shape, np.float32)
+    decode_level(_flat(level), np.float32(1 / _steps(level.dtype)), coherence.reshape(-1))
+    return coherence
+
+
+def _flat(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(codes).reshape(-1)
 
 
 def _checksum(codes: Codes) -> int:

@@ -177,3 +177,21 @@ def blank(values: npt.NDArray[np.floating], no_data: np.float64) -> None:  # pra
     for i in range(np.uint64(values.size)):
         v = values[i]
         values[i] = np.nan if v == no_data else v
+
+
+@_compiled
+def decode_angle(
+    angle: npt.NDArray[np.int16], level: npt.NDArray[np.unsignedinteger], step: np.float32, phase: F4
+) -> None:  # pragma: no cover
+    """Binary angles of ``step`` rad into phase; NaN where the level of the coherence is 0."""
+    for i in range(np.uint64(phase.size)):
+        p = np.float32(angle[i]) * step
+        phase[i] = p if level[i] != 0 else _NAN
+
+
+@_compiled
+def decode_level(level: npt.NDArray[np.unsignedinteger], step: np.float32, coherence: F4) -> None:  # pragma: no cover
+    """Levels 1, 2, … into coherence 0, ``step``, …, at most 1; NaN where the level is 0."""
+    for i in range(np.uint64(coherence.size)):
+        c = min((np.float32(level[i]) - _ONE) * step, _ONE)
+        coherence[i] = c if level[i] != 0 else _NAN
