@@ -139,6 +139,16 @@ def test_a_pair_without_any_data_stays_without_when_unwrapped() -> None:
     np.testing.assert_allclose(whole[0], 0, atol=1e-6)
 
 
+def test_a_river_without_data_does_not_part_its_banks() -> None:
+    rate = bump((100, 120), (50, 60), 45, 260.0 / phase_per_mm())
+    phase = moving(rate)["unwrapped"].values[3:4] - 21.0
+    phase[:, :, 57:62] = np.nan
+    whole = lk.unwrap(interferograms(phase, np.full(rate.shape, 0.9)))["unwrapped"].values
+    assert (np.isnan(whole) == np.isnan(phase)).all()
+    apart = whole - phase
+    assert np.nanmax(apart) - np.nanmin(apart) < 0.05
+
+
 def test_wrapped_phase_alone_is_refused_with_the_ways_out() -> None:
     ifgs = moving(np.zeros((8, 8))).drop_vars("unwrapped")
     with pytest.raises(lk.LabkitError, match=r"must carry unwrapped phase .* unwrap_first=True, or stack gradients"):

@@ -60,6 +60,17 @@ def test_gradients_stand_beside_rates_in_their_own_units(hv):
     assert ends["unwrapped"] == ends["integrated"] == 80.0
 
 
+def test_three_in_a_row_take_no_more_room_than_two(hv):
+    scenes = {name: couplet_gradients() for name in "abc"}
+    widths = {
+        columns: {plot.frame_width for plot, _ in figures_of(hv, lk.view.compare(scenes, columns=columns)).values()}
+        for columns in (1, 2, 3)
+    }
+    assert widths[1] == widths[2]
+    [two], [three] = widths[2], widths[3]
+    assert 3 * three <= 2 * two + 3
+
+
 def test_boxes_are_drawn_on_the_panels_of_their_direction(hv):
     scene = couplet_gradients()
     boxes = couplet_boxes(scene)

@@ -13,11 +13,15 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.ndimage import distance_transform_edt
 
 from labkit.errors import LabkitError
 from labkit.schema import check_gradients, check_interferograms, is_gradients
 
 Image = npt.NDArray[np.float32]
+
+#: What SNAPHU is told of the coherence of pixels without data: they join what lies around them, and decide nothing.
+_FILLED_COHERENCE = 0.05
 
 
 class _StandardOutput:
@@ -74,6 +78,11 @@ def unwrap(data: xr.Dataset, *, looks: float = 50.0) -> xr.Dataset:
     LabkitError
         The gradients are not wrapped, the interferograms carry unwrapped phase already, or ``looks`` is below 1.
 
+    Notes
+    -----
+    Pixels without data take the phase of the nearest one that has some, at next to no weight, while SNAPHU runs: a
+    river would otherwise cut the scene into pieces that know nothing of each other. They are NaN again in the result.
+
     References
     ----------
     Fu et al. (2022), section 4.1; Chen (2001), SNAPHU.
@@ -90,10 +99,12 @@ def unwrap_image(phase: Image, coherence: Image, looks: float) -> Image:
     known = np.isfinite(phase)
     if not known.any():
         return np.full(phase.shape, np.nan, np.float32)
-    phasor = np.where(known, np.exp(1j * np.nan_to_num(phase)), 0).astype(np.complex64)
-    weight = np.where(known, np.nan_to_num(coherence), 0).astype(np.float32)
+    # A river without data would cut the scene in two, each bank with a multiple of 2π of its own.
+    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    phasor = np.exp(1j * phase[tuple(nearest)]).astype(np.complex64)
+    weight = np.where(known, np.nan_to_num(coherence), _FILLED_COHERENCE).astype(np.float32)
     with _QUIET.silenced():
-        whole, _ = snaphu.unwrap(phasor, weight, nlooks=looks, cost="smooth", init="mst", mask=known)
+        whole, _ = snaphu.unwrap(phasor, weight, nlooks=looks, cost="smooth", init="mst")
     turns = np.round(np.median(whole[known]) / (2 * np.pi))
     return np.where(known, whole - 2 * np.pi * turns, np.nan).astype(np.float32)
 

@@ -62,6 +62,8 @@ def compare(
     rates = [panels.rate_limit(data["rate"].values) for data in scenes.values() if not schema.is_gradients(data)]
     widest = max(rates, default=1.0) if rate_limit is None else rate_limit
     panels.check_limit(widest)
+    # Three and more in a row share the width of two, which is what a notebook shows without scrolling.
+    width = round(panels.PANEL_WIDTH * min(1.0, 2 / columns))
     drawn = []
     for name, data in scenes.items():
         for direction in directions if schema.is_gradients(data) else ("rate",):
@@ -71,7 +73,7 @@ def compare(
             else:
                 style = panels.gradient_style(direction, limit, "error" in shown)
                 title = name if len(directions) == 1 else f"{name}, {direction}"
-            style = replace(style, title=title)
+            style = replace(style, title=title, width=width)
             drawn.append(panels.draw_panel(data, shown, style, pixels.MAX_PIXELS, labels=labels, detections=None))
     first = next(iter(scenes.values()))
     words = [str(first.attrs.get("scene", ""))]
