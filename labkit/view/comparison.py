@@ -74,6 +74,9 @@ def compare(
                 style = panels.gradient_style(direction, limit, "error" in shown)
                 title = name if len(directions) == 1 else f"{name}, {direction}"
             style = replace(style, title=title, width=width)
+            if columns > 2 and direction != "rate":
+                # The headline says along what.
+                style = replace(style, ends="blue: falls, red: grows")
             drawn.append(panels.draw_panel(data, shown, style, pixels.MAX_PIXELS, labels=labels, detections=None))
     first = next(iter(scenes.values()))
     words = [str(first.attrs.get("scene", ""))]
