@@ -65,8 +65,8 @@ def write_cache(
     Raises
     ------
     LabkitError
-        ``path`` does not end in ``.zarr``, ``coherence_bits`` is neither 8 nor 16, or the phase of a pair is not wrapped
-        or its coherence not in 0..1.
+        ``path`` does not end in ``.zarr``, ``coherence_bits`` is neither 8 nor 16, or a pair's phase is not wrapped or
+        its coherence not in 0..1.
     FileError
         Something else stands at ``path``; a pair cannot be read; the disk is full, or gave back something else than
         was written.
@@ -77,12 +77,12 @@ def write_cache(
 
     A stack of the cache differs from that of its pairs by less than 1e-3 rad per pair at every pixel whose filtered
     phase difference is not within 1e-3 rad of ±π in some pair; there it may fall to the other side, a turn further,
-    which no precision avoids (``sum`` shows such a turn whole). Largest elsewhere, on simulated pairs and Danba's: 2.3e-4
-    rad per pair for ``sum``, 2e-5 for ``lsq`` and ``circular``.
+    which no precision avoids (``sum`` shows such a turn whole). Largest elsewhere, on simulated pairs and Danba's:
+    2.3e-4 rad per pair for ``sum``, 2e-5 for ``lsq`` and ``circular``.
 
-    With 8 bits of coherence the bound holds for more than 99.9 % of the pixels of ``lsq`` and ``circular``, and for 97 %
-    of ``sum`` on Danba's pairs: where a filter finds neighbours that cancel, small errors of their weights turn what is
-    left.
+    With 8 bits of coherence the bound holds for more than 99.9 % of the pixels of ``lsq`` and ``circular``, and for
+    97 % of ``sum`` on Danba's pairs: where a filter finds neighbours that cancel, small errors of their weights turn
+    what is left.
     """
     check_interferograms(ifgs)
     target = Path(path).absolute()
