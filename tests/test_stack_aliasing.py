@@ -46,7 +46,7 @@ def test_what_wraps_is_flagged_and_hardly_anything_else(coherence: float, hit: f
     assert (flags.attrs["short_days"], flags.attrs["long_days"]) == (12, 36)
     wraps, true = flags["wraps"].values, steepest(rate)
     assert wraps[true > 1].mean() > hit
-    assert wraps[true < 0.6].mean() < 0.001
+    assert not wraps[true < 0.6].any()
     # slide by slide: none below the limit by a third, every one above it
     for (y, x), steepness in zip(CENTRES, STEEPNESS, strict=True):
         found = int(wraps[y - RADIUS : y + RADIUS + 1, x - RADIUS : x + RADIUS + 1].sum())
@@ -59,7 +59,7 @@ def test_long_pairs_that_show_too_little_are_flagged_before_they_wrap() -> None:
     falls_short = lk.stack.flag_aliasing(ifgs, progress=False)["falls_short"].values
     true = steepest(rate)
     assert falls_short[true > 0.8].mean() > 0.9
-    assert falls_short[true < 0.2].mean() < 0.01
+    assert falls_short[true < 0.2].mean() < 0.001
     # and rightly: there the stack of all pairs shows less than four fifths of the velocity
     stacked = lk.stack_gradients(ifgs, window=3, progress=False)
     shown = np.abs(stacked["gradient"] / stacked["response"]).max("direction").values

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from noise_scenes import bump
-from scipy.ndimage import gaussian_filter
 
-from labkit.stack.highpass import _gaussian, split_wavelengths
-from labkit.stack.rows import RowThreads
+from labkit.stack.highpass import split_wavelengths
 
 SHAPE = (200, 220)
 ONES = np.ones(SHAPE, np.float32)
@@ -53,14 +51,6 @@ def test_the_spread_is_that_of_the_place() -> None:
     split = split_wavelengths((random.normal(0, 1, SHAPE) * scale).astype(np.float32), ONES, (60.0, 60.0))
     assert np.median(split.spread[:, :60]) == pytest.approx(1.0, abs=0.15)
     assert np.median(split.spread[:, 160:]) == pytest.approx(3.0, abs=0.45)
-
-
-@pytest.mark.parametrize("shape", [(90, 130), (7, 60), (40, 3)])
-def test_the_gaussian_is_scipys(shape: tuple[int, int]) -> None:
-    image = np.random.default_rng(2).normal(size=shape)
-    with RowThreads(2) as shared:
-        got = _gaussian(image, [2.3, 1.4], shared)
-    np.testing.assert_allclose(got, gaussian_filter(image, [2.3, 1.4], mode="constant"), atol=1e-12)
 
 
 def test_threads_change_no_bit() -> None:

@@ -106,6 +106,14 @@ def test_long_wavelengths_go_and_a_slide_upon_them_stays() -> None:
     assert away == pytest.approx(-60, rel=0.15)
 
 
+@pytest.mark.parametrize("radius", [25, 35])
+def test_slides_wider_than_half_the_cutoff_keep_their_peak(radius: int) -> None:
+    """2 and 2.8 km across, with waves longer than 2.5 km taken out."""
+    rate = bump((130, 130), (64, 66), radius, -60.0)
+    got = rates_of(rate, coherence_12=0.5, air_mm=1.0)["rate"].values
+    assert np.percentile(-got[rate != 0], 95) == pytest.approx(np.percentile(-rate[rate != 0], 95), rel=0.1)
+
+
 def test_holes_are_no_data_and_islands_have_their_own_zero() -> None:
     ifgs = stack(two_slides(), coherence_12=0.6, air_mm=0.0)
     phase = ifgs["phase"].values.copy()
@@ -194,3 +202,13 @@ def test_danba_shows_one_coherent_slide(real_data: Path) -> None:
     assert (rate[slide] < 0).all()
     assert 60 < np.percentile(np.abs(rate[slide]), 95) < 100
     assert np.std(quiet) < 8
+
+
+@pytest.mark.real
+def test_danbas_slide_hardly_wraps_but_its_steep_edge_is_flagged(real_data: Path) -> None:
+    flags = lk.stack.flag_aliasing(lk.select_pairs(lk.open_interferograms(real_data / "danba_gamma")), progress=False)
+    wraps, falls_short = flags["wraps"].values, flags["falls_short"].values
+    assert wraps.mean() < 0.0005
+    # the slide's outline: lines 15–80, samples 65–160
+    assert falls_short[15:80, 65:160].sum() > 0.7 * falls_short.sum() > 0
+    assert falls_short.mean() < 0.002
