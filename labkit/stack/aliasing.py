@@ -113,10 +113,10 @@ def flag_aliasing(
     if foretold < _ALIKE:
         falls_short[:] = False
     images = {
-        "wraps": (("y", "x"), _in_company(wraps.any(0)), {"long_name": "gradient of the longest pairs wraps"}),
+        "wraps": (("y", "x"), _in_company(wraps), {"long_name": "gradient of the longest pairs wraps"}),
         "falls_short": (
             ("y", "x"),
-            _in_company(falls_short.any(0)),
+            _in_company(falls_short),
             {"long_name": "long pairs show less than short ones"},
         ),
     }
@@ -135,7 +135,7 @@ def _one_pair(ifgs: xr.Dataset, chosen: Mask, window: int, threads: int | None, 
 
 
 def _in_company(flags: Mask) -> Mask:
-    """Drop the flags that stand alone or by two."""
-    return np.asarray(
-        flags & (convolve(flags.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant") >= _COMPANY)
-    )
+    """Where any direction (direction, y, x) is flagged, less what stands alone or by two."""
+    flagged = np.asarray(flags.any(0))
+    neighbours = convolve(flagged.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant")
+    return np.asarray(flagged & (neighbours >= _COMPANY))
