@@ -11,7 +11,7 @@ import xarray as xr
 from noise_scenes import stack
 
 import labkit as lk
-from labkit.stack.uncertainty import network_ratio
+from labkit.stack.uncertainty import network_ratio, scores
 
 ESTIMATORS = ("lsq", "circular", "sum")
 WINDOWS = (1, 5, 7)
@@ -56,8 +56,9 @@ def test_noise_spreads_as_its_standard_error_says(
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_danbas_quiet_ground_spreads_as_its_standard_error_says(real_data: Path, estimator: str, window: int) -> None:
     ratio = ratios(lk.select_pairs(lk.open_interferograms(real_data / "danba_gamma")), estimator, window)
-    quiet = [np.concatenate([part[5:20, 5:55].ravel(), part[60:90, 5:40].ravel()]) for part in ratio]
-    assert np.mean([spread(part) for part in quiet]) == pytest.approx(1.0, abs=0.2)
+    for part in ratio:
+        quiet = np.concatenate([part[5:20, 5:55].ravel(), part[60:90, 5:40].ravel()])
+        assert spread(quiet) == pytest.approx(1.0, abs=0.2)
 
 
 def scores_of(noise_of: str, max_steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -85,17 +86,36 @@ def scores_of(noise_of: str, max_steps: int, seed: int = 0) -> tuple[np.ndarray,
 def test_the_ratio_is_the_one_of_the_true_variances(noise_of: str, max_steps: int) -> None:
     psi, first, second, truth = scores_of(noise_of, max_steps)
     even = np.full(psi.shape, 1 / len(psi))
-    measured = network_ratio([(psi, even), (psi, even)], DATES[first], DATES[second])
+    measured = network_ratio(psi.astype(np.float32), even.astype(np.float32), DATES[first], DATES[second])
     # independent pairs keep what fitting their mean took; noise of dates keeps it nearly
     assert measured == pytest.approx(np.sqrt(truth), rel=0.04 if noise_of == "pair" else 0.15)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_scores_add_up_to_nothing_and_shares_to_one(estimator: str) -> None:
+    random = np.random.default_rng(3)
+    delta = random.normal(0.3, 0.7, (9, 20, 30)).astype(np.float32)
+    size = random.uniform(0.1, 0.9, delta.shape).astype(np.float32)
+    delta[2, 4:9], size[2, 4:9] = 0, 0
+    delta[:, 0, 0], size[:, 0, 0] = 0, 0
+    years = random.uniform(0.03, 0.1, 9).astype(np.float32)
+    psi, shares = scores(delta, size, years, estimator, threads=2)
+    np.testing.assert_allclose(psi.sum(0), 0, atol=1e-5)
+    np.testing.assert_array_equal(psi[2, 4:9], 0)
+    assert shares[:, 0, 0].sum() == 0
+    np.testing.assert_allclose(shares.sum(0)[1:], 1, rtol=1e-5)
+    weight = {"lsq": size / (1.02 - size) * years[:, None, None] ** 2, "circular": size, "sum": size > 0}[estimator]
+    known = weight[:, 10:]
+    np.testing.assert_allclose(shares[:, 10:], known / known.sum(0), rtol=1e-4)
 
 
 def test_a_network_in_which_all_pairs_share_acquisitions_tells_nothing() -> None:
     psi = np.random.default_rng(0).normal(0, 1, (3, 40, 40))
     first, second = DATES[[0, 0, 1]], DATES[[1, 2, 2]]
-    assert network_ratio([(psi - psi.mean(0), np.full(psi.shape, 1 / 3))], first, second) == 1.0
+    psi = (psi - psi.mean(0)).astype(np.float32)
+    assert network_ratio(psi, np.full_like(psi, 1 / 3), first, second) == 1.0
 
 
 def test_a_scene_without_data_keeps_the_error_as_it_is() -> None:
-    nothing = np.zeros((5, 30, 30))
-    assert network_ratio([(nothing, nothing)], DATES[:5], DATES[1:6]) == 1.0
+    nothing = np.zeros((5, 30, 30), np.float32)
+    assert network_ratio(nothing, nothing, DATES[:5], DATES[1:6]) == 1.0

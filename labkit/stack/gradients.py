@@ -175,8 +175,8 @@ def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, p
     shape = (ifgs.sizes["y"], ifgs.sizes["x"])
     patches = choose_patches(years, ifgs["reference"].values, shape, how.window) if steady else None
     sums = accumulate(ifgs, how, patches=patches, threads=threads, progress=progress)
-    kappa = _network_ratio(sums, ifgs, estimator)
-    result = estimate(sums, estimator, error_factors=(kappa, kappa), threads=workers)
+    kappa = _network_ratios(sums, ifgs, estimator, workers)
+    result = estimate(sums, estimator, window=how.window, error_factors=kappa, threads=workers)
     coherence = mean_coherence(sums, threads=workers)
     dims, plane = ("direction", "y", "x"), ("y", "x")
     images = {
@@ -202,16 +202,20 @@ def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, p
         "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
         "first_date": str(ifgs["reference"].values.min())[:10],
         "last_date": str(ifgs["secondary"].values.max())[:10],
-        "network_ratio": round(kappa, 4),
+        "network_ratio": [round(k, 4) for k in kappa],
     }
     stacked = xr.Dataset(images, {"direction": list(DIRECTIONS), **coords}, attrs)
     return to_azimuth_and_range(stacked) if ifgs.attrs["geometry"] == "map" else stacked
 
 
-def _network_ratio(sums: Sums, ifgs: xr.Dataset, estimator: str) -> float:
-    # one direction at a time, for the memory of long stacks
-    parts = (scores(delta, size, sums.years, estimator) for delta, size in sums.samples)
-    return network_ratio(parts, ifgs["reference"].values, ifgs["secondary"].values)
+def _network_ratios(sums: Sums, ifgs: xr.Dataset, estimator: str, threads: int) -> list[float]:
+    """κ of each direction."""
+    dates = ifgs["reference"].values, ifgs["secondary"].values
+    ratios = []
+    for delta, size in sums.samples:
+        psi, shares = scores(delta, size, sums.years, estimator, threads=threads)
+        ratios.append(network_ratio(psi, shares, *dates, threads=threads))
+    return ratios
 
 
 def _check_arguments(ifgs: xr.Dataset, estimator: str, window: int, lag: int) -> None:

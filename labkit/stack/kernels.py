@@ -14,8 +14,8 @@ from labkit.stack.unfiltered import LONGEST_LAG, add_unfiltered
 __all__ = ["CIRCULAR", "LSQ", "N_SUMS", "SUM", "WEIGHT_LIMIT", "WRAPPED_LIMIT_RAD", "Filter", "Sums", "add_pairs"]
 
 #: Samples of all pairs together, at most: they are kept for every pair, and their number must not grow with the pairs.
-_SAMPLES = 2**19
-_MOST_SAMPLED, _LEAST_SAMPLED = 4096, 512
+_SAMPLES = 2**20
+_MOST_SAMPLED, _LEAST_SAMPLED = 2**14, 2**9
 
 
 @dataclass(frozen=True)

@@ -270,4 +270,6 @@ def _network_ratio(samples: Image, years: Array, weights: Array, ifgs: xr.Datase
     velocity = (weight * phase).sum(0) / time
     psi = weight * (phase - velocity * years[:, None, None]) / time
     shares = weight * years[:, None, None] / time
-    return network_ratio([(psi, shares)], ifgs["reference"].values, ifgs["secondary"].values)
+    return network_ratio(
+        psi.astype(np.float32), shares.astype(np.float32), ifgs["reference"].values, ifgs["secondary"].values
+    )
