@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from product_files import PAIRS, WRITERS, phases
 from typer.testing import CliRunner
 
 import labkit as lk
@@ -24,16 +25,18 @@ QUICK = {"wait_s": 0.01, "timeout_s": 5.0, "progress": False}
 
 
 class Server(ThreadingHTTPServer):
-    """Serves BODY under any name; each attribute is one way in which a real server misbehaves."""
+    """Serves ``files`` by their path, else BODY; each other attribute is one way in which a real server misbehaves."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.body = BODY
+        self.files: dict[str, bytes] = {}
         self.mark: str | None = '"one"'
         self.cut_after: int | None = None
         self.cuts = 0
+        self.cut_first_of_each = False
         self.ranges = True
         self.statuses: list[int] = []
         self.kind = "application/octet-stream"
@@ -61,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        body, begin = server.body, 0
+        body, begin = server.files.get(self.path, server.body), 0
         if_range = self.headers.get("If-Range")
         if asked and server.ranges and (if_range is None or if_range == server.mark):
             begin = int(asked.removeprefix("bytes=").rstrip("-"))
@@ -84,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         if server.cut_after is not None and server.cuts > 0:
             server.cuts -= 1
             part = part[: server.cut_after]
+        elif server.cut_first_of_each and [path for path, _ in server.asked].count(self.path) == 1:
+            part = part[: len(part) // 2]
         server.sent += len(part)
         self.wfile.write(part)
         self.close_connection = True
@@ -255,6 +260,40 @@ def test_a_list_of_addresses_is_read_with_its_hashes(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(lk.FileError, match="must be a list of addresses as plain text"):
         read_addresses(path)
+
+
+def test_a_frame_of_licsar_is_fetched_over_cut_connections_and_opens(server: Server, tmp_path: Path) -> None:
+    stored = phases()
+    WRITERS["licsar"](tmp_path / "site", stored)
+    for path in (tmp_path / "site").rglob("*.tif"):
+        server.files[f"/106/106D_05447_131313/{path.relative_to(tmp_path / 'site').as_posix()}"] = path.read_bytes()
+    server.files["/106/106D_05447_131313/metadata/metadata.txt"] = b"heading=-169.947037\navg_incidence_angle=39.1918\n"
+    server.cut_first_of_each = True
+    root = f"http://127.0.0.1:{server.server_address[1]}"
+    hashes = {root + path: f"sha256:{hashlib.sha256(body).hexdigest()}" for path, body in server.files.items()}
+    fetch_files(hashes, tmp_path / "106D_05447_131313", **QUICK)
+    ifgs = lk.open_interferograms(tmp_path / "106D_05447_131313")
+    assert (ifgs.attrs["processor"], ifgs.attrs["track"], ifgs.sizes["pair"]) == ("LiCSAR", "106", 3)
+    np.testing.assert_allclose(ifgs["unwrapped"].sel(pair=PAIRS[0]).values, stored[PAIRS[0]][0], atol=1e-5)
+    assert len(server.asked) == 2 * len(server.files)
+
+
+def test_the_products_of_a_hyp3_job_are_fetched_unpacked_and_open(server: Server, tmp_path: Path) -> None:
+    WRITERS["hyp3"](tmp_path / "made", phases())
+    root = f"http://127.0.0.1:{server.server_address[1]}"
+    for folder in sorted((tmp_path / "made").iterdir()):
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            for path in folder.iterdir():
+                file.write(path, f"{folder.name}/{path.name}")
+        server.files[f"/job/{folder.name}.zip"] = archive.getvalue()
+    listed = tmp_path / "job.txt"
+    listed.write_text("".join(f"{root}{path}\n" for path in server.files))
+    done = CliRunner().invoke(app, ["fetch", str(listed), "--into", str(tmp_path / "pairs"), "--unzip"])
+    assert done.exit_code == 0, done.output
+    ifgs = lk.open_interferograms(tmp_path / "pairs")
+    assert (ifgs.attrs["processor"], ifgs.sizes["pair"]) == ("HyP3", 3)
+    assert "unwrapped" in ifgs
 
 
 def test_the_command_fetches_a_list_and_says_what_is_there(server: Server, tmp_path: Path) -> None:
