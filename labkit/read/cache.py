@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,7 @@ def write_cache(
 
     Notes
     -----
+    Unwrapped phase, where the interferograms have it, is left out: it does not fit into a code of 16 bit.
     phase ≈ code · 2π / 65536 in [−π, π), coherence ≈ (code − 1) / 65534, or / 254. NaN in either is no data in both.
 
     A stack of the cache differs from that of its pairs by less than 1e-3 rad per pair at every pixel whose filtered
@@ -129,10 +132,15 @@ def open_pairs(folder: Path) -> xr.Dataset:
     FileError
         It is no cache, of another version, or files of it are missing or cut.
     """
-    import zarr
-
     if not recognise(folder):
         raise FileError(f"{folder} must be a cache of labkit, instead it is none. Make it with labkit cache")
+    with _damage_named(folder):
+        return _open(folder)
+
+
+def _open(folder: Path) -> xr.Dataset:
+    import zarr
+
     about = _about(folder)
     if about["version"] not in _VERSIONS.values():
         known = " or ".join(map(str, _VERSIONS.values()))
@@ -142,7 +150,7 @@ def open_pairs(folder: Path) -> xr.Dataset:
     group = zarr.open_group(folder, mode="r")
     stored: dict[str, Any] = {name: group[name] for name in ("phase", "coherence", *about["coords"])}
     blocks = (1, _TILE * _TILES_PER_BLOCK, _TILE * _TILES_PER_BLOCK)
-    angle, level = (da.from_array(stored[name], chunks=blocks) for name in ("phase", "coherence"))
+    angle, level = (da.from_array(_Pixels(folder, stored[name]), chunks=blocks) for name in ("phase", "coherence"))
     phase = da.map_blocks(_decode_phase, angle, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     coherence = da.map_blocks(_decode_coherence, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
     dims = ("pair", "y", "x")
@@ -161,6 +169,32 @@ def open_pairs(folder: Path) -> xr.Dataset:
         },
         attrs={name: np.nan if value is None else value for name, value in about["scene"].items()},
     )
+
+
+class _Pixels:
+    """A stored array as dask reads it, its damage named."""
+
+    def __init__(self, folder: Path, stored: Any) -> None:
+        self.shape, self.dtype, self.ndim = stored.shape, stored.dtype, stored.ndim
+        self._folder, self._stored = folder, stored
+
+    def __getitem__(self, places: Any) -> Any:
+        with _damage_named(self._folder):
+            return self._stored[places]
+
+
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Turn what Zarr and its codecs raise over a damaged store into one error with its name."""
+    try:
+        yield
+    except FileError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(
+            f"{folder} must be a whole cache, instead got: {reason}. Remove it and write it again"
+        ) from error
 
 
 def _describe(ifgs: xr.Dataset, version: int) -> dict[str, Any]:
@@ -278,7 +312,7 @@ def _read_journal(partial: Path) -> dict[str, int]:
 def _attributes(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads((folder / "zarr.json").read_text()).get("attributes", {}))
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise FileError(f"{folder / 'zarr.json'} must be whole JSON, instead got: {error}. Write it again") from error
 
 

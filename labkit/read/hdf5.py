@@ -107,7 +107,9 @@ def read_plane(dataset: h5py.Dataset, shape: tuple[int, int], index: int | None 
             f"{dataset.file.filename} must hold '{dataset.name}' of shape {shape}, instead got shape={dataset.shape}"
         )
     stored = dataset[()] if index is None else dataset[index]
-    values = np.asarray(stored, np.float32)
+    # Of a damaged file a number may be none, or beyond float32.
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = np.asarray(stored, np.float32)
     fill = dataset.attrs.get("_FillValue")
     if isinstance(fill, (np.ndarray, np.generic)) and fill.size == 1 and np.asarray(fill).dtype.kind in "iuf":
         values[stored == np.asarray(fill).reshape(())] = np.nan

@@ -110,8 +110,8 @@ def _read_phase(path: Path, grid: Grid) -> npt.NDArray[np.float64]:
         displacement = read_plane(need_dataset(file, "displacement", 2), own.shape)[window]
         water = find_dataset(file, "water_mask")
         land = True if water is None else read_plane(water, own.shape)[window] == 1
-    phase = _PHASE_SIGN * 4 * math.pi / SENTINEL1_WAVELENGTH * displacement.astype(np.float64)
-    return np.where(land, phase, np.nan)
+    known = np.where(land & np.isfinite(displacement), displacement, np.float32(np.nan))
+    return _PHASE_SIGN * 4 * math.pi / SENTINEL1_WAVELENGTH * known.astype(np.float64)
 
 
 def _products(folder: Path) -> list[Path]:

@@ -76,7 +76,8 @@ class _ReadKnown:
     shape: tuple[int, int]
 
     def __call__(self) -> Image:
-        values = np.asarray(self.read(), np.float32)
+        with np.errstate(over="ignore"):  # what is beyond float32 is no phase
+            values = np.asarray(self.read(), np.float32)
         if values.shape != self.shape:
             raise FileError(
                 f"the unwrapped phase of pair {self.pair} must have the shape of its wrapped one, {self.shape}, "
