@@ -5,7 +5,9 @@ Simple and honest: every part follows a formula that its docstring states, and t
 
 from __future__ import annotations
 
+from labkit.simulate.calendars import CALENDARS, Calendar, named_calendar
+from labkit.simulate.effects import Effects
 from labkit.simulate.scenes import PRESETS, Scene, scene
 from labkit.simulate.write import demo, write_scene
 
-__all__ = ["PRESETS", "Scene", "demo", "scene", "write_scene"]
+__all__ = ["CALENDARS", "PRESETS", "Calendar", "Effects", "Scene", "demo", "named_calendar", "scene", "write_scene"]

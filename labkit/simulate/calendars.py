@@ -15,16 +15,17 @@ Dates = npt.NDArray[np.datetime64]
 
 #: Steps between acquisitions in units of 12 days, one base-36 digit each. Fu et al. (2022, section 3 and Figure 2)
 #: give the counts and say that the descending track was sampled thinly and irregularly before 2018; the single dates
-#: are not published. These were chosen so that dates and pairs of at most 36 days come out in exactly their number.
+#: are not published. These were chosen so that dates and pairs of at most 36 days come out in exactly their number
+#: and every date is in a pair.
 _FU2022 = {
     "ascending": (
         "2014-10-12",
-        "213112342111124111211211121131111111211151211111111111111311111112111111"
-        "112111113111121111111111111111111111111111112111111112111111112221211111",
+        "111313342111124111111221121131111111111115111111111111111221111111121111"
+        "111122111121212111111111111121112111111121211111111211111111211211111111",
     ),
     "descending": (
         "2014-10-17",
-        "6214422422341da121132211d92211111112113111122131112111111121211111111112111211112211111111111111",
+        "223351321161d282a1611532322912111111121111112211112111111111111111111211211211111411111111111222",
     ),
 }
 

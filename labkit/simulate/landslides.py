@@ -189,12 +189,13 @@ def los_rates(slides: list[Landslide], frame: Frame) -> npt.NDArray[np.float32]:
     east, north = frame.pixel_centres()
     total = np.zeros(frame.shape)
     for slide in slides:
-        rows, cols = _surroundings(slide, frame)
+        rows, cols = surroundings(slide, frame)
         total[rows, cols] += slide.los_rate(frame) * slide.share(east[rows, cols], north[rows, cols])
     return total.astype(np.float32)
 
 
-def _surroundings(slide: Landslide, frame: Frame) -> tuple[slice, slice]:
+def surroundings(slide: Landslide, frame: Frame) -> tuple[slice, slice]:
+    """Give the rows and columns of a frame that hold all of a landslide."""
     y, x = frame.pixel(slide.east, slide.north)
     reach = slide.length_m / frame.spacing_m
     rows = slice(max(int(y - reach), 0), min(int(y + reach) + 2, frame.shape[0]))

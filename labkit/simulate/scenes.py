@@ -14,6 +14,8 @@ from tqdm.auto import tqdm
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.simulate.calendars import Calendar, named_calendar
+from labkit.simulate.effects import Effects
 from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import WAVELENGTH_M, Frame, Place
 from labkit.simulate.interferometry import (
@@ -21,12 +23,12 @@ from labkit.simulate.interferometry import (
     Ground,
     Pair,
     atmosphere,
-    calendar,
     interferogram,
     make_ground,
     pairs_within,
     vegetation,
 )
+from labkit.simulate.interferometry import calendar as draw_dates
 from labkit.simulate.landslides import los_rates, outlines, place_landslides
 from labkit.simulate.terrain import Terrain, make_terrain
 from labkit.simulate.truth import truth_tables
@@ -101,6 +103,13 @@ class Scene:
         By track: the radar frame, which ties pixels to the ground.
     place : Place
         The centre of the scene.
+    unseen : geopandas.GeoDataFrame, optional
+        Of scenes with effects: boxes of landslides that the pairs of a track cannot show in a direction
+        (:func:`labkit.simulate.visible.truth_of_track`).
+    effects : Effects, optional
+        What was switched on; None: the simple scene.
+    calendar : str
+        Name of the calendar of a scene with effects.
     """
 
     name: str
@@ -116,9 +125,19 @@ class Scene:
     true_rates: dict[str, xr.DataArray] = field(repr=False)
     frames: dict[str, Frame] = field(repr=False)
     place: Place = field(repr=False)
+    unseen: gpd.GeoDataFrame | None = field(default=None, repr=False)
+    effects: Effects | None = None
+    calendar: str = ""
 
 
-def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene:
+def scene(
+    name: str = "tiny",
+    seed: int = 0,
+    *,
+    effects: Effects | None = None,
+    calendar: str | Calendar | None = None,
+    progress: bool = False,
+) -> Scene:
     """Make a scene with known landslides; the same name and seed give the same scene, bit for bit.
 
     Parameters
@@ -128,13 +147,22 @@ def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene
         landslides, about 100 pairs; in some seconds).
     seed : int
         Another number, another region.
+    effects : Effects, optional
+        Which effects are on and how strong: ``Effects()`` has everything that fools people, ``Effects.none()`` motion
+        alone. The landslides then have blocks, sharp and soft edges and courses of five kinds, there is ice and a
+        mining bowl, and the pairs are lazy: made when they are computed, always the same. None: the simple scene, with
+        turbulence and decorrelation, in memory.
+    calendar : str or Calendar, optional
+        When the satellites came by: "fu2022" (the first paper's 145 and 97 dates, 348 and 191 pairs), "two-years", or
+        your own (:class:`labkit.simulate.Calendar`). None: the preset's dates. With a calendar alone, all effects
+        are on.
     progress : bool
-        Show a bar over the pairs.
+        Show a bar over the pairs of a simple scene.
 
     Raises
     ------
     LabkitError
-        There is no scene of that name.
+        There is no scene or calendar of that name, or a calendar lacks a track.
 
     Examples
     --------
@@ -149,7 +177,12 @@ def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene
     preset = PRESETS[name]
     place = Place(lon=101.95, lat=30.85)
     frames = [Frame(track, _HEADINGS[track], _INCIDENCE[track], preset.shape, preset.spacing_m) for track in _HEADINGS]
-    width, height = _extent(frames)
+    if effects is not None or calendar is not None:
+        from labkit.simulate.composed import compose  # it stands on this module
+
+        chosen = _calendar(calendar, preset, seed)
+        return compose(name, preset, frames, place, chosen, effects or Effects(), seed)
+    width, height = extent(frames)
     terrain = make_terrain(place, width, height, preset.spacing_m, preset.tributaries, seed)
     slides = place_landslides(terrain, frames, preset.landslides, preset.rate_range, seed)
     forest = vegetation(terrain, seed)
@@ -169,11 +202,11 @@ def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene
         seed=seed,
         interferograms=tracks,
         rates=rates,
-        truth=_joined(truths),
-        rate_truth=_joined(rate_truths),
+        truth=joined(truths),
+        rate_truth=joined(rate_truths),
         landslides=outlines(slides, place),
         dem=terrain.dem(),
-        counties=_counties(terrain, preset.counties, seed),
+        counties=counties(terrain, preset.counties, seed),
         rivers=terrain.rivers,
         true_rates=true_rates,
         frames={frame.track: frame for frame in frames},
@@ -181,12 +214,13 @@ def scene(name: str = "tiny", seed: int = 0, *, progress: bool = False) -> Scene
     )
 
 
-def _joined(tables: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+def joined(tables: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """Put the tables of the tracks into one."""
     filled = [table for table in tables if len(table)]
     return gpd.GeoDataFrame(pd.concat(filled, ignore_index=True)) if filled else tables[0]
 
 
-def _extent(frames: list[Frame]) -> tuple[float, float]:
+def extent(frames: list[Frame]) -> tuple[float, float]:
     """Width and height (m) of ground that covers every frame, with a margin."""
     corners = [frame.ground([0, 0, frame.shape[0], frame.shape[0]], [0, frame.shape[1]] * 2) for frame in frames]
     east = max(float(np.abs(e).max()) for e, _ in corners)
@@ -204,9 +238,7 @@ def _interferograms(
     seed: int,
     progress: bool,
 ) -> xr.Dataset:
-    start = "2018-03-05" if frame.track == "ascending" else "2018-03-10"
-    random = stream(seed, frame.track, "calendar")
-    dates = calendar(start, preset.acquisitions[frame.track], 0.1, random)
+    dates, random = _dates(frame.track, preset, seed)
     across_track = random.normal(0.0, 55.0, len(dates))
     pairs = pairs_within(dates, MAX_DAYS)
     delay = atmosphere(frame, len(dates), preset.atmosphere_mm, seed)
@@ -219,7 +251,7 @@ def _interferograms(
     lon, lat = place.to_lonlat(*frame.pixel_centres())
     first, second = ([dates[getattr(p, end)] for p in pairs] for end in ("reference", "secondary"))
     coords = {
-        "pair": [f"{_compact(a)}_{_compact(b)}" for a, b in zip(first, second, strict=True)],
+        "pair": [f"{compact(a)}_{compact(b)}" for a, b in zip(first, second, strict=True)],
         "reference": ("pair", np.array(first, "datetime64[ns]")),
         "secondary": ("pair", np.array(second, "datetime64[ns]")),
         "temporal_baseline": ("pair", [p.days for p in pairs], {"units": "days"}),
@@ -231,18 +263,37 @@ def _interferograms(
         "phase": (("pair", "y", "x"), phase, {"units": "rad"}),
         "coherence": (("pair", "y", "x"), coherence, {"units": "1"}),
     }
-    return schema.check_interferograms(xr.Dataset(images, coords, _attributes(name, frame)))
+    return schema.check_interferograms(xr.Dataset(images, coords, scene_attributes(name, frame)))
+
+
+def _dates(track: str, preset: Preset, seed: int) -> tuple[npt.NDArray[np.datetime64], np.random.Generator]:
+    """The preset's acquisitions, and the random numbers that come after them."""
+    start = "2018-03-05" if track == "ascending" else "2018-03-10"
+    random = stream(seed, track, "calendar")
+    return draw_dates(start, preset.acquisitions[track], 0.1, random), random
+
+
+def _calendar(calendar: str | Calendar | None, preset: Preset, seed: int) -> Calendar:
+    if calendar is None:
+        return Calendar("preset", {track: _dates(track, preset, seed)[0] for track in _HEADINGS}, MAX_DAYS)
+    chosen = named_calendar(calendar) if isinstance(calendar, str) else calendar
+    missing = set(_HEADINGS) - set(chosen.dates)
+    if missing:
+        raise LabkitError(f"calendar must have the tracks {tuple(_HEADINGS)}, instead these are missing: {missing}")
+    return chosen
 
 
 def _baselines(pairs: list[Pair], across_track: npt.NDArray[np.float64]) -> list[float]:
     return [round(float(across_track[p.secondary] - across_track[p.reference]), 4) for p in pairs]
 
 
-def _compact(date: np.datetime64) -> str:
+def compact(date: np.datetime64) -> str:
+    """Write a date as YYYYMMDD."""
     return str(date).replace("-", "")
 
 
-def _attributes(name: str, frame: Frame) -> dict[str, object]:
+def scene_attributes(name: str, frame: Frame) -> dict[str, object]:
+    """Give the attributes of a track's interferograms (:data:`labkit.schema.SCENE_ATTRIBUTES`)."""
     slant = frame.slant_spacing_m
     return {
         "scene": f"{name}-{frame.track}",
@@ -281,7 +332,7 @@ def _rates(ifgs: xr.Dataset, rate: npt.NDArray[np.float32], ground: Ground, fram
     return schema.check_rates(xr.Dataset(images, coords, dict(ifgs.attrs)))
 
 
-def _counties(terrain: Terrain, count: int, seed: int) -> gpd.GeoDataFrame:
+def counties(terrain: Terrain, count: int, seed: int) -> gpd.GeoDataFrame:
     """Share the region among counties: each owns what lies nearest to its seat."""
     half_width, half_height = float(terrain.east[-1]), float(terrain.north[0])
     random = stream(seed, "counties")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from labkit.simulate.scenes import Scene, scene
 MANIFEST = "manifest.json"
 
 _VECTORS = ("truth", "rate_truth", "landslides", "counties", "rivers")
+
+#: Besides, of a scene with effects.
+_UNSEEN = "unseen"
 
 
 def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False) -> Path:
@@ -37,7 +41,8 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     Path
         The folder. ``<track>/`` is a GAMMA folder (:mod:`labkit.simulate.gamma`), ``<track>/rates.nc`` the rate map;
         ``truth.gpkg``, ``rate_truth.gpkg``, ``landslides.gpkg``, ``counties.gpkg`` and ``rivers.gpkg`` are tables;
-        ``manifest.json`` says what it was made from and lists every file with its size.
+        ``manifest.json`` says what it was made from and lists every file with its size. Of a scene with effects
+        ``unseen.gpkg`` holds what its pairs cannot show, and the manifest the effects and the calendar's name.
 
     Raises
     ------
@@ -113,23 +118,26 @@ def _write_all(simulated: Scene, folder: Path, progress: bool) -> None:
             (home / "diff").mkdir(parents=True)
             write_geometry(home, ifgs, simulated.dem, simulated.frames[track], simulated.place)
             for k in range(ifgs.sizes["pair"]):
-                write_pair(home, ifgs.isel(pair=k))
+                write_pair(home, ifgs.isel(pair=k).compute())
                 bar.update()
             rates = simulated.rates[track]
             rates.assign_attrs(scene=track).to_netcdf(home / "rates.nc", engine="h5netcdf")
-    for name in _VECTORS:
+    for name in (*_VECTORS, *([_UNSEEN] if simulated.unseen is not None else [])):
         table = getattr(simulated, name)
         if "scene" in table:
             table = table.assign(scene=table["track"])
         table.to_file(folder / f"{name}.gpkg", driver="GPKG")
     written = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest = {
+    manifest: dict[str, object] = {
         "name": simulated.name,
         "seed": simulated.seed,
         "recipe": recipe(),
         "tracks": sorted(simulated.interferograms),
         "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in written},
     }
+    if simulated.effects is not None:
+        manifest["effects"] = asdict(simulated.effects)
+        manifest["calendar"] = simulated.calendar
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
@@ -152,6 +160,8 @@ def _is_whole(folder: Path, name: str, seed: int) -> bool:
         return False
     if not isinstance(manifest, dict):
         raise LabkitError(f"{path} must hold the manifest of a scene. Remove the folder, and it is made again")
+    if "effects" in manifest:
+        return False
     if (manifest.get("name"), manifest.get("seed"), manifest.get("recipe")) != (name, seed, recipe()):
         return False
     sizes = manifest.get("files", {})

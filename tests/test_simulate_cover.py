@@ -1,0 +1,85 @@
+"""Coherence by land cover: time, seasons, snow, layover and water, each with its switch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from composed_scene import FRAME, plane
+
+from labkit.simulate import Effects
+from labkit.simulate.cover import SNOW_SHARE_LEFT, growing, make_cover, summer_snow_line
+from labkit.simulate.geometry import Place
+from labkit.simulate.terrain import make_terrain
+
+OFF = Effects.none()
+JANUARY, JULY = np.datetime64("2019-01-20"), np.datetime64("2019-07-22")
+
+
+def coherence(effects: Effects, first: np.datetime64, days: int = 12, forest: float = 0.0, slope: float = 0.0) -> float:
+    terrain = plane(slope, 258.0)
+    cover = make_cover(FRAME, terrain, np.full_like(terrain.height, forest), effects)
+    image = cover.coherence(first, first + days)
+    assert np.ptp(image) < 1e-5
+    return float(image.mean())
+
+
+def test_with_everything_off_nothing_takes_coherence() -> None:
+    for days in (12, 36):
+        assert coherence(OFF, JULY, days, forest=1.0, slope=45.0) == pytest.approx(0.93)
+
+
+def test_time_takes_coherence_from_forest_before_meadow() -> None:
+    on = replace(OFF, decorrelation=True)
+    meadow, forest = (coherence(on, JANUARY, 24, forest=share) for share in (0.0, 1.0))
+    assert meadow == pytest.approx(0.45 + 0.48 * np.exp(-24 / 110), rel=1e-4)
+    assert forest == pytest.approx(0.08 + 0.57 * np.exp(-24 / 14), rel=1e-4)
+
+
+def test_midsummer_takes_the_share_that_was_asked_from_forest_and_half_of_it_from_grass() -> None:
+    on = replace(OFF, season=0.6)
+    summer = float(growing(np.array([JULY, JULY + 12])).mean())
+    assert summer > 0.97
+    assert coherence(on, JULY, forest=1.0) == pytest.approx(0.93 * (1 - 0.6 * summer), rel=1e-4)
+    assert coherence(on, JULY, forest=0.0) == pytest.approx(0.93 * (1 - 0.3 * summer), rel=1e-4)
+    assert coherence(on, JANUARY, forest=1.0) > 0.925
+
+
+def test_layover_takes_coherence_where_the_slope_faces_the_radar_too_steeply() -> None:
+    """Incidence 38.6°, a slope of 45° toward the satellite."""
+    assert coherence(replace(OFF, layover=True), JANUARY, slope=45.0) == pytest.approx(0.093)
+    assert coherence(replace(OFF, layover=True), JANUARY, slope=30.0) == pytest.approx(0.93)
+
+
+def test_snow_lies_above_its_line_which_comes_down_in_winter() -> None:
+    terrain = make_terrain(Place(101.95, 30.85), 6000.0, 6000.0, 40.0, 2, 0)
+    effects = replace(OFF, snow_share=0.4, snow_winter_m=500.0)
+    assert (terrain.height > summer_snow_line(terrain, effects)).mean() == pytest.approx(0.4, abs=0.001)
+    cover = make_cover(FRAME, terrain, np.zeros_like(terrain.height), effects)
+    assert cover.snow_line(np.datetime64("2019-01-20")) == pytest.approx(cover.snow_line_m - 500.0)
+    assert cover.snow_line(np.datetime64("2019-07-21")) == pytest.approx(cover.snow_line_m, abs=0.1)
+    snowy = cover.coherence(JANUARY, JANUARY + 12) < 0.93 * float(SNOW_SHARE_LEFT) + 0.01
+    line = cover.snow_line(JANUARY)
+    assert (snowy == (cover.height > line)).mean() > 0.999
+    summer = cover.coherence(JULY, JULY + 12) < 0.5
+    assert 0 < summer.sum() < snowy.sum()
+
+
+def test_snow_on_one_of_two_dates_is_enough() -> None:
+    terrain = plane(0.0, height=3000.0)
+    cover = replace(
+        make_cover(FRAME, terrain, np.zeros_like(terrain.height), replace(OFF, snow_share=0.1)),
+        snow_line_m=3300.0,
+        snow_winter_m=600.0,
+    )
+    assert float(cover.coherence(JULY, JULY + 12).mean()) == pytest.approx(0.93)
+    assert float(cover.coherence(JULY, JANUARY + 365).mean()) == pytest.approx(0.93 * float(SNOW_SHARE_LEFT))
+
+
+def test_water_is_there_only_where_it_is_switched_on() -> None:
+    terrain = plane(0.0)
+    terrain.water[:, 40] = True
+    for on in (True, False):
+        cover = make_cover(FRAME, terrain, np.zeros_like(terrain.height), replace(OFF, water=on))
+        assert cover.ground.water.any() == on
