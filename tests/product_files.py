@@ -15,6 +15,7 @@ import h5py
 import isce_files
 import numpy as np
 import pandas as pd
+import rasterio
 import snap_files
 from map_files import write_map
 from pyproj import CRS
@@ -251,3 +252,29 @@ WRITERS: dict[str, Callable[[Path, Mapping[str, Images]], Written]] = {
     "opera_disp": write_opera_disp,
     "geotiff": write_geotiff,
 }
+
+
+def set_phase(path: Path, value: float, place: tuple[int, int] | None = None) -> None:
+    """Give one pixel (row, column) of a file of phase a value, or all of them, whatever the format.
+
+    Of a stack in one file it is the second pair; of complex values real and imaginary part are both set.
+    """
+    where = ... if place is None else place
+    if path.suffix == ".tif":
+        with rasterio.open(path, "r+") as file:
+            values = file.read(1)
+            values[where] = value
+            file.write(values, 1)
+    elif path.suffix in (".nc", ".h5", ".grd"):
+        with h5py.File(path, "r+") as file:
+            names = ("z", "displacement", "science/grids/data/unwrappedPhase", "wrapPhase")
+            data = next(file[name] for name in names if name in file)
+            values = data[()]
+            (values[1] if data.ndim == 3 else values)[where] = value
+            data[...] = values
+    else:
+        # SNAP keeps real and imaginary part in files of their own
+        for part in {path, path.with_name(path.name.replace("i_ifg", "q_ifg"))}:
+            values = np.fromfile(part, "<f4" if path.suffix == ".int" else ">f4").reshape(*SHAPE, -1)
+            values[where] = value
+            values.tofile(part)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 from map_files import write_map
-from product_files import PAIRS, SHAPE, WRITERS, Written, phases
+from product_files import PAIRS, SHAPE, WRITERS, Written, phases, set_phase
 from rasterio.transform import from_origin
 
 import labkit as lk
@@ -110,28 +110,11 @@ def _renamed(path: Path, old: str, new: str) -> None:
 
 
 def all_zero(folder: Path, written: Written) -> None:
-    _fill(written[BAD], 0.0)
+    set_phase(written[BAD], 0.0)
 
 
 def all_nan(folder: Path, written: Written) -> None:
-    _fill(written[BAD], np.nan)
-
-
-def _fill(path: Path, value: float) -> None:
-    """Give every pixel of phase one value, whatever the format."""
-    if path.suffix == ".tif":
-        with rasterio.open(path, "r+") as file:
-            file.write(np.full(SHAPE, value, np.float32), 1)
-    elif path.suffix in (".nc", ".h5", ".grd"):
-        with h5py.File(path, "r+") as file:
-            names = ("z", "displacement", "science/grids/data/unwrappedPhase", "wrapPhase")
-            data = next(file[name] for name in names if name in file)
-            data[1 if data.ndim == 3 else ...] = value
-    else:
-        # SNAP keeps real and imaginary part in files of their own
-        for part in {path, path.with_name(path.name.replace("i_ifg", "q_ifg"))}:
-            order = "<f4" if path.suffix == ".int" else ">f4"
-            np.full(part.stat().st_size // 4, value, order).tofile(part)
+    set_phase(written[BAD], np.nan)
 
 
 DAMAGES: list[tuple[Damage, str]] = [
@@ -235,6 +218,23 @@ def test_where_the_first_pair_is_the_odd_one_the_others_are_kept(tmp_path: Path)
         write_map(name, np.ones((20, 30), np.float32), crs="EPSG:4326", corner=(140.0, -20.0), step=0.001)
     ifgs = lk.open_interferograms(tmp_path, on_error="skip", progress=False)
     assert [str(name) for name in ifgs["pair"].values] == sorted(PAIRS)[1:]
+
+
+@pytest.mark.real
+def test_a_cut_pair_of_danba_is_left_out_of_the_real_stack(real_data: Path, tmp_path: Path) -> None:
+    for path in (real_data / "danba_gamma").rglob("*"):
+        if path.is_file():
+            link = tmp_path / path.relative_to(real_data / "danba_gamma")
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(path)
+    pairs = sorted((tmp_path / "diff").iterdir())
+    whole = pairs[40].read_bytes()
+    pairs[40].unlink()
+    pairs[40].write_bytes(whole[: len(whole) // 3])
+    ifgs = lk.open_interferograms(tmp_path, on_error="skip", progress=False)
+    assert ifgs.sizes["pair"] == 185
+    stacked = lk.stack_gradients(lk.select_pairs(ifgs), window=7, progress=False)
+    assert stacked.attrs["skipped_pairs"].startswith(f"{pairs[40].name[:17]}: {pairs[40]} must hold 101 lines")
 
 
 def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
