@@ -19,6 +19,8 @@ Ahead = deque[tuple[int, Future[tuple[Images, Images]]]]
 #: its sums once for each batch. No more than two batches are in memory, so four pairs however large they are.
 _BATCH_BYTES, _MOST_PAIRS = 16_000_000, 32
 _BYTES_PER_PIXEL = 8
+#: What lies in memory already is handed on in larger batches.
+_READY_PAIRS = 128
 _READERS = 2
 
 
@@ -45,8 +47,8 @@ def read_ahead(ifgs: xr.Dataset) -> Iterator[tuple[int, Images, Images]]:
     phase, coherence = ifgs["phase"].data, ifgs["coherence"].data
     pairs, height, width = phase.shape
     if _is_ready(phase) and _is_ready(coherence):
-        for start in range(0, pairs, _MOST_PAIRS):
-            yield start, phase[start : start + _MOST_PAIRS], coherence[start : start + _MOST_PAIRS]
+        for start in range(0, pairs, _READY_PAIRS):
+            yield start, phase[start : start + _READY_PAIRS], coherence[start : start + _READY_PAIRS]
         return
     size = min(max(_BATCH_BYTES // (height * width * _BYTES_PER_PIXEL), _READERS), _MOST_PAIRS)
     batch = np.empty((2, min(size, pairs), height, width), np.float32)

@@ -578,11 +578,11 @@ def add_filtered(
     window, lag = reach
     cap = _padded(_COLS + lag + window)
     part = (_ROWS + lag) * _padded(_COLS + lag)
-    scratch = np.zeros(N_PLANES * _PLANE_SIZE, np.float32)
+    scratch = np.empty(N_PLANES * _PLANE_SIZE, np.float32)
     f = np.zeros(2 * GROUP * part, np.float32)
     buffers = (
         np.zeros(4 * cap, np.float32),
-        np.zeros(3 * cap * (_ROWS + lag + window) if window > 1 else 0, np.float32),
+        np.empty(3 * cap * (_ROWS + lag + window) if window > 1 else 0, np.float32),
         np.zeros(cap, np.float32),
         np.empty((1, 1, cap), np.float32),
     )

@@ -49,12 +49,17 @@ class Patches:
         images = (np.empty((len(places), len(pairs), *size), np.float32) for _ in range(2))
         return cls(np.sort(pairs), places, *images)
 
-    def take(self, start: int, phase: Images, coherence: Images) -> None:
-        """Keep what belongs here of a batch of pairs (pairs, y, x) that begins with pair number ``start``."""
+    def take(self, start: int, phase: Images, coherence: Images, *, top: int = 0) -> None:
+        """Keep what belongs here of a batch of pairs (pairs, rows, x), from pair ``start`` and row ``top`` on."""
+        bottom = top + phase.shape[1]
         for i in np.flatnonzero((self.pairs >= start) & (self.pairs < start + len(phase))):
             k = self.pairs[i] - start
-            for j, window in enumerate(self.windows()):
-                self.phase[j, i], self.coherence[j, i] = phase[k][window], coherence[k][window]
+            for j, (rows, cols) in enumerate(self.windows()):
+                first, last = max(rows.start, top), min(rows.stop, bottom)
+                if first < last:
+                    here, there = (slice(first - rows.start, last - rows.start), slice(first - top, last - top))
+                    self.phase[j, i, here] = phase[k, there, cols]
+                    self.coherence[j, i, here] = coherence[k, there, cols]
 
     def windows(self) -> list[tuple[slice, slice]]:
         """The patches' rows and columns in the scene."""

@@ -51,11 +51,16 @@ class Sums:
     years: npt.NDArray[np.float32]
 
     @classmethod
-    def empty(cls, kind: int, years: npt.NDArray[np.float32], shape: tuple[int, int]) -> Sums:
-        """Sums of no pair yet, for a scene of this shape; fewer pixels are sampled the more pairs there are."""
+    def empty(
+        cls, kind: int, years: npt.NDArray[np.float32], shape: tuple[int, int], *, sampled: int | None = None
+    ) -> Sums:
+        """Sums of no pair yet, for a scene of this shape.
+
+        About ``sampled`` pixels are sampled; by default the fewer the more pairs there are.
+        """
         height, width = shape
-        sampled = min(max(_SAMPLES // len(years), _LEAST_SAMPLED), _MOST_SAMPLED)
-        step = max(1, round(float(np.sqrt(height * width / sampled))))
+        pixels = sampled or min(max(_SAMPLES // len(years), _LEAST_SAMPLED), _MOST_SAMPLED)
+        step = max(1, round(float(np.sqrt(height * width / pixels))))
         return cls(
             sums=np.zeros((2, N_SUMS[kind], height, width), np.float32),
             counts=np.zeros((2, height, width), np.int32),

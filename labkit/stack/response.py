@@ -101,15 +101,19 @@ def measure_response(
     shown: Image = np.ones(1, np.float32)
     if n_classes:
         edges = np.unique(np.quantile(known, np.linspace(0, 1, n_classes + 1)))
-        last = max(len(edges) - 2, 0)
-        classes = [np.clip(np.searchsorted(edges, level, "right") - 1, 0, last) for level in levels]
-        classes = [np.where(np.isfinite(level), c, -1) for level, c in zip(levels, classes, strict=True)]
+        classes = [_classify(level, edges) for level in levels]
         shown = _shown(patches, years[patches.pairs], classes, estimator, how, workers)
-        of_known = np.clip(np.searchsorted(edges, known, "right") - 1, 0, last)
+        of_known = np.concatenate([of_patch[of_patch >= 0] for of_patch in classes])
         typical = np.array([np.median(known[of_known == c]) for c in range(len(shown))], np.float32)
     with RowThreads(workers) as shared:
         shared.over_rows(len(coherence), _follow_rows, coherence, typical, shown, response)
     return response
+
+
+def _classify(coherence: Image, edges: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """Class of each pixel between the ``edges``, −1 without data."""
+    classes = np.clip(np.searchsorted(edges, coherence, "right") - 1, 0, max(len(edges) - 2, 0))
+    return np.where(np.isfinite(coherence), classes, -1)
 
 
 def _shown(
@@ -134,7 +138,7 @@ def _shown(
     used = sum(np.bincount(c[c >= 0], minlength=n_classes) for c in classes)
     both = []
     for half in (parts[: len(classes)], parts[len(classes) :]):
-        pooled = Sums.empty(how.kind, years, (1, n_classes))
+        pooled = Sums.empty(how.kind, years, (1, n_classes), sampled=1)
         mean = (np.sum(half, axis=0) / np.maximum(used, 1)).astype(np.float32)
         counts = np.full((2, 1, n_classes), len(years), np.int32)
         both.append(estimate(replace(pooled, sums=mean[:, :, None], counts=counts), estimator).gradient.mean((0, 1)))
@@ -154,14 +158,25 @@ def _class_sums(
     tilted = np.empty_like(phase)
     for image, source, time in zip(tilted, phase, years, strict=True):
         _tilt(source, np.float32(slope * time / years.mean()), image)
-    sums = Sums.empty(how.kind, years, (phase.shape[1], phase.shape[2]))
+    sums = Sums.empty(how.kind, years, (phase.shape[1], phase.shape[2]), sampled=1)
     add_pairs(sums, tilted, coherence, how, (0, phase.shape[1]))
-    margin = how.window // 2 + 1
-    where = classes >= 0
-    inner = sums.sums[:, :, margin:-margin, margin:-margin][:, :, where]
-    flat = inner.reshape(-1, inner.shape[-1])
-    pooled = [np.bincount(classes[where], of_sum, n_classes) for of_sum in flat]
-    return np.asarray(pooled, np.float64).reshape(*inner.shape[:2], n_classes)
+    pooled = np.zeros((*sums.sums.shape[:2], n_classes))
+    _pool(sums.sums, classes, how.window // 2 + 1, pooled)
+    return pooled
+
+
+@compiled
+def _pool(
+    sums: F4, classes: npt.NDArray[np.intp], margin: int, pooled: npt.NDArray[np.float64]
+) -> None:  # pragma: no cover
+    """Add up the sums of each class; ``classes`` begins ``margin`` rows and columns into the patch."""
+    rows, cols = classes.shape
+    for direction in range(sums.shape[0]):
+        for i in range(sums.shape[1]):
+            for y in range(rows):
+                for x in range(cols):
+                    if classes[y, x] >= 0:
+                        pooled[direction, i, classes[y, x]] += sums[direction, i, margin + y, margin + x]
 
 
 @compiled

@@ -269,7 +269,7 @@ def add_unfiltered(
     Arguments as those of :func:`labkit.stack.filtered.add_filtered`.
     """
     pairs, _, width = phase.shape
-    scratch = np.zeros(N_PLANES * _PLANE_SIZE + _STRIDE, np.float32)
+    scratch = np.empty(N_PLANES * _PLANE_SIZE + _STRIDE, np.float32)
     phases = np.empty(GROUP * _PHASES_SIZE, np.float32)
     weights = np.empty((1, 1, _STRIDE), np.float32)
     flags = np.zeros(_ROWS + LONGEST_LAG, np.uint32)
