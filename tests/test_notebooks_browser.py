@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Notebook → figures and maps that it draws. Those that train are looked at in the slow run alone.
 DRAWN = {
     "10_read": (4, 0),
-    "20_gradients": (24, 0),
+    "20_gradients": (25, 0),
     "70_density": (0, 2),
 }
 DRAWN_SLOWLY = {
