@@ -1,10 +1,10 @@
 """How true and how fast rates are, beside the least error that any estimator can have.
 
-    python benchmarks/rates.py [--seeds 3]
+    python benchmarks/rates.py [--seeds 5]
 
 Scenes of 80 dates, 12 days apart, all pairs of up to 36 days, 24 looks, pixels of 40 m: landslides of 250 to 1200 m and
 20 to 120 mm/yr in the line of sight, in air of 1 mm rms at 1 km. The coherence falls exponentially from 0.75 at day 0
-through the one named at day 12 toward 0.03. Takes about a minute and 1 GB of memory.
+through the one named at day 12 toward 0.03. Takes a minute or two and 1 GB of memory.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def speed(runs: int = 5) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="scenes of twenty landslides for each line")
+    parser.add_argument("--seeds", type=int, default=5, help="scenes of twenty landslides for each line")
     seeds = parser.parse_args().seeds
     print(f"{platform.machine()}, {os.cpu_count()} cores, NumPy {np.__version__}, numba {numba.__version__}")
     for coherence_12 in ASKED:

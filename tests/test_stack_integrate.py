@@ -146,7 +146,8 @@ def test_a_slide_that_wraps_within_a_pair_is_flagged_and_a_slow_one_is_not() -> 
 
 
 def test_threads_change_no_bit() -> None:
-    gradients = lk.stack_gradients(stack(two_slides()), window=3, progress=False)
+    tall = bump((260, 70), (120, 30), 10, 60.0)  # threads share rows from 64 each
+    gradients = lk.stack_gradients(stack(tall, dates=12), window=3, progress=False)
     one, three = (lk.integrate_rate(gradients, threads=n) for n in (1, 3))
     xr.testing.assert_identical(one, three)
 

@@ -85,8 +85,8 @@ def integrate_rate(
 
     Which estimator, by the coherence of 12-day pairs: "lsq" from 0.4 up; below, "circular", in which nothing wraps
     before the pairs are added (at 0.2 its peaks are low by 1–2 % in the median, those of "lsq" by 2–4 %). Of landslides
-    of 250 to 1200 m and 20 to 120 mm/yr in 80 dates, 92–97 % of the peaks come back within 10 % at a coherence of 0.3
-    and 87–92 % within 15 % at 0.2. At the Cramér-Rao bound it would be 99 %, so that no estimator brings back every
+    of 250 to 1200 m and 20 to 120 mm/yr in 80 dates, 94–97 % of the peaks come back within 10 % at a coherence of 0.3
+    and 84–92 % within 15 % at 0.2. At the Cramér-Rao bound it would be 99 %, so that no estimator brings back every
     one; nearly all of those missed move by 20 to 30 mm/yr (``benchmarks/rates.py``). Fast slides want shorter pairs
     where coherence is low: one of 480 m at 300 mm/yr comes out 11 % too low from pairs of up to 36 days at 0.3, and 2 %
     from pairs of up to 24 days.
