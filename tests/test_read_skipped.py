@@ -98,6 +98,11 @@ def a_date_that_is_none(folder: Path, written: Written) -> None:
     _renamed(written[BAD], BAD, "20200113_20200132")
 
 
+def a_date_missing(folder: Path, written: Written) -> None:
+    place = written[BAD] if BAD in written[BAD].name else written[BAD].parent
+    place.rename(place.with_name(place.name.replace(BAD, "20200113_")))
+
+
 def dates_reversed(folder: Path, written: Written) -> None:
     _renamed(written[BAD], BAD, "20200125_20200113")
 
@@ -120,13 +125,14 @@ def all_nan(folder: Path, written: Written) -> None:
 DAMAGES: list[tuple[Damage, str]] = [
     *((cut, product) for product in FILE_FOR_EACH),
     *((lengthened, product) for product in FLAT),
-    *((swapped, product) for product in ("gamma", "gamma_geocoded", "isce2", "roipac")),
+    *((swapped, product) for product in ("gamma", "gamma_geocoded", "isce2", "roipac", "snap")),
     *((not_what_its_name_says, product) for product in FILE_FOR_EACH),
     *((another_crs, product) for product in TIFF),
     *((another_spacing, product) for product in TIFF),
     *((a_million_by_a_million, product) for product in ("licsar", "geotiff")),
     (a_vrt_that_leads_out, "isce2"),
     *((a_date_that_is_none, product) for product in ("gamma", "isce2", "geotiff")),
+    *((a_date_missing, product) for product in ("gamma", "isce2", "geotiff")),
     *((dates_reversed, product) for product in ("gamma", "isce2", "geotiff", "opera_disp")),
     *((all_zero, product) for product in WRITERS),
     *((all_nan, product) for product in WRITERS),
@@ -158,7 +164,7 @@ def test_a_damaged_file_is_named_or_its_pair_skipped(damage: Damage, product: st
     folder.mkdir()
     written = WRITERS[product](folder, phases())
     damage(folder, written)
-    check_both_ways(folder, written[BAD].name, "20200125_20200113", "20200113_20200132")
+    check_both_ways(folder, written[BAD].name, "20200125_20200113", "20200113_20200132", "20200113_")
 
 
 @pytest.mark.parametrize("product", [name for name in WRITERS if name != "licsar"])

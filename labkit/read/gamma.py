@@ -27,7 +27,7 @@ from labkit.read.gamma_parameters import (
 )
 from labkit.read.lookup_table import invert_lookup_table
 from labkit.read.pair_rows import MAX_COHERENCE
-from labkit.read.pairs import assemble, find_files, pair_name, scene_name
+from labkit.read.pairs import assemble, find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
@@ -134,7 +134,7 @@ def _each_once(files: list[Path], skipped: Skipped) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in files:
         with skipped.pair(path.name):
-            name = pair_name(path)
+            name = pair_name_of_phase(path)
             if name in found:
                 raise FileError(f"each pair must stand once, instead {name} is in {found[name]} and {path}. Keep one")
             if name:

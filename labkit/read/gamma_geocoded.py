@@ -13,7 +13,7 @@ from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_map import read_map_grid
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
 from labkit.read.map_grid import map_attributes
-from labkit.read.pairs import assemble, find_files, pair_name, scene_name
+from labkit.read.pairs import assemble, find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.raster import Grid
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
@@ -90,7 +90,7 @@ def _by_pair(folder: Path, pattern: str, skipped: Skipped = DAMAGE_IS_AN_ERROR) 
         # A header of another processor beside the file says that it is not GAMMA's.
         foreign = any(path.with_name(path.name + end).exists() for end in (".rsc", ".xml", ".hdr"))
         with skipped.pair(path.name):
-            name = None if foreign else pair_name(path)
+            name = None if foreign else pair_name_of_phase(path)
             if name:
                 found.setdefault(name, []).append(path)
     return found

@@ -17,7 +17,7 @@ from labkit.read.flat_pair import with_coherence_source
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
 from labkit.read.map_grid import map_attributes
 from labkit.read.pair_rows import read_pair
-from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, scene_name
+from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.raster import Grid, read_band, read_grid
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.tiff_rows import tiff_rows
@@ -102,7 +102,8 @@ def _by_pair(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> _Files:
     coherences: dict[str, Path] = {}
     for path in find_files(folder, _TIFF):
         with skipped.pair(path.name):
-            name = pair_name(path)
+            named = _COHERENCE.search(path.stem) or _PHASE.search(path.stem)
+            name = pair_name_of_phase(path) if named else None
             if name is None:
                 continue
             if _COHERENCE.search(path.stem):

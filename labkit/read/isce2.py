@@ -19,7 +19,7 @@ from labkit.read.isce_baselines import perpendicular_baselines
 from labkit.read.isce_geometry import radar_geometry
 from labkit.read.isce_header import properties, read_bands
 from labkit.read.isce_tops import run_folders, run_pair
-from labkit.read.pairs import Image, assemble, names_two_dates, pair_name, scene_name
+from labkit.read.pairs import Image, assemble, names_two_dates, pair_name, pair_name_of_phase, scene_name
 from labkit.read.safe_xml import read_xml
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import with_unwrapped
@@ -98,7 +98,7 @@ def _pairs(folder: Path, skipped: Skipped) -> dict[str, list[Path]]:
             if not _phases(rasters):
                 continue
             with skipped.pair(path.name):
-                if name := pair_name(path):
+                if name := pair_name_of_phase(path):
                     found[name] = rasters
         if found:
             return found

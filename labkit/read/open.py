@@ -87,14 +87,16 @@ def open_interferograms(
           ``.unw`` (big-endian float32), with an image ``.par``; coherence from a ``.cc`` beside the pair, else from the
           magnitude, or estimated from the phase where that is an amplitude; lon/lat from a lookup table (``.lt*``)
           with its ``dem_par``; perpendicular baselines from ``*base.par`` or ``*bperp.par``; pairs with the flag 0 in
-          ``itab`` are left out.
+          ``itab`` are left out. Of ``.diff`` and ``.int`` of a pair the first is taken.
         - "gamma_geocoded": unwrapped (``.unw``, big-endian float32) or complex (``.diff``) pairs on the map grid of a
           ``dem_par`` (EQA or UTM), coherence from ``.cc``, else estimated from the phase.
         - "gmtsar": ``intf/YYYYDDD_YYYYDDD/phasefilt.grd`` (else ``phase``, ``unwrap``) with ``corr.grd``; geocoded
-          (``…_ll.grd``) where no pair has radar grids; ``.PRM``, ``baseline_table.dat``.
+          (``…_ll.grd``) where not all pairs have radar grids; lon/lat of radar grids from ``trans.dat``; ``.PRM``,
+          ``baseline_table.dat``.
         - "isce2": a stack of topsStack or stripmapStack, or its ``merged/`` or ``interferograms/`` (``filt_fine.int``,
           else ``.unw``, with ``.cor``; ``.xml`` or ``.vrt`` beside each); lon/lat, spacing, heading and incidence from
-          ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``.
+          ``geom_reference``, baselines from ``baselines/``, the wavelength from ``reference/IW*.xml``. Or single pairs
+          of topsApp, one folder each (``merged/filt_topophase.flat``, ``.unw``, ``phsig.cor``), all of one size.
         - "roipac": ``.int`` or ``.unw`` with ``.cor``, each with its ``.rsc``; radar geometry or geocoded.
         - "snap": BEAM-DIMAP products (``.dim`` with its ``.data``; the path may be one ``.dim``): ``i_ifg``/``q_ifg``,
           else ``Phase_ifg`` or ``Unw_Phase_ifg``, with ``coh``; radar geometry (tie points) or geocoded.
@@ -110,8 +112,9 @@ def open_interferograms(
           on the ground that all share.
         - "opera_disp": OPERA's ``OPERA_L3_DISP-S1_….nc`` of one frame, the displacement turned into phase; heading and
           incidence angle are not in the files: state them.
-        - "geotiff": one GeoTIFF of phase (wrapped or unwrapped: it is re-wrapped) for each pair and one of coherence,
-          dates in the names (…20180106-20180130…unw.tif, …cc.tif); 0, NaN and the file's no-data value = no data.
+        - "geotiff": GeoTIFFs with dates in their names: of each pair one of wrapped phase (…20180106-20180130…diff.tif)
+          or of unwrapped phase (…unw.tif), or both, and one of coherence (…cc.tif; else it is estimated); 0, NaN and
+          the file's no-data value = no data.
         - "labkit-cache": the compact cache that :func:`labkit.read.write_cache` or ``labkit cache`` wrote (``.zarr``).
     on_error : str
         What a damaged pair does (cut, of another size or grid, dates reversed, standing twice, not what its name says,
@@ -132,7 +135,7 @@ def open_interferograms(
     -------
     xarray.Dataset
         interferograms (:mod:`labkit.schema`), sorted by date; with ``unwrapped`` where the files hold unwrapped phase
-        for every pair.
+        for every pair. Where both are there, ``phase`` is the wrapped one, else the unwrapped one wrapped again.
 
     Raises
     ------

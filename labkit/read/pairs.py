@@ -25,6 +25,8 @@ Image = npt.NDArray[np.float32]
 
 _DATES = re.compile(r"(?<!\d)((?:19|20)\d{6})[-_]((?:19|20)\d{6})(?!\d)")
 
+_ONE_DATE = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)")
+
 #: Folder names that say what is inside but not where it is; the scene is then named after the folder above.
 _GENERIC = {"diff", "ifgs", "interferograms", "pairs", "insar", "int"}
 
@@ -81,6 +83,23 @@ def names_two_dates(path: Path) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _date(digits: str) -> datetime:
     return datetime.strptime(digits, "%Y%m%d")
+
+
+def pair_name_of_phase(path: Path) -> str | None:
+    """As :func:`pair_name`, for a file or folder that looks like a pair: one date alone is an error, not another file.
+
+    Raises
+    ------
+    FileError
+        The name holds one date only, or as :func:`pair_name`.
+    """
+    name = pair_name(path)
+    if name is None and len(found := _ONE_DATE.findall(path.name)) == 1:
+        raise FileError(
+            f"{path} must name the two dates of its pair (YYYYMMDD_YYYYMMDD), instead one is missing: {found[0]}. "
+            "Rename it, or take it away"
+        )
+    return name
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
