@@ -33,6 +33,7 @@ _HOMES = {
     "filter_detections": "labkit.detect",
     "merge_detections": "labkit.detect",
     "evaluate": "labkit.detect",
+    "couplets": "labkit.detect",
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, train, view
     from labkit.chip import make_chips, split_chips
     from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
+    from labkit.detect.couplets import couplets
     from labkit.maps import write_detections
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
@@ -70,6 +72,7 @@ __all__ = [
     "filter_detections",
     "merge_detections",
     "evaluate",
+    "couplets",
     "density",
     "write_detections",
     "read",

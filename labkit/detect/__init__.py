@@ -1,5 +1,6 @@
 """Detect landslides with any detector, filter and merge what was found, and measure how good it is. No torch here."""
 
+from labkit.detect.couplets import couplets
 from labkit.detect.evaluation import Evaluation, evaluate
 from labkit.detect.filters import filter_detections
 from labkit.detect.merging import merge_detections
@@ -12,4 +13,5 @@ __all__ = [
     "merge_detections",
     "evaluate",
     "Evaluation",
+    "couplets",
 ]

@@ -1,0 +1,203 @@
+"""Find landslides without training: the red-blue couplets that moving slopes leave in a stack."""
+
+from __future__ import annotations
+
+import math
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.optimize import brentq
+
+from labkit import geo, schema
+from labkit.detect.couplet_field import Field, make_field
+from labkit.detect.couplet_filter import LEAST_SIGMA_PX, find_candidates, shapes_between
+from labkit.detect.couplet_fit import Slide, fit_slides
+from labkit.errors import LabkitError
+
+#: The word in the column ``model``.
+MODEL = "couplets"
+
+#: A box goes around what exceeds this, rad at the reference (Fu et al. 2022), kept within these shares of the peak.
+BOX_GRADIENT_RAD = 1.2
+BOX_SHARES = (0.2, 0.5)
+
+#: A slide that is found gets a box in each direction whose own signal-to-noise ratio reaches this.
+SEEN_SNR = 3.0
+
+#: False boxes on noise, in an area of σ² of the smallest bump: FALSE_SHARE · u² · exp(−u² / 2) at a signal-to-noise
+#: ratio above u. The form is that of a smooth random field; the factor is about thrice what simulated noise showed
+#: at u = 4 to 5, and leaves room for its longer tail beyond.
+FALSE_SHARE = 0.3
+
+_FEWEST_FALSE, _MOST_FALSE = 1e-6, 100.0
+
+#: Beyond this many standard deviations a bump's gradient is below a four-hundredth of its peak.
+_BOX_REACH = 4.0
+
+Corners = tuple[float, float, float, float]
+
+
+def couplets(
+    gradients: xr.Dataset,
+    false_per_1000_km2: float = 1.0,
+    *,
+    lengths_m: tuple[float, float] = (150.0, 2000.0),
+    progress: bool = True,
+) -> gpd.GeoDataFrame:
+    """Find landslides by their couplets, without training: a first proposal of boxes, and a yardstick for detectors.
+
+    Parameters
+    ----------
+    gradients : xarray.Dataset
+        gradients, in radar or map geometry, of any spacing and Σ temporal baseline, with both directions or one. NaN =
+        no data, which never counts as no gradient. Every stack that :func:`labkit.stack_gradients` makes has the
+        ``standard_error`` that weighs the pixels; without it each direction gets one for all pixels, from its median
+        absolute gradient.
+    false_per_1000_km2 : float
+        How many boxes to expect per 1000 km² where nothing moves, in [1e-6, 100]. Fewer false boxes cost slow and small
+        landslides.
+    lengths_m : (float, float)
+        Least and greatest length of the slides sought, m on the ground. What is shorter than six pixels is sought as
+        six pixels long.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        detections with model "couplets", best first within each direction. ``snr`` is the filter's signal-to-noise
+        ratio, both directions together; ``score`` = 1 − 2^(−snr / u₁), where u₁ is the ratio at which one false box
+        per 1000 km² is expected: 0.5 there, whatever ``false_per_1000_km2`` asks for. ``orbit_direction`` and ``track``
+        are those of the scene.
+
+    Raises
+    ------
+    LabkitError
+        An argument is out of range, the stack has no ground spacing or time, or no pixel has data.
+
+    Notes
+    -----
+    A slide is a bump r(y, x) of rate. Azimuth and range see its two derivatives: in each a positive lobe beside a
+    negative one, at one place and of one amplitude, because both come from the same bump (their curl is zero). The
+    filter looks for Gaussian bumps of sizes √2 apart, round and 2 : 1 at four angles, in both directions together:
+    N / √D with N = Σ_d Σ w_d g_d t_d and D = Σ_d Σ w_d t_d², t_d = ∂r/∂d, w_d = 1 / standard error², over valid pixels;
+    its spread on noise is measured on the scene for every size (:mod:`labkit.detect.couplet_filter`). The best place is
+    fitted, taken away, and the next one is asked what is left for it; blocks of one sign within three standard
+    deviations are one landslide (:mod:`labkit.detect.couplet_fit`).
+
+    Box: all pixels where the fitted couplet of the direction exceeds 1.2 rad at the reference of 40 m and 20 years, but
+    at least 0.2 and at most 0.5 of its peak; around all blocks of a slide. A direction gets a box where it shows the
+    slide with a signal-to-noise ratio of at least 3 by itself, or better than the other.
+
+    False boxes follow 0.3 · (A / σ²) · u² · exp(−u² / 2) for an area A and the smallest bump σ (u = 5.4 for one per
+    1000 km² at 40 m). On simulated noise (`benchmarks/couplets.py`) there are fewer at u = 4 to 5; beyond 5.5
+    decorrelation alone gave up to one and a half times as many.
+
+    Where it fails:
+
+    - The scene has to be mostly quiet. In one that is filled by a slide, the slide counts as noise and is found with
+      a smaller ratio.
+    - Air or anything else with the shape of a slide (a cap of stratified air over a summit, a DEM error, mining, snow,
+      glaciers) is found as one: a matched filter knows shapes, not causes.
+    - Where more than 30 % of the surroundings have no data nothing is found: slides cut by the scene's edge are lost.
+    - Slides so fast that one pair aliases show many small couplets or none.
+    - Two slides of the same sign within three standard deviations become one box. A slide that is far from a bump (an
+      L around a ridge) gets several, or one that is too small.
+
+    References
+    ----------
+    Fu et al. (2022), sections 3 and 4: couplets in azimuth and range, and the threshold of 1.2 rad.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny", seed=0)
+    >>> gradients = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> found = lk.couplets(gradients, progress=False)
+    >>> lk.evaluate(found, scene.truth[scene.truth["scene"] == "tiny-ascending"]).recall
+    1.0
+    """
+    schema.check_gradients(gradients)
+    _check(false_per_1000_km2, lengths_m)
+    factor = schema.reference_factor(gradients)
+    spacing = float(gradients.attrs["ground_spacing"])
+    least_snr = snr_for(false_per_1000_km2, spacing, lengths_m[0])
+    stack = make_field(gradients)
+    shapes = shapes_between(lengths_m[0] / spacing, lengths_m[1] / spacing)
+    candidates = find_candidates(stack, shapes, least_snr, progress)
+    slides = fit_slides(stack, candidates, least_snr, progress)
+    return _table(slides, stack, factor, snr_for(1.0, spacing, lengths_m[0]), gradients)
+
+
+def snr_for(false_per_1000_km2: float, spacing_m: float, shortest_m: float = 150.0) -> float:
+    """Give the signal-to-noise ratio above which noise alone makes this many boxes per 1000 km².
+
+    Parameters
+    ----------
+    false_per_1000_km2 : float
+        Boxes per 1000 km², in [1e-6, 100].
+    spacing_m : float
+        Ground spacing of the pixels, m.
+    shortest_m : float
+        Least length of the slides sought, m: smaller ones have more places to be found by chance.
+
+    Examples
+    --------
+    >>> [round(snr_for(n, spacing_m=40), 1) for n in (0.1, 1, 10)]
+    [5.9, 5.4, 4.9]
+    """
+    sigma_km = max(shortest_m / 4, LEAST_SIGMA_PX * spacing_m) / 1000
+    allowed = math.log(false_per_1000_km2 * sigma_km**2 / 1000 / FALSE_SHARE)
+    # u² exp(−u²/2) falls from √2 on
+    return float(brentq(lambda u: 2 * math.log(u) - u**2 / 2 - allowed, math.sqrt(2), 100.0))
+
+
+def _check(false_per_1000_km2: float, lengths_m: tuple[float, float]) -> None:
+    if not _FEWEST_FALSE <= false_per_1000_km2 <= _MOST_FALSE:
+        raise LabkitError(
+            f"false_per_1000_km2 must be in [{_FEWEST_FALSE:g}, {_MOST_FALSE:g}], "
+            f"instead got false_per_1000_km2={false_per_1000_km2}"
+        )
+    if len(lengths_m) != 2 or not 0 < lengths_m[0] <= lengths_m[1] < math.inf:
+        raise LabkitError(
+            f"lengths_m must be the least and the greatest length, positive metres, instead got lengths_m={lengths_m}"
+        )
+
+
+def _box(slide: Slide, vector: npt.NDArray[np.float64], lag: int, factor: float, shape: tuple[int, int]) -> Corners:
+    """Go around the pixels of a slide's couplets, along one direction, that exceed the threshold."""
+    edges: list[Corners] = []
+    threshold = 0.0
+    for bump in slide.bumps:
+        window = bump.window(shape, _BOX_REACH)
+        gradient = np.abs(bump.amplitude * factor * bump.couplet(window, vector, lag))
+        if not edges:
+            low, high = (share * float(gradient.max()) for share in BOX_SHARES)
+            threshold = min(max(BOX_GRADIENT_RAD, low), high)
+        rows, cols = np.nonzero(gradient > threshold)
+        if len(rows):
+            top, left = window[0].start, window[1].start
+            edges.append((left + cols.min(), top + rows.min(), left + cols.max() + 1, top + rows.max() + 1))
+    corners = np.array(edges, float)
+    left, top = corners[:, :2].min(axis=0)
+    right, bottom = corners[:, 2:].max(axis=0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _table(slides: list[Slide], stack: Field, factor: float, usual_snr: float, scene: xr.Dataset) -> gpd.GeoDataFrame:
+    rows: list[tuple[str, float, Corners]] = []
+    for slide in slides:
+        seen = (slide.shares >= SEEN_SNR) | (slide.shares == slide.shares.max())
+        for i in np.flatnonzero(seen):
+            corners = _box(slide, stack.vectors[i], stack.lag, factor, stack.shape)
+            rows.append((stack.directions[i], slide.snr, corners))
+    rows.sort(key=lambda row: (schema.DIRECTIONS.index(row[0]), -row[1], row[2]))
+    columns: dict[str, object] = {"direction": [row[0] for row in rows], "snr": [row[1] for row in rows]}
+    columns["score"] = [1 - 2 ** (-row[1] / usual_snr) for row in rows]
+    columns |= {name: [row[2][i] for row in rows] for i, name in enumerate(("xmin", "ymin", "xmax", "ymax"))}
+    words = {"scene": scene.attrs.get("scene", ""), "model": MODEL}
+    words |= {name: scene.attrs.get(name, "") for name in ("orbit_direction", "track")}
+    columns |= {name: [str(word)] * len(rows) for name, word in words.items()}
+    return geo.with_geometry(schema.boxes_table(columns), scene)
