@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from noise_scenes import bump, stack
-from scipy.ndimage import label
+from scipy.ndimage import gaussian_filter, label
 from stack_scenes import interferograms
 
 import labkit as lk
@@ -93,6 +93,22 @@ def test_noisy_ground_has_the_larger_error() -> None:
     ratio = (got["rate"] / got["standard_error"]).values
     for half in (ratio[:, :55], ratio[:, 65:]):
         assert np.std(half) == pytest.approx(1.0, abs=0.25)
+
+
+def test_patches_of_poor_coherence_are_denoised_by_their_own_noise() -> None:
+    poor = gaussian_filter(np.random.default_rng(0).normal(size=SHAPE), 6) < 0
+    rate = two_slides()
+    gradients = lk.stack_gradients(
+        stack(rate, 60, coherence_12=np.where(poor, 0.22, 0.6)), "circular", 3, progress=False
+    )
+    with_noise, without = (lk.integrate_rate(gradients, denoised=d)["rate"].values for d in (False, True))
+    for ground in (poor & (rate == 0), ~poor & (rate == 0)):
+        assert np.std(without[ground]) < 0.6 * np.std(with_noise[ground])
+    assert np.std(without[~poor & (rate == 0)]) < 0.5 * np.std(without[poor & (rate == 0)])
+    for sign in (1, -1):
+        slide = sign * rate > 0
+        found, true = (np.percentile(sign * image[slide], 95) for image in (without, rate))
+        assert found == pytest.approx(true, rel=0.1)
 
 
 def test_long_wavelengths_go_and_a_slide_upon_them_stays() -> None:
@@ -210,6 +226,6 @@ def test_danbas_slide_hardly_wraps_but_its_steep_edge_is_flagged(real_data: Path
     flags = lk.stack.flag_aliasing(lk.select_pairs(lk.open_interferograms(real_data / "danba_gamma")), progress=False)
     wraps, falls_short = flags["wraps"].values, flags["falls_short"].values
     assert wraps.mean() < 0.0005
-    # the slide's outline: lines 15–80, samples 65–160
-    assert falls_short[15:80, 65:160].sum() > 0.7 * falls_short.sum() > 0
+    # where the slide is steepest, at its lower edge (lines 45–60, samples 105–130), and one in 500 pixels at most
+    assert falls_short[45:60, 105:130].sum() >= 5
     assert falls_short.mean() < 0.002
