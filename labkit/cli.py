@@ -102,11 +102,15 @@ def cache(
     pairs: Annotated[Path, typer.Argument(help="Folder of interferograms.")],
     target: Annotated[Path, typer.Argument(help="The cache to be, ending in .zarr.")],
     product: Annotated[str, typer.Option(help="Name of the reader.")] = "auto",
+    skip: Annotated[bool, typer.Option("--skip", help="Leave damaged pairs out, and say which and why.")] = False,
 ) -> None:
     """Write interferograms into a compact cache that stacks faster; called again, it goes on where it was stopped."""
     from labkit.read import open_interferograms, write_cache
 
-    _say(f"The cache is in {write_cache(open_interferograms(pairs, product), target)}.")
+    ifgs = open_interferograms(pairs, product, on_error="skip" if skip else "raise")
+    _say(f"The cache is in {write_cache(ifgs, target)}.")
+    if ifgs.attrs.get("skipped_pairs"):
+        _say(f"Left out:\n{ifgs.attrs['skipped_pairs']}")
 
 
 @app.command()

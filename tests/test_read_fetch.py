@@ -185,6 +185,26 @@ def test_a_refusal_is_said_at_once(server: Server, tmp_path: Path, status: int, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_one_file_that_is_gone_does_not_keep_the_others_back(server: Server, tmp_path: Path) -> None:
+    wanted = {server.address(f"{name}.tif"): None for name in "abcd"}
+    wrong = dict(wanted) | {server.address("c.tif"): "md5:" + "0" * 32}
+    server.statuses = [404]
+    said = r"4 files must arrive in .*, instead 2 did not. .1. .*a.tif.*404.*c.tif must have the hash"
+    with pytest.raises(lk.errors.ServerError, match=said):
+        fetch_files(wrong, tmp_path, **QUICK)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.tif", "d.tif"]
+    fetch_files(wanted, tmp_path, **QUICK)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tif", "b.tif", "c.tif", "d.tif"]
+
+
+def test_a_server_that_is_not_there_is_not_asked_for_every_file(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        root = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(lk.errors.ServerError, match="a.tif must be reachable"):
+        fetch_files({f"{root}/{name}.tif": None for name in "abc"}, tmp_path, attempts=1, **QUICK)
+
+
 def test_a_login_page_is_not_taken_for_the_file(server: Server, tmp_path: Path) -> None:
     server.kind, server.body = "text/html; charset=utf-8", b"<html>Please log in</html>"
     with pytest.raises(lk.errors.ServerError, match="sent a web page.*Log in"):

@@ -15,8 +15,10 @@ import rasterio
 from map_files import write_map
 from product_files import PAIRS, SHAPE, WRITERS, Written, phases, set_phase
 from rasterio.transform import from_origin
+from typer.testing import CliRunner
 
 import labkit as lk
+from labkit.cli import app
 
 #: The pair that is damaged: neither the first nor the last.
 BAD = PAIRS[1]
@@ -271,6 +273,19 @@ def test_what_was_left_out_is_said_and_goes_into_saved_stacks_and_caches(
     assert kept.attrs["skipped_pairs"] == ifgs.attrs["skipped_pairs"]
     cached = lk.open_interferograms(lk.read.write_cache(ifgs, tmp_path / "a.zarr", progress=False))
     assert cached.attrs["skipped_pairs"] == ifgs.attrs["skipped_pairs"]
+
+
+def test_the_cache_command_skips_where_it_is_told_to(tmp_path: Path) -> None:
+    written = WRITERS["gamma"](tmp_path / "scene", phases())
+    written[BAD].write_bytes(b"short")
+    words = ["cache", str(tmp_path / "scene"), str(tmp_path / "a.zarr")]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 1
+    assert "must hold 9 lines" in refused.output
+    done = CliRunner().invoke(app, [*words, "--skip"])
+    assert done.exit_code == 0, done.output
+    assert f"Left out:\n{BAD}: {written[BAD]} must hold 9 lines" in done.output
+    assert lk.open_interferograms(tmp_path / "a.zarr").sizes["pair"] == 2
 
 
 def test_what_concerns_all_pairs_is_an_error_either_way(tmp_path: Path) -> None:

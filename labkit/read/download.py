@@ -24,6 +24,10 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _HOPELESS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.TooManyRedirects)
 
 
+class UnreachableError(ServerError):
+    """The server does not answer, or breaks off without sending anything: asking it for other files is in vain too."""
+
+
 class _CutError(Exception):
     """The connection failed or ended early; trying again may help."""
 
@@ -86,7 +90,7 @@ class ResumingDownloader:
                 failures, wait = 0, self.wait_s
             failures += 1
             if failures >= self.attempts:
-                raise ServerError(
+                raise UnreachableError(
                     f"{url} must be reachable, instead got: {reason}. Check the network and run the same again: "
                     f"{self._arrived()} bytes are kept, and it goes on from there"
                 )

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from tqdm.auto import tqdm
 
-from labkit.errors import FileError, LabkitError
+from labkit.errors import FileError, LabkitError, ServerError
 
 _HASH = re.compile(r"^(?:(md5|sha1|sha256|sha512):)?([0-9a-fA-F]{32,128})$")
 _REMARK = re.compile(r"(?:^|\s)#")
@@ -62,7 +62,7 @@ def fetch_files(
     wait_s: float = 1.0,
     progress: bool = True,
 ) -> list[Path]:
-    """Download files into a folder, leaving those that are there.
+    """Download files into a folder, leaving those that are there; what one file lacks does not keep the others back.
 
     Parameters
     ----------
@@ -91,10 +91,14 @@ def fetch_files(
     LabkitError
         An address is no http(s) address of a file, two name the same file, or a hash is none.
     ServerError
-        A server refuses, or cannot be reached; what has arrived is kept, and the next call goes on from there.
+        A server refuses a file, after the others have been fetched; or cannot be reached, at once. What has arrived is
+        kept, and the next call goes on from there.
     FileError
         A file differs from its hash, an archive is damaged, or the folder cannot be written.
     """
+    # Loaded when it is used: reading files that are there needs no network.
+    from labkit.read.download import UnreachableError
+
     if attempts < 1:
         raise LabkitError(f"attempts must be at least 1, instead got attempts={attempts}")
     place = Path(folder)
@@ -108,20 +112,33 @@ def fetch_files(
             )
         targets[name] = address
     settings = {"attempts": attempts, "timeout_s": timeout_s, "wait_s": wait_s, "progress": progress}
-    files = []
+    hashes = {name: _known_hash(addresses[address]) for name, address in targets.items()}
+    failures: list[LabkitError] = []
     try:
         place.mkdir(parents=True, exist_ok=True)
         for name, address in tqdm(targets.items(), desc="files", disable=not progress):
-            files.append(_fetch(address, place / name, _known_hash(addresses[address]), settings))
-            if unzip and name.lower().endswith(".zip"):
-                _unpack(files[-1])
+            try:
+                _fetch(address, place / name, hashes[name], settings)
+                if unzip and name.lower().endswith(".zip"):
+                    _unpack(place / name)
+            except UnreachableError:
+                # A hundred files would be waited for one after the other.
+                raise
+            except (ServerError, FileError) as error:
+                failures.append(error)
     except OSError as error:
         raise FileError(f"{place} must be writable with enough room on its disk, instead got: {error}") from error
-    return files
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise ServerError(
+            f"{len(targets)} files must arrive in {place}, instead {len(failures)} did not. "
+            + " ".join(f"({i}) {failure}" for i, failure in enumerate(failures, 1))
+        )
+    return [place / name for name in targets]
 
 
 def _fetch(address: str, target: Path, known_hash: str | None, settings: Mapping[str, object]) -> Path:
-    # Loaded when it is used: reading files that are there needs no network.
     import pooch
 
     from labkit.read.download import ResumingDownloader
