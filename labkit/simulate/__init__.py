@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from labkit.simulate.calendars import CALENDARS, Calendar, named_calendar
 from labkit.simulate.effects import Effects
+from labkit.simulate.licsar import write_licsar
+from labkit.simulate.optical import sentinel2_looks
 from labkit.simulate.scenes import PRESETS, Scene, scene
 from labkit.simulate.write import demo, write_scene
 
-__all__ = ["CALENDARS", "PRESETS", "Calendar", "Effects", "Scene", "demo", "named_calendar", "scene", "write_scene"]
+__all__ = [
+    "CALENDARS",
+    "PRESETS",
+    "Calendar",
+    "Effects",
+    "Scene",
+    "demo",
+    "named_calendar",
+    "scene",
+    "sentinel2_looks",
+    "write_licsar",
+    "write_scene",
+]

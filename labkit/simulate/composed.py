@@ -113,11 +113,13 @@ def _movers(
         rate = slide.los_rate(frame) * slide.share(east[rows, cols], north[rows, cols])
         movers.append(Mover(rows, cols, rate.astype(np.float32), slide.course))
     steady = Motion("linear", *span)
-    whole = slice(0, frame.shape[0]), slice(0, frame.shape[1])
     if creep.any():
+        whole = slice(0, frame.shape[0]), slice(0, frame.shape[1])
         movers.append(Mover(*whole, terrain.at(creep, east, north).astype(np.float32), steady))
     if bowl is not None:
-        movers.append(Mover(*whole, bowl.rate(frame, east, north).astype(np.float32), steady))
+        rows, cols = bowl.window(frame)
+        rate = bowl.rate(frame, east[rows, cols], north[rows, cols])
+        movers.append(Mover(rows, cols, rate.astype(np.float32), steady))
     return movers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +16,8 @@ from labkit.simulate.terrain import Terrain
 
 Array = npt.NDArray[np.floating]
 Image = npt.NDArray[np.float32]
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 #: Coherence that fresh or melting snow leaves of what the ground has.
 SNOW_SHARE_LEFT = np.float32(0.15)
@@ -61,19 +64,39 @@ class Cover:
         either date), g the growing season at a date (:func:`growing`).
         """
         days = float((secondary - reference) / np.timedelta64(1, "D")) if self.decays else 0.0
-        coherence = self.ground.coherence(days)
         season = float(growing(np.array([reference, secondary])).mean())
-        if season and self.growth.any():
-            coherence *= 1 - np.float32(season) * self.growth
         line = min(self.snow_line(reference), self.snow_line(secondary))
-        if np.isfinite(line):
-            coherence[self.height > line] *= SNOW_SHARE_LEFT
+        coherence = np.empty_like(self.height)
+        ground = self.ground
+        _cover(
+            (ground.initial, ground.lasting, ground.memory_days, self.growth, self.height),
+            np.float32(days),
+            np.float32(season),
+            np.float32(line),
+            coherence,
+        )
         return coherence
 
     def snow_line(self, date: np.datetime64) -> float:
-        """Give the height above which snow lies at a date, m: lowest on 20 January, highest half a year later."""
-        winter = (1 + np.cos(2 * np.pi * (_day_of_year(np.array([date])) - _MIDWINTER_DAY) / DAYS_PER_YEAR)) / 2
-        return self.snow_line_m - self.snow_winter_m * float(winter[0])
+        """Give the height above which snow lies at a date, m (:func:`snow_line_at`)."""
+        return snow_line_at(date, self.snow_line_m, self.snow_winter_m)
+
+
+@_compiled
+def _cover(
+    images: tuple[Image, Image, Image, Image, Image],
+    days: np.float32,
+    season: np.float32,
+    line: np.float32,
+    coherence: Image,
+) -> None:
+    """Fill in :meth:`Cover.coherence`, in one pass over the images."""
+    initial, lasting, memory, growth, height = images
+    for y in range(coherence.shape[0]):
+        for x in range(coherence.shape[1]):
+            value = lasting[y, x] + (initial[y, x] - lasting[y, x]) * np.exp(-days / memory[y, x])
+            value *= np.float32(1.0) - season * growth[y, x]
+            coherence[y, x] = value * SNOW_SHARE_LEFT if height[y, x] > line else value
 
 
 def make_cover(frame: Frame, terrain: Terrain, forest: Array, effects: Effects) -> Cover:
@@ -100,6 +123,12 @@ def make_cover(frame: Frame, terrain: Terrain, forest: Array, effects: Effects) 
     east, north = frame.pixel_centres()
     height = terrain.at(terrain.height, east, north).astype(np.float32)
     growth = effects.season * (_GRASS + (1 - _GRASS) * terrain.at(forest, east, north))
+    ground = replace(
+        ground,
+        initial=ground.initial.astype(np.float32),
+        lasting=ground.lasting.astype(np.float32),
+        memory_days=ground.memory_days.astype(np.float32),
+    )
     return Cover(
         ground=ground,
         height=height,
@@ -115,6 +144,18 @@ def summer_snow_line(terrain: Terrain, effects: Effects) -> float:
     if not effects.snow_share:
         return float("inf")
     return float(np.quantile(terrain.height, 1 - effects.snow_share))
+
+
+def snow_line_at(date: np.datetime64, summer_m: float, winter_m: float) -> float:
+    """Give the height of the snow line at a date, m: lowest, by ``winter_m``, on 20 January, highest in July.
+
+    Examples
+    --------
+    >>> snow_line_at(np.datetime64("2019-01-20"), 4200.0, 700.0)
+    3500.0
+    """
+    winter = (1 + np.cos(2 * np.pi * (_day_of_year(np.array([date])) - _MIDWINTER_DAY) / DAYS_PER_YEAR)) / 2
+    return summer_m - winter_m * float(winter[0])
 
 
 def growing(dates: npt.NDArray[np.datetime64]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +18,8 @@ from labkit.simulate.terrain import Terrain
 
 Array = npt.NDArray[np.floating]
 Image = npt.NDArray[np.float32]
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 #: Slope at which ice creeps at its full speed, degrees; over so many metres above the snow line the creep sets in.
 _FULL_CREEP_DEG = 25.0
@@ -51,8 +54,15 @@ def displacement(
     """Give the LOS displacement of a pair, (y, x) mm, positive toward the satellite: Σ rate · (s(t₂) − s(t₁))."""
     total = np.zeros(shape, np.float32)
     for mover in movers:
-        total[mover.rows, mover.cols] += mover.rate * np.float32(mover.motion.between(reference, secondary))
+        _add_scaled(total[mover.rows, mover.cols], mover.rate, np.float32(mover.motion.between(reference, secondary)))
     return total
+
+
+@_compiled
+def _add_scaled(total: Image, rate: Image, years: np.float32) -> None:
+    for y in range(total.shape[0]):
+        for x in range(total.shape[1]):
+            total[y, x] += years * rate[y, x]
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,13 @@ class Bowl:
         squared = (east - self.east) ** 2 + (north - self.north) ** 2
         sinking = self.speed * np.exp(-squared / (2 * self.radius_m**2))
         return np.asarray(-sinking * np.cos(np.radians(frame.incidence_angle)))
+
+    def window(self, frame: Frame) -> tuple[slice, slice]:
+        """Give the rows and columns of a frame within 5 σ, where all but 4 millionths of the speed lie."""
+        y, x = frame.pixel(self.east, self.north)
+        reach = 5 * self.radius_m / frame.spacing_m
+        rows = slice(max(int(y - reach), 0), min(int(y + reach) + 1, frame.shape[0]))
+        return rows, slice(max(int(x - reach), 0), min(int(x + reach) + 1, frame.shape[1]))
 
 
 def place_bowl(
