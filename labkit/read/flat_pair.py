@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,17 @@ from labkit.errors import FileError
 from labkit.read.coherence_estimate import ESTIMATED, estimate_coherence
 from labkit.read.decode import join_coherence
 from labkit.read.flat_binary import FlatBand
-from labkit.read.pair_rows import MAX_COHERENCE, NO_DATA, as_float32, first_wrong, outside_unit, read_pair, to_phase
-from labkit.read.pairs import Image, PairFiles
+from labkit.read.pair_rows import (
+    MAX_COHERENCE,
+    NO_DATA,
+    as_float32,
+    first_wrong,
+    outside_unit,
+    read_pair,
+    read_rows,
+    to_phase,
+)
+from labkit.read.pairs import Image, PairFiles, assemble
 from labkit.read.rows import ComplexRows, FlatRows, Rows
 
 
@@ -47,14 +57,37 @@ def load_flat_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Imag
     FileError
         A file was cut, is of another size or byte order, or its coherence lies outside 0..1.
     """
+    with _open_rows(pair, shape) as (flat, phase, coherence):
+        return read_pair(shape, phase, coherence, reverse=flat.reverse, magnitude=flat.magnitude)
+
+
+def load_flat_rows(pair: PairFiles, shape: tuple[int, int], first: int, phase: Image, coherence: Image) -> None:
+    """Fill (rows, x) float32 with the rows from ``first`` on of what :func:`load_flat_pair` gives.
+
+    The pair has a ``coherence_band``, or its ``magnitude`` is the coherence.
+    """
+    with _open_rows(pair, shape) as (flat, stored, quality):
+        read_rows(first, stored, quality, phase, coherence, reverse=flat.reverse, magnitude=flat.magnitude)
+
+
+def assemble_flat(
+    pairs: Sequence[FlatPair], shape: tuple[int, int], coords: dict[str, object], attrs: dict[str, object]
+) -> xr.Dataset:
+    """Build the lazy interferograms dataset of flat pairs (:func:`labkit.read.pairs.assemble`)."""
+    # An estimate needs the rows around.
+    stated = all(p.coherence_band is not None or p.magnitude for p in pairs)
+    return assemble(pairs, shape, load_flat_pair, coords, attrs, load_rows=load_flat_rows if stated else None)
+
+
+@contextmanager
+def _open_rows(pair: PairFiles, shape: tuple[int, int]) -> Iterator[tuple[FlatPair, Rows, Rows | None]]:
     if not isinstance(pair, FlatPair) or pair.phase_band is None:
         raise FileError(f"{pair.phase} must have a band of phase, found none")
     with ExitStack() as files:
         phase: Rows = files.enter_context(_rows(pair.phase_band, shape))
         if pair.imaginary_band is not None:
             phase = ComplexRows(phase, files.enter_context(_rows(pair.imaginary_band, shape)))
-        coherence = files.enter_context(_rows(pair.coherence_band, shape)) if pair.coherence_band else None
-        return read_pair(shape, phase, coherence, reverse=pair.reverse, magnitude=pair.magnitude)
+        yield pair, phase, files.enter_context(_rows(pair.coherence_band, shape)) if pair.coherence_band else None
 
 
 def finish_pair(

@@ -16,7 +16,7 @@ from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.coherence_estimate import ESTIMATED
 from labkit.read.flat_binary import FlatBand
-from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_pair import FlatPair, assemble_flat, with_coherence_source
 from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_parameters import (
     ImageParameters,
@@ -27,7 +27,7 @@ from labkit.read.gamma_parameters import (
 )
 from labkit.read.lookup_table import invert_lookup_table
 from labkit.read.pair_rows import MAX_COHERENCE
-from labkit.read.pairs import assemble, find_files, pair_name, pair_name_of_phase, scene_name
+from labkit.read.pairs import find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
@@ -101,7 +101,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
             )
     pairs = skipped.settle(found, folder)
     dataset = with_coherence_source(
-        assemble(pairs, shape, load_flat_pair, coords, attrs),
+        assemble_flat(pairs, shape, coords, attrs),
         sum(p.coherence is None for p in pairs),
         instead="magnitude" if magnitude else ESTIMATED,
     )

@@ -8,12 +8,12 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
-from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_pair import FlatPair, assemble_flat, with_coherence_source
 from labkit.read.gamma_itab import switched_off
 from labkit.read.gamma_map import read_map_grid
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
 from labkit.read.map_grid import map_attributes
-from labkit.read.pairs import assemble, find_files, pair_name, pair_name_of_phase, scene_name
+from labkit.read.pairs import find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.raster import Grid
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
@@ -80,7 +80,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
             )
     pairs = skipped.settle(found, folder)
     attrs = {"scene": scene_name(folder), "processor": "GAMMA", "phase_sign": _PHASE_SIGN} | map_attributes(grid)
-    dataset = assemble(pairs, grid.shape, load_flat_pair, grid.coords, attrs | (image.attributes if image else {}))
+    dataset = assemble_flat(pairs, grid.shape, grid.coords, attrs | (image.attributes if image else {}))
     return with_unwrapped(with_coherence_source(dataset, sum(p.coherence is None for p in pairs)), unwrapped)
 
 

@@ -16,7 +16,7 @@ from labkit.errors import FileError
 from labkit.read.flat_pair import with_coherence_source
 from labkit.read.gamma_parameters import ImageParameters, perpendicular_baseline, read_image_parameters
 from labkit.read.map_grid import map_attributes
-from labkit.read.pair_rows import read_pair
+from labkit.read.pair_rows import read_pair, read_rows
 from labkit.read.pairs import Image, PairFiles, assemble, find_files, pair_name, pair_name_of_phase, scene_name
 from labkit.read.raster import Grid, read_band, read_grid
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
@@ -72,7 +72,9 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     pairs = skipped.settle(found, folder)
     attrs = map_attributes(grid) | (image.attributes if image else {})
     attrs |= {"scene": scene_name(folder), "processor": "GAMMA" if image else "", "phase_sign": _PHASE_SIGN}
-    dataset = assemble(pairs, grid.shape, load_pair, grid.coords, attrs)
+    # An estimate of the coherence needs the rows around.
+    by_rows = load_rows if all(p.coherence for p in pairs) else None
+    dataset = assemble(pairs, grid.shape, load_pair, grid.coords, attrs, load_rows=by_rows)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
     return with_unwrapped(
         dataset, {name: functools.partial(read_band, path, grid.shape) for name, path in files.unwrapped.items()}
@@ -94,6 +96,14 @@ def load_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
         phase = files.enter_context(tiff_rows(pair.phase, shape))
         coherence = files.enter_context(tiff_rows(pair.coherence, shape)) if pair.coherence else None
         return read_pair(shape, phase, coherence)
+
+
+def load_rows(pair: PairFiles, shape: tuple[int, int], first: int, phase: Image, coherence: Image) -> None:
+    """Fill (rows, x) float32 with the rows from ``first`` on of what :func:`load_pair` gives; coherence has a file."""
+    if pair.coherence is None:
+        raise FileError(f"{pair.phase} must have its coherence beside it, found none")
+    with tiff_rows(pair.phase, shape) as stored, tiff_rows(pair.coherence, shape) as quality:
+        read_rows(first, stored, quality, phase, coherence)
 
 
 def _by_pair(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> _Files:

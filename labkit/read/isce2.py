@@ -13,13 +13,13 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.read.flat_binary import FlatBand
-from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_pair import FlatPair, assemble_flat, with_coherence_source
 from labkit.read.flat_shape import common_shape
 from labkit.read.isce_baselines import perpendicular_baselines
 from labkit.read.isce_geometry import radar_geometry
 from labkit.read.isce_header import properties, read_bands
 from labkit.read.isce_tops import run_folders, run_pair
-from labkit.read.pairs import Image, assemble, names_two_dates, pair_name, pair_name_of_phase, scene_name
+from labkit.read.pairs import Image, names_two_dates, pair_name, pair_name_of_phase, scene_name
 from labkit.read.safe_xml import read_xml
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import with_unwrapped
@@ -81,7 +81,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     coords, attrs = radar_geometry(roots, shape)
     attrs |= _orbit(roots) | {"scene": scene_name(_roots(folder)[-1]), "processor": "ISCE2", "phase_sign": _PHASE_SIGN}
     attrs["geometry"] = "radar"
-    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
+    dataset = assemble_flat(pairs, shape, coords, attrs)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
     return with_unwrapped(dataset, {pair.name: unwrapped[pair.name] for pair in pairs if pair.name in unwrapped})
 

@@ -55,19 +55,41 @@ def read_pair(
         A file ends early, is of another byte order, or its coherence lies outside 0..1.
     """
     images = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    read_rows(0, phase, coherence, *images, reverse=reverse, magnitude=magnitude)
+    if coherence is None and not magnitude:
+        return images[0], estimate_coherence(images[0])
+    return images
+
+
+def read_rows(
+    first: int,
+    phase: Rows,
+    coherence: Rows | None,
+    angle: Image,
+    quality: Image,
+    *,
+    reverse: bool = False,
+    magnitude: bool = False,
+) -> None:
+    """Fill ``angle`` and ``quality`` (rows, x) with the rows from ``first`` on of what :func:`read_pair` gives.
+
+    Without ``coherence`` and ``magnitude``, ``quality`` receives nothing that means anything.
+    """
     beyond: list[float] = []
     wrong: list[float] = []
     limit = MAX_COHERENCE if magnitude else np.float32(np.inf)
-    portion = max(1, _PORTION // shape[1])
-    for first in range(0, shape[0], portion):
-        count = min(portion, shape[0] - first)
-        angle, quality = (image[first : first + count].reshape(-1) for image in images)
-        values = phase.read(first, count).reshape(-1)
-        if not to_phase(values, angle, quality, reverse=reverse, limit=limit):
+    lines, width = angle.shape
+    portion = max(1, _PORTION // width)
+    for start in range(0, lines, portion):
+        count = min(portion, lines - start)
+        flat = (image[start : start + count].reshape(-1) for image in (angle, quality))
+        turned, joined = flat
+        values = phase.read(first + start, count).reshape(-1)
+        if not to_phase(values, turned, joined, reverse=reverse, limit=limit):
             beyond.append(float(np.abs(values).max()))
         if coherence is not None:
-            stored = as_float32(coherence.read(first, count)).reshape(-1)
-            if not join_coherence(stored, NO_DATA, MAX_COHERENCE, angle, quality):
+            stored = as_float32(coherence.read(first + start, count)).reshape(-1)
+            if not join_coherence(stored, NO_DATA, MAX_COHERENCE, turned, joined):
                 wrong.append(first_wrong(stored))
     for rows in (phase, coherence):
         if rows is not None:
@@ -79,9 +101,6 @@ def read_pair(
         )
     if coherence is not None and wrong:
         raise outside_unit(coherence.path, wrong[0])
-    if coherence is None and not magnitude:
-        return images[0], estimate_coherence(images[0])
-    return images
 
 
 def to_phase(values: npt.NDArray[Any], phase: Image, size: Image, *, reverse: bool, limit: np.float32) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 import dask.array as da
 import numpy as np
@@ -115,12 +116,18 @@ def scene_name(folder: Path) -> str:
     return folder.parent.name if folder.name.lower() in _GENERIC else folder.name
 
 
+#: ``load_rows(pair, shape, first, phase, coherence)``, which fills the last two.
+LoadRows = Callable[[PairFiles, tuple[int, int], int, Image, Image], None]
+
+
 def assemble(
     pairs: Sequence[PairFiles],
     shape: tuple[int, int],
     load: Callable[[PairFiles, tuple[int, int]], tuple[Image, Image]],
     coords: dict[str, object],
     attrs: dict[str, object],
+    *,
+    load_rows: LoadRows | None = None,
 ) -> xr.Dataset:
     """Build the lazy interferograms dataset from a function that loads one pair.
 
@@ -135,6 +142,9 @@ def assemble(
         once for both images when both are computed together. A pair without any data is a FileError then.
     coords, attrs : dict
         Coordinates besides those on ``pair``; scene attributes (those left out become unknown).
+    load_rows : callable, optional
+        ``load_rows(pair, shape, first, phase, coherence)`` fills (rows, x) float32 with the rows from ``first`` on of
+        what ``load`` gives; stacking then never has a whole image in memory.
 
     Raises
     ------
@@ -145,7 +155,10 @@ def assemble(
     for first, second in itertools.pairwise(ordered):
         if first.name == second.name:
             raise FileError(f"each pair must stand once, instead {first.name} is in {first.phase} and {second.phase}")
-    phase, coherence = _lazy_images([_LoadPair(load, pair, shape) for pair in ordered], shape)
+    phase, coherence = _lazy_images(
+        [_LoadPair(load, p, shape) if load_rows is None else _LoadRows(load, p, shape, load_rows) for p in ordered],
+        shape,
+    )
     dates = [p.dates for p in ordered]
     reference = np.array([d[0] for d in dates], "datetime64[ns]")
     secondary = np.array([d[1] for d in dates], "datetime64[ns]")
@@ -182,11 +195,26 @@ class _LoadPair:
         phase, coherence = self.load(self.pair, self.shape)
         # Most images have data at one of a few thousand places: the whole is looked at where none has.
         if not (np.isfinite(phase[::32, ::32]).any() or np.isfinite(phase).any()):
-            raise FileError(
-                f"{self.pair.phase} must hold data of the pair {self.pair.name}, instead all of its pixels are no data "
-                "(0, NaN or masked). Make the pair again, take it away, or open the folder with on_error='skip'"
-            )
+            self.refuse_empty()
         return phase, coherence
+
+    def refuse_empty(self) -> NoReturn:
+        """Raise FileError: the pair holds no data."""
+        raise FileError(
+            f"{self.pair.phase} must hold data of the pair {self.pair.name}, instead all of its pixels are no data "
+            "(0, NaN or masked). Make the pair again, take it away, or open the folder with on_error='skip'"
+        )
+
+
+@dataclass(frozen=True)
+class _LoadRows(_LoadPair):
+    """A task that, found in the graph, can be asked for some rows of its pair alone."""
+
+    load_rows: LoadRows
+
+    def read_into(self, first: int, phase: Image, coherence: Image) -> None:
+        """Fill both (rows, x) float32 with the rows from ``first`` on: rad and 0..1, NaN = no data."""
+        self.load_rows(self.pair, self.shape, first, phase, coherence)
 
 
 def _first_image(images: tuple[Image, Image]) -> Image:

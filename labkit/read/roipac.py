@@ -12,10 +12,10 @@ import xarray as xr
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
 from labkit.read.flat_binary import FlatBand
-from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_pair import FlatPair, assemble_flat, with_coherence_source
 from labkit.read.flat_shape import common_shape
 from labkit.read.map_grid import check_placed, map_attributes
-from labkit.read.pairs import assemble, find_files, scene_name
+from labkit.read.pairs import find_files, scene_name
 from labkit.read.raster import Grid
 from labkit.read.rsc import Resource, ordered_pair, read_resource
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
@@ -72,7 +72,7 @@ def open_pairs(folder: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Datase
     shape, pairs = common_shape(skipped.settle(found, folder), skipped)
     coords, attrs = _geometry(first)
     attrs |= {"scene": scene_name(folder), "processor": "ROI_PAC", "phase_sign": _PHASE_SIGN}
-    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
+    dataset = assemble_flat(pairs, shape, coords, attrs)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
     return with_unwrapped(dataset, unwrapped)
 

@@ -9,11 +9,11 @@ import xarray as xr
 
 from labkit.errors import FileError
 from labkit.geo import ground_spacing
-from labkit.read.flat_pair import FlatPair, load_flat_pair, with_coherence_source
+from labkit.read.flat_pair import FlatPair, assemble_flat, with_coherence_source
 from labkit.read.flat_shape import common_shape
 from labkit.read.gamma_parameters import SPEED_OF_LIGHT
 from labkit.read.map_grid import map_attributes
-from labkit.read.pairs import assemble, find_files, scene_name
+from labkit.read.pairs import find_files, scene_name
 from labkit.read.raster import Grid
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.snap_header import SnapProduct, band_dates, ordered_dates, read_product
@@ -57,7 +57,7 @@ def open_pairs(path: Path, skipped: Skipped = DAMAGE_IS_AN_ERROR) -> xr.Dataset:
     coords, attrs = _geometry(products[0], shape)
     folder = path if path.is_dir() else path.with_suffix("")
     attrs |= {"scene": scene_name(folder), "processor": "SNAP", "phase_sign": _PHASE_SIGN}
-    dataset = assemble(pairs, shape, load_flat_pair, coords, attrs)
+    dataset = assemble_flat(pairs, shape, coords, attrs)
     dataset = with_coherence_source(dataset, sum(p.coherence is None for p in pairs))
     return with_unwrapped(dataset, {p.name: unwrapped[p.phase] for p in pairs if p.phase in unwrapped})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class TiffLayout:
 
     ``shape`` (lines, samples); ``dtype`` with its byte order; ``block`` rows and columns of a block; ``offsets`` of the
     blocks (down, across), bytes from the file's begin; ``no_data`` as the file states it, None where it does not. Of
-    strips the last may be short; tiles are whole.
+    strips the last may be short, and those that follow each other in the file are one block; tiles are whole.
     """
 
     shape: tuple[int, int]
@@ -52,15 +53,9 @@ class TiffLayout:
     offsets: npt.NDArray[np.int64]
     no_data: float | None
 
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether the rows follow each other in the file as they do in the image."""
-        step = self.block[0] * self.block[1] * 4
-        return self.block[1] == self.shape[1] and bool((np.diff(self.offsets[:, 0]) == step).all())
-
 
 def read_layout(path: Path) -> TiffLayout | None:
-    """Read the directory of a TIFF.
+    """Read the directory of a TIFF; one that was read before, and has not changed since, from memory.
 
     Returns
     -------
@@ -71,12 +66,18 @@ def read_layout(path: Path) -> TiffLayout | None:
     """
     if path.with_name(path.name + ".aux.xml").exists():
         return None
+    status = path.stat()
+    return _read_layout(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8192)
+def _read_layout(path: Path, size: int, changed_ns: int) -> TiffLayout | None:
     with path.open("rb") as file:
         try:
             tags, order = _read_directory(file)
         except (struct.error, KeyError):
             return None
-        return _layout(tags, order, path.stat().st_size)
+        return _layout(tags, order, size)
 
 
 def _read_directory(file: BinaryIO) -> tuple[dict[int, tuple[int, ...] | bytes], str]:
@@ -136,4 +137,7 @@ def _layout(tags: dict[int, tuple[int, ...] | bytes], order: str, file_bytes: in
         no_data = float(text.rstrip(b"\0 ")) if isinstance(text, bytes) else None
     except ValueError:
         return None
-    return TiffLayout(shape, order + "f4", block, starts.astype(np.int64).reshape(down, across), no_data)
+    placed: npt.NDArray[np.int64] = starts.astype(np.int64).reshape(down, across)
+    if not tiled and (np.diff(starts) == block[0] * block[1] * 4).all():
+        block, placed = shape, placed[:1]
+    return TiffLayout(shape, order + "f4", block, placed, no_data)

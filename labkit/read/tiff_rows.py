@@ -44,7 +44,6 @@ class TiffRows:
     def __init__(self, path: Path, layout: TiffLayout) -> None:
         self.path = path
         self._layout = layout
-        self._is_contiguous = layout.is_contiguous
         self._buffer = np.empty(0, np.uint8)
 
     def __enter__(self) -> Self:
@@ -61,7 +60,7 @@ class TiffRows:
     def read(self, first: int, count: int) -> npt.NDArray[Any]:
         """Give (count, width) values, contiguous, in this machine's byte order; the next call overwrites them."""
         width = self._layout.shape[1]
-        if self._is_contiguous:
+        if self._layout.block == self._layout.shape:
             start = int(self._layout.offsets[0, 0]) + first * width * _BYTES
             values = self._fetch(start, count * width).reshape(count, width)
         else:

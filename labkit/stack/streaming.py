@@ -15,6 +15,8 @@ from tqdm.auto import tqdm
 from labkit.errors import LabkitError
 from labkit.schema import DAYS_PER_YEAR
 from labkit.stack.ahead import Images, read_ahead
+from labkit.stack.bands import BandedPass
+from labkit.stack.by_rows import row_readers
 from labkit.stack.kept import Patches
 from labkit.stack.kernels import WRAPPED_LIMIT_RAD, Filter, Sums, add_pairs
 
@@ -50,6 +52,16 @@ def accumulate(
     years = (ifgs["temporal_baseline"].values / DAYS_PER_YEAR).astype(np.float32)
     result = Sums.empty(how.kind, years, (height, width))
     workers = threads or os.cpu_count() or 1
+    names = ifgs["pair"].values
+    readers = row_readers(ifgs)
+    if readers is not None:
+
+        def refuse(start: int, phase: Images) -> None:
+            _refuse_unwrapped(names[start : start + len(phase)], phase)
+
+        with tqdm(total=height, desc="stacking", unit="row", disable=not progress) as bar:
+            BandedPass(result, readers, how, patches, refuse).run(workers, bar.update)
+        return result
     share = height / (workers * _STRIPS_EACH)
     each = min(max(_TILE_ROWS, math.ceil(share / _TILE_ROWS) * _TILE_ROWS), _STRIP_ROWS)
     strips = [(row, min(row + each, height)) for row in range(0, height, each)]
@@ -64,7 +76,7 @@ def accumulate(
             # All strips are waited for, before the batch may be forgotten.
             wrapped = [future.result() for future in done]
             if not all(wrapped):
-                _refuse_unwrapped(ifgs["pair"].values[start : start + len(phase)], phase)
+                _refuse_unwrapped(names[start : start + len(phase)], phase)
             bar.update(len(phase))
     return result
 

@@ -1,0 +1,102 @@
+"""Pass once over pairs in files, band by band: each worker reads a band of all pairs and adds it while it is cached."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from labkit.stack.by_rows import RowReader
+from labkit.stack.kept import Patches
+from labkit.stack.kernels import Filter, Sums, add_pairs
+
+Images = npt.NDArray[np.float32]
+
+#: Rows of a band. The rows beside it that a filter reaches are read twice: less than a tenth.
+_ROWS = 64
+#: What a worker holds of the pairs, at most; the kernel fetches and stores its sums once for so many.
+_BUFFER_BYTES, _MOST_PAIRS = 32_000_000, 16
+_BYTES_PER_PIXEL = 8
+#: Workers besides one for each core: it works while another waits for the disk.
+_MORE_WORKERS = 1
+
+#: An interrupt from the keyboard is noticed between two looks at the workers.
+_PATIENCE_S = 0.5
+
+_Refuse = Callable[[int, Images], None]
+
+
+@dataclass(frozen=True)
+class BandedPass:
+    """Adds all pairs to ``sums``, without any image of a pair in memory.
+
+    ``readers`` of the pairs, in order; ``how`` they are filtered and added; ``patches`` to be filled; ``refuse(number
+    of the first pair, phase)`` raises an error for phase that is not wrapped.
+    """
+
+    sums: Sums
+    readers: Sequence[RowReader]
+    how: Filter
+    patches: Patches | None
+    refuse: _Refuse
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, workers: int, advance: Callable[[int], object]) -> None:
+        """Add all pairs; ``advance`` is told how many rows of the scene are done.
+
+        Raises
+        ------
+        LabkitError
+            A pair turns out damaged or not wrapped, or holds no data at all. All threads have ended by then.
+        """
+        height = self.sums.counts.shape[1]
+        bands = [(row, min(row + _ROWS, height)) for row in range(0, height, _ROWS)]
+        seen = np.zeros(len(self.readers), bool)
+        with ThreadPoolExecutor(workers + _MORE_WORKERS) as pool:
+            try:
+                waiting = {pool.submit(self._add_band, band) for band in bands}
+                while waiting:
+                    done, waiting = wait(waiting, return_when=FIRST_EXCEPTION, timeout=_PATIENCE_S)
+                    for future in done:
+                        rows, found = future.result()
+                        seen |= found
+                        advance(rows)
+            finally:
+                # An error or an interrupt ends what runs at its next pairs; what waits never begins.
+                self.stopped.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+        for reader in [reader for reader, any_data in zip(self.readers, seen, strict=True) if not any_data]:
+            reader.refuse_empty()
+
+    def _add_band(self, band: tuple[int, int]) -> tuple[int, npt.NDArray[np.bool_]]:
+        """Add one band of all pairs; return its rows, and which pairs have data in it."""
+        height, width = self.sums.counts.shape[1:]
+        half, lag = self.how.window // 2, self.how.lag
+        first, last = max(band[0] - half, 0), min(band[1] + half + lag, height)
+        pairs = len(self.readers)
+        size = min(max(_BUFFER_BYTES // ((last - first) * width * _BYTES_PER_PIXEL), 1), _MOST_PAIRS, pairs)
+        phase, coherence = np.empty((2, size, last - first, width), np.float32)
+        seen = np.zeros(pairs, bool)
+        for start in range(0, pairs, size):
+            if self.stopped.is_set():
+                break
+            stop = min(start + size, pairs)
+            for k in range(start, stop):
+                self.readers[k].read_into(first, phase[k - start], coherence[k - start])
+                seen[k] = _has_data(phase[k - start])
+            batch = phase[: stop - start], coherence[: stop - start]
+            if not add_pairs(self.sums, *batch, self.how, band, start=start, top=first):
+                self.refuse(start, batch[0])
+            if self.patches is not None:
+                own = slice(band[0] - first, band[1] - first)
+                self.patches.take(start, batch[0][:, own], batch[1][:, own], top=band[0])
+        return band[1] - band[0], seen
+
+
+def _has_data(phase: Images) -> bool:
+    # Most have data at one of some hundred places: the whole is looked at where none has.
+    return bool(np.isfinite(phase[::8, ::32]).any() or np.isfinite(phase).any())

@@ -1,0 +1,102 @@
+"""Find the readers of pairs that can give some rows at a time: no image need be in memory as a whole then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import dask
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+Images = npt.NDArray[np.float32]
+
+# What a reader is made to give when it is asked who it is: too small to cost, and changed by whatever changes an image.
+_MARK: npt.NDArray[Any] = np.arange(12.0).reshape(3, 4)
+_APART = 100
+
+
+class RowReader(Protocol):
+    """Reads rows of one pair; the task of a dask graph that reads the whole of it has these methods where it can."""
+
+    shape: tuple[int, int]
+
+    def read_into(self, first: int, phase: Images, coherence: Images) -> None:
+        """Fill both (rows, x) float32 with the rows from ``first`` on: rad and 0..1, NaN = no data."""
+
+    def refuse_empty(self) -> None:
+        """Raise FileError: the pair holds no data."""
+
+
+def row_readers(ifgs: xr.Dataset) -> Sequence[RowReader] | None:
+    """Give the reader of each pair, where the pairs are as they lie in their files.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms; pairs of those opened may have been selected in any order.
+
+    Returns
+    -------
+    sequence of RowReader, or None
+        None where something was computed from the pairs or their images were cut, where they are in memory, or where
+        their reader knows whole images alone.
+
+    Notes
+    -----
+    The graph is run with a mark in place of every image that would be read: what comes out for a pair is the mark of
+    its reader, unchanged, or its images are not what that reader reads.
+    """
+    images = ifgs["phase"].data, ifgs["coherence"].data
+    if not all(isinstance(image, da.Array) and _is_selection(image) for image in images):
+        return None
+    graph = {key: task for image in images for key, task in dict(image.dask).items()}
+    reading = [key for key, task in graph.items() if _reads_rows(task)]
+    readers = [graph[key][0] for key in reading]
+    for number, key in enumerate(reading):
+        graph[key] = (_Marks(number),)
+    shape = images[0].shape[1:]
+    if any(reader.shape != shape for reader in readers):
+        return None
+    keys: Any = [[(image.name, i, 0, 0) for i in range(image.shape[0])] for image in images]
+    try:
+        marked = dask.get(graph, keys)
+    except (IndexError, ValueError):
+        # Rows or columns were picked that the small mark has not.
+        return None
+    numbers = [[_number(mark, sign) for mark in marks] for marks, sign in zip(marked, (1, -1), strict=True)]
+    if numbers[0] != numbers[1] or None in numbers[0]:
+        return None
+    return [readers[number] for number in numbers[0] if number is not None]
+
+
+def _is_selection(image: da.Array) -> bool:
+    """Whether a graph reads and picks alone, as far as its names tell: nothing is computed to find out."""
+    layers = image.dask.layers
+    reading = [name for name, layer in layers.items() if any(_reads_rows(task) for task in [*dict(layer).values()][:1])]
+    known = all(name.startswith("getitem") or name.endswith(tuple(reading)) for name in layers)
+    return bool(reading) and known and image.numblocks == (image.shape[0], 1, 1)
+
+
+def _reads_rows(task: object) -> bool:
+    return isinstance(task, tuple) and len(task) == 1 and hasattr(task[0], "read_into")
+
+
+class _Marks:
+    """Gives the mark of a reader as its phase, and the same with the other sign as its coherence."""
+
+    def __init__(self, number: int) -> None:
+        self._mark: npt.NDArray[Any] = _MARK + _APART * (number + 1)
+
+    def __call__(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        return self._mark, -self._mark
+
+
+def _number(mark: npt.NDArray[np.float64], sign: int) -> int | None:
+    """Whose mark it is; None where it was changed."""
+    if mark.shape != (1, *_MARK.shape):
+        return None
+    number = round((sign * mark[0, 0, 0] - _MARK[0, 0]) / _APART) - 1
+    return number if number >= 0 and np.array_equal(sign * mark[0] - _APART * (number + 1), _MARK) else None
