@@ -3,8 +3,8 @@
     python benchmarks/simulating.py [--pairs 12] [--lines 1500] [--samples 5000]
 
 A scene of the given size with every effect and 300 pairs is set up; so many of its pairs are made, on all cores, in
-turns with ``numpy.random.normal`` of the same number of pixels. The best of the turns is reported for both, by the clock
-and by the processor's time, which a busy machine changes less.
+turns with ``numpy.random.normal`` of the same number of pixels. The best of the turns is reported for both, by the
+clock and by the processor's time, which a busy machine changes less.
 """
 
 from __future__ import annotations
@@ -50,10 +50,8 @@ def main() -> None:
     ifgs = scene.interferograms["ascending"]
     size = chosen.lines * chosen.samples
     print(f"{platform.machine()}, {workers} cores; {ifgs.sizes['pair']} pairs of {chosen.lines} × {chosen.samples}")
-    print(
-        f"set up with its rate map in {time.perf_counter() - start:.1f} s, {time.process_time() - worked:.1f} s of work, "
-        f"at most {peak_gb():.2f} GB held"
-    )
+    taken, work = time.perf_counter() - start, time.process_time() - worked
+    print(f"set up with its rate map in {taken:.1f} s, {work:.1f} s of work, at most {peak_gb():.2f} GB held")
 
     def make(index: int) -> None:
         ifgs[["phase", "coherence"]].isel(pair=index).compute(scheduler="synchronous")
