@@ -29,9 +29,9 @@ from labkit.stack.compiled import (
     wrapped_difference,
 )
 
-# All waits for memory here, which is fastest along long rows. Rows of the scratch array are longer by the longest lag,
-# to take what is read beyond the tile.
-_ROWS, _COLS = 4, 2048
+# All waits for memory here, which is fastest along long rows. Rows of the scratch array are longer than a tile's by the
+# longest lag, to take what is read beyond the tile.
+_ROWS, _COLS = 4, 5120
 LONGEST_LAG = 16
 _STRIDE = _COLS + LONGEST_LAG
 _PLANE_SIZE = _ROWS * _STRIDE
@@ -128,37 +128,37 @@ def _look_over(
     phase: F4,
     coherence: F4,
     start: int,
+    row: int,
     tile: tuple[int, int, int, int],
     scene: tuple[int, int],
     lag: int,
     sums: F4,
-    flags: npt.NDArray[np.uint32],
     whole: npt.NDArray[np.int64],
-) -> None:  # pragma: no cover
-    """Add the coherence of up to four pairs, and note what their rows hold, those that the lag reaches included."""
-    top, height = scene
+) -> np.uint32:  # pragma: no cover
+    """Add the coherence of a row of up to four pairs; return what the row of all four holds, the lag included."""
     first, last, left, right = tile
     pairs, _, width = phase.shape
-    n = min(right + lag, width) - left
-    flags[:] = 0 if start + GROUP <= pairs else MISSING
+    n, line = min(right + lag, width) - left, row - first
+    flags = np.uint32(0) if start + GROUP <= pairs else MISSING
+    # The sums of rows beyond the tile belong to the next one: what is added here is never stored.
+    at = COHERENCE_PLANE * _PLANE_SIZE + line * _STRIDE if row < last else N_PLANES * _PLANE_SIZE
     for k in range(start, min(start + GROUP, pairs)):
-        for row in range(first, min(last + lag, height)):
-            line, place = row - first, (k, row - top, left)
-            # The sums of rows beyond the tile belong to the next one: what is added here is never stored.
-            at = COHERENCE_PLANE * _PLANE_SIZE + line * _STRIDE if row < last else N_PLANES * _PLANE_SIZE
-            found = _look_over_row(phase, coherence, place, n, sums, at)
-            flags[line] |= found
-            if row < last and found & MISSING:
-                _count_row(phase, coherence, place, n, sums, at + _PLANE_SIZE)
-            elif row < last:
-                whole[2, line] += 1
+        place = (k, row - scene[0], left)
+        found = _look_over_row(phase, coherence, place, n, sums, at)
+        flags |= found
+        if row < last and found & MISSING:
+            _count_row(phase, coherence, place, n, sums, at + _PLANE_SIZE)
+        elif row < last:
+            whole[2, line] += 1
+    return flags
 
 
 @compiled
-def _mask_tile(
+def _lay_out(
     phase: F4,
     coherence: F4,
     start: int,
+    row: int,
     tile: tuple[int, int, int, int],
     scene: tuple[int, int],
     lag: int,
@@ -166,53 +166,66 @@ def _mask_tile(
     phases: F4,
     weights: F4,
 ) -> None:  # pragma: no cover
-    """Lay out the phases of four pairs, NaN without data."""
-    top, height = scene
-    first, last, left, right = tile
+    """Lay out the phases of a row of four pairs, NaN without data."""
+    first, _, left, right = tile
     pairs, _, width = phase.shape
-    n = min(right + lag, width) - left
+    n, y = min(right + lag, width) - left, row - scene[0]
     for i in range(GROUP):
-        for row in range(first, min(last + lag, height)):
-            to = i * _PHASES_SIZE + (row - first) * _STRIDE
-            place = (start + i, row - top, left)
-            if start + i >= pairs:
-                phases[to : to + n] = NAN
-            elif rule[0] > ZERO:
-                weigh_row(coherence, start + i, row - top, left, n, rule[0], rule[1], weights)
-                _mask_row(phase, weights, place, (0, 0, 0), n, phases, to)
-            else:
-                _mask_row(phase, coherence, place, place, n, phases, to)
+        to = i * _PHASES_SIZE + (row - first) * _STRIDE
+        place = (start + i, y, left)
+        if start + i >= pairs:
+            phases[to : to + n] = NAN
+        elif rule[0] > ZERO:
+            weigh_row(coherence, start + i, y, left, n, rule[0], rule[1], weights)
+            _mask_row(phase, weights, place, (0, 0, 0), n, phases, to)
+        else:
+            _mask_row(phase, coherence, place, place, n, phases, to)
 
 
 @compiled
 def _add_tile(
     phase: F4,
+    coherence: F4,
     start: int,
     tile: tuple[int, int, int, int],
     scene: tuple[int, int],
     lag: int,
+    rule: tuple[np.float32, np.float32],
     sums: F4,
     phases: F4,
+    weights: F4,
     flags: npt.NDArray[np.uint32],
     whole: npt.NDArray[np.int64],
-) -> None:  # pragma: no cover
-    """Add the wrapped differences of four pairs."""
+) -> bool:  # pragma: no cover
+    """Add the wrapped differences of up to four pairs, row by row while they are in the cache."""
     top, height = scene
     first, last, left, right = tile
     across = max(min(right, phase.shape[2] - lag) - left, 0)
-    for row in range(first, last):
+    wrapped = True
+    laid = first
+    for row in range(first, min(last + lag, height)):
         line = row - first
+        flags[line] = _look_over(phase, coherence, start, row, tile, scene, lag, sums, whole)
+        wrapped &= flags[line] & BEYOND == 0
+        if rule[0] > ZERO:
+            flags[line] |= MISSING
         for direction in range(2):
-            if direction == 0 and row + lag >= height:
+            # Along y a row is subtracted from the one that the lag reaches, as soon as that has been looked over.
+            reach = (lag, 0) if direction == 0 else (0, lag)
+            here = line - reach[0]
+            if here < 0 or first + here >= last:
                 continue
-            n, reach = (right - left, (lag, 0)) if direction == 0 else (across, (0, lag))
-            place = line * _STRIDE + DIRECTION_PLANES * direction * _PLANE_SIZE
-            if (flags[line] | flags[line + reach[0]]) & MISSING:
-                here = line * _STRIDE
-                _add_masked(phases, here + reach[0] * _STRIDE + reach[1], here, n, sums, place)
+            n = right - left if direction == 0 else across
+            place = here * _STRIDE + DIRECTION_PLANES * direction * _PLANE_SIZE
+            if (flags[here] | flags[line]) & MISSING:
+                for missing in range(max(laid, first + here), row + 1):
+                    _lay_out(phase, coherence, start, missing, tile, scene, lag, rule, phases, weights)
+                laid = row + 1
+                _add_masked(phases, line * _STRIDE + reach[1], here * _STRIDE, n, sums, place)
             else:
-                _add_whole(phase, (start, row - top, left), reach, n, sums, place)
-                whole[direction, line] += GROUP
+                _add_whole(phase, (start, first + here - top, left), reach, n, sums, place)
+                whole[direction, here] += GROUP
+    return wrapped
 
 
 @compiled
@@ -281,16 +294,9 @@ def add_unfiltered(
             fetch_tile(tile, _STRIDE, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
             whole[:] = 0
             for k in range(0, pairs, GROUP):
-                _look_over(phase, coherence, k, tile, scene, lag, scratch, flags, whole)
-                if rule[0] > ZERO:
-                    flags[:] |= MISSING
-                found = np.uint32(0)
-                for line in range(flags.size):
-                    found |= flags[line]
-                if found & MISSING:
-                    _mask_tile(phase, coherence, k, tile, scene, lag, rule, phases, weights)
-                wrapped &= found & BEYOND == 0
-                _add_tile(phase, k, tile, scene, lag, scratch, phases, flags, whole)
+                wrapped &= _add_tile(
+                    phase, coherence, k, tile, scene, lag, rule, scratch, phases, weights, flags, whole
+                )
             _sample_rows(phase, coherence, tile, scene, lag, rule, samples, step, weights)
             store_tile(
                 tile, width - lag, _STRIDE, _PLANE_SIZE, scratch, whole, sums, counts, coherence_sum, coherence_count
