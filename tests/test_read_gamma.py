@@ -253,6 +253,24 @@ _PAR_NAMES = st.sampled_from(
 )
 
 
+def test_what_lies_beside_a_pair_is_not_taken_for_it(tmp_path: Path) -> None:
+    write_parameters(tmp_path, (4, 5))
+    path = write_pair(tmp_path, "20190109_20190121", np.ones((4, 5)), np.ones((4, 5)))
+    for end in ("off", "ras", "png", "kml", "hdr", "txt", "diff_par", "cc.ras", "unw.ras"):
+        path.with_name(f"20190109_20190121.diff.{end}").write_bytes(b"beside")
+    assert lk.open_interferograms(tmp_path).sizes["pair"] == 1
+
+
+def test_a_differential_interferogram_is_taken_before_a_plain_one(tmp_path: Path) -> None:
+    write_parameters(tmp_path, (4, 5))
+    path = write_pair(tmp_path, "20190109_20190121", np.full((4, 5), 1.0), np.ones((4, 5)))
+    np.full((4, 5), 1j).astype(">c8").tofile(path.with_name("20190109_20190121.int"))
+    np.testing.assert_allclose(lk.open_interferograms(tmp_path)["phase"].values, 1.0, atol=1e-6)
+    np.full((4, 5), 1j).astype(">c8").tofile(path.with_name("20190109_20190121.diff"))
+    with pytest.raises(lk.FileError, match=r"each pair must stand once, .*\.diff and .*\.diff\.ml\.sm. Keep one"):
+        lk.open_interferograms(tmp_path)
+
+
 @given(st.one_of(st.text(max_size=20), st.lists(st.floats()).map(lambda v: " ".join(map(str, v)))), st.booleans())
 def test_any_baseline_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, words: str, printed: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz_base.par"

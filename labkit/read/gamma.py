@@ -31,10 +31,9 @@ from labkit.read.pairs import find_files, pair_name, pair_name_of_phase, scene_n
 from labkit.read.skipped import DAMAGE_IS_AN_ERROR, Skipped
 from labkit.read.unwrapped import UnwrappedBand, with_unwrapped
 
-_COMPLEX_PAIR = r"^(?!.*[._](unw|cc|coh)([._]|$)).*\.(diff|int)(\.|$)(?!.*(par|ras|bmp|png|tif)$)"
-_UNWRAPPED_PAIR = (
-    r"^(?!.*\.(par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|txt|gz)$)(?!.*[._](cc|coh)$).*[._]unw([._]|$)"
-)
+_NOT_PIXELS = r"(?!.*[._](par|ras|bmp|png|jpg|tiff?|rsc|xml|vrt|hdr|off|kml|html|txt|gz|lnk)$)"
+_COMPLEX_PAIR = rf"^{_NOT_PIXELS}(?!.*[._](unw|cc|coh)([._]|$)).*\.(diff|int)(\.|$)"
+_UNWRAPPED_PAIR = rf"^{_NOT_PIXELS}(?!.*[._](cc|coh)$).*[._]unw([._]|$)"
 _BYTES_PER_SAMPLE = 8
 _BYTES_PER_UNWRAPPED = 4
 
