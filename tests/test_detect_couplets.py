@@ -18,6 +18,7 @@ from labkit.detect.couplet_field import make_field
 from labkit.detect.couplet_filter import Shape, find_candidates, shapes_between
 from labkit.detect.couplets import snr_for
 from labkit.detect.overlaps import iou
+from labkit.label import tasks
 from labkit.simulate.fields import power_law_field
 from labkit.stack.direction import to_azimuth_and_range
 
@@ -159,6 +160,21 @@ def test_the_score_grows_with_the_ratio_and_is_a_half_at_one_false_box_per_1000_
         assert (group["snr"].diff().dropna() <= 0).all()
     fewer = lk.couplets(data, 1.0, progress=False)
     assert set(fewer["score"]) <= set(found["score"]) and fewer["score"].min() >= 0.5
+
+
+def test_label_studio_shows_them_as_predictions_of_the_model_couplets(
+    planted: tuple[xr.Dataset, dict[str, np.ndarray]],
+) -> None:
+    data, _ = planted
+    found = lk.couplets(data, progress=False)
+    chips = lk.make_chips(data, size=220, overlap=0.25)
+    sent = [
+        prediction
+        for _, chip in chips.iterrows()
+        for prediction in tasks.predictions_on(tasks.task_data(chip, {}), found, schema.DIRECTIONS)
+    ]
+    assert {prediction["model_version"] for prediction in sent} == {"couplets"}
+    assert sum(len(prediction["result"]) for prediction in sent) >= len(found)
 
 
 def test_on_independent_noise_the_ratio_is_the_amplitude_over_its_error() -> None:
@@ -407,3 +423,21 @@ def test_the_landslide_of_danba_is_found_at_40_m(danba: xr.Dataset) -> None:
     found = lk.couplets(lk.stack_gradients(lk.multilook(danba, 40), progress=False), progress=False)
     for direction, box in DANBA.items():
         assert overlap(found, direction, tuple(np.array(box) / 3))[0] > 0.5
+
+
+@pytest.mark.real
+def test_what_the_two_halves_of_danba_do_not_share_is_no_landslide(danba: xr.Dataset) -> None:
+    """Half the difference of two halves in time has the noise of their mean, and no steady motion."""
+    pairs = lk.multilook(danba, 40)
+    middle = np.sort(pairs["reference"].values)[pairs.sizes["pair"] // 2]
+    parts = [pairs["secondary"].values <= middle, pairs["reference"].values >= middle]
+    halves = [lk.stack_gradients(pairs.isel(pair=part), progress=False).compute() for part in parts]
+    first, second = (schema.at_reference(half) for half in halves)
+    error = np.hypot(*(half["standard_error"] * schema.reference_factor(half) for half in halves)) / 2
+    attrs = halves[0].attrs | {"sum_temporal_baseline": schema.REFERENCE_YEARS, "ground_spacing": 40.0}
+    found = {
+        name: lk.couplets(halves[0].assign(gradient=gradient, standard_error=error).assign_attrs(attrs), progress=False)
+        for name, gradient in (("mean", (first + second) / 2), ("difference", (first - second) / 2))
+    }
+    assert found["mean"]["direction"].tolist() == ["azimuth", "range"]
+    assert len(found["difference"]) == 0

@@ -19,7 +19,7 @@ DRAWN = {
 DRAWN_SLOWLY = {
     "00_tour": (6, 1),
     "50_train": (2, 0),
-    "60_detect": (2, 0),
+    "60_detect": (4, 0),
 }
 
 
