@@ -10,7 +10,7 @@ import pytest
 
 import labkit as lk
 from labkit.read.flat_binary import FlatBand
-from labkit.read.rows import ComplexRows, FlatRows
+from labkit.read.rows import ComplexRows, FlatRows, read_into
 
 SHAPE = (11, 7)
 
@@ -79,3 +79,11 @@ def test_real_and_imaginary_rasters_make_complex_rows(tmp_path: Path) -> None:
         rows = ComplexRows(i, q)
         np.testing.assert_array_equal(rows.read(2, 5), (parts[0] + 1j * parts[1])[2:7].astype(np.complex64))
         rows.judge()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that cannot be read is Linux's /proc/self/mem")
+def test_an_error_of_the_disk_names_the_file() -> None:
+    path = Path("/proc/self/mem")
+    # No process has memory at its first address.
+    with path.open("rb", buffering=0) as file, pytest.raises(lk.FileError, match=r"mem must be readable, .*error"):
+        read_into(file, 0, np.empty(100, np.uint8), path)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import xarray as xr
@@ -125,3 +131,93 @@ def test_a_pair_that_is_cut_or_empty_stops_the_stack_and_its_threads(gamma: Path
     assert threading.active_count() == before
     path.write_bytes(whole)
     xr.testing.assert_identical(lk.stack_gradients(ifgs, progress=False), expected)
+
+
+#: Stacks over and over until it is interrupted, then once more; says what was left and what came out.
+INTERRUPTED = """
+import hashlib, signal, sys, threading, time
+import labkit as lk
+
+# A process in the background of a shell begins with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+ifgs = lk.open_interferograms(sys.argv[1])
+
+def stack():
+    return lk.stack_gradients(ifgs, progress=False, threads=2)
+
+def digest(stacked):
+    return hashlib.sha256(b"".join(v.values.tobytes() for v in stacked.variables.values() if v.ndim > 1)).hexdigest()
+
+first, threads = digest(stack()), threading.active_count()
+try:
+    print("begun", flush=True)
+    while True:
+        stack()
+except KeyboardInterrupt:
+    # What runs when the interrupt comes ends with its next pairs.
+    for _ in range(100):
+        if threading.active_count() > threads:
+            time.sleep(0.1)
+    print(threading.active_count() - threads, digest(stack()) == first)
+"""
+
+
+def test_an_interrupted_stack_gives_nothing_leaves_nothing_and_begins_clean(gamma: Path) -> None:
+    before = sorted(gamma.rglob("*"))
+    for wait_s in (0.02, 0.11, 0.23):
+        process = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, str(gamma)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(wait_s)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        threads, same = said.split()
+        assert (threads, same) == ("0", "True")
+        assert errors == ""
+    assert sorted(gamma.rglob("*")) == before
+
+
+#: Stacks files of which all are one file under many names. Prints what the process holds once all libraries are loaded,
+#: and its peak, in kB.
+MEASURE = """
+import re, sys
+from pathlib import Path
+import labkit as lk
+
+def status(word):
+    return re.search(word + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1)
+
+lk.stack_gradients(lk.open_interferograms(sys.argv[2]), progress=False, threads=2)
+held = status("VmRSS")
+lk.stack_gradients(lk.open_interferograms(sys.argv[1]), progress=False, threads=2)
+print(held, status("VmHWM"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux's /proc")
+def test_stacking_files_takes_no_more_memory_however_many_there_are(gamma: Path, tmp_path: Path) -> None:
+    shape = (600, 1000)
+    pixels, peaks = shape[0] * shape[1], {}
+    rng = np.random.default_rng(1)
+    image = rng.uniform(0.1, 0.9, shape) * np.exp(1j * rng.uniform(-np.pi, np.pi, shape))
+    for count in (50, 500):
+        folder = tmp_path / str(count)
+        write_parameters(folder, shape)
+        dates = pd.date_range("2016-01-01", periods=count + 1, freq="6D").strftime("%Y%m%d")
+        names = ["_".join(p) for p in itertools.pairwise(dates)]
+        first = folder / f"{names[0]}.diff"
+        image.astype(">c8").tofile(first)
+        for name in names[1:]:
+            (folder / f"{name}.diff").hardlink_to(first)
+        words = [sys.executable, "-c", MEASURE, str(folder), str(gamma)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True, timeout=300)
+        held, peak = map(int, done.stdout.split())
+        peaks[count] = 1024 * (peak - held)
+    # Five sums and a count for both directions, the coherence and its count; phase and coherence of four pairs.
+    sums, pairs = pixels * 4 * (2 * 6 + 2), 4 * pixels * 4 * 2
+    assert max(peaks.values()) < sums + pairs + 300_000_000
+    # 450 pairs more would be 2.2 GB.
+    assert abs(peaks[500] - peaks[50]) < 40_000_000, peaks

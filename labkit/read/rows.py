@@ -120,12 +120,15 @@ def read_into(file: Any, start: int, raw: npt.NDArray[np.uint8], path: Path) -> 
     Raises
     ------
     FileError
-        The file ends early.
+        The file ends early, or the disk cannot read it.
     """
-    file.seek(start)
     view, got = raw.data, 0
     while got < raw.size:
-        more = file.readinto(view[got:])
+        try:
+            file.seek(start + got)
+            more = file.readinto(view[got:])
+        except OSError as error:
+            raise FileError(f"{path} must be readable, instead got: {error}. Look after the disk") from error
         if not more:
             raise FileError(f"{path} must be a whole file, instead it ends early. {REMEDY_CUT}")
         got += more
