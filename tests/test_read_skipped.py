@@ -215,6 +215,25 @@ def test_pairs_inside_one_hdf5_file_are_skipped_one_by_one(tmp_path: Path) -> No
     assert [line.split(":")[0] for line in ifgs.attrs["skipped_pairs"].splitlines()] == [BAD, "20200125_20200101"]
 
 
+def test_a_damaged_chunk_of_hdf5_costs_its_pair_alone(tmp_path: Path) -> None:
+    path = WRITERS["mintpy"](tmp_path, phases())[BAD]
+    with h5py.File(path, "r+") as file:
+        values = file["wrapPhase"][()]
+        del file["wrapPhase"]
+        data = file.create_dataset("wrapPhase", data=values, chunks=(1, *SHAPE), compression="gzip")
+        place = data.id.get_chunk_info(1).byte_offset
+    with path.open("r+b") as raw:
+        raw.seek(place)
+        raw.write(b"\xff" * 40)
+    with pytest.raises(
+        lk.FileError, match=f"{path.name} must be a whole HDF5 file, instead got.*Fetch or make it again"
+    ):
+        lk.open_interferograms(tmp_path)["phase"].compute()
+    ifgs = lk.open_interferograms(tmp_path, on_error="skip", progress=False)
+    assert [str(name) for name in ifgs["pair"].values] == [name for name in sorted(PAIRS) if name != BAD]
+    assert ifgs.attrs["skipped_pairs"].startswith(f"{BAD}: {path} must be a whole HDF5 file")
+
+
 def test_where_the_first_pair_is_the_odd_one_the_others_are_kept(tmp_path: Path) -> None:
     written = WRITERS["licsar"](tmp_path, phases())
     path = written[sorted(PAIRS)[0]]
