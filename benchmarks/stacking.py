@@ -29,7 +29,9 @@ from scipy.ndimage import uniform_filter
 
 import labkit as lk
 from labkit.stack.estimators import estimate
+from labkit.stack.gradients import finish_stack
 from labkit.stack.kernels import LSQ, SUM, Filter, Sums
+from labkit.stack.response import choose_patches
 from labkit.stack.streaming import accumulate
 
 RUNS = 3
@@ -162,6 +164,33 @@ def chip() -> None:
     compare("chip of 416², 200 pairs in memory, whole `stack_gradients`", fast, lambda: numpy_lsq(ifgs), "NumPy", 20)
 
 
+def numpy_estimate(sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient and its plain standard error from the sums, with NumPy."""
+    score, information, squares, mixed, information_squares = (sums.sums[:, i] for i in range(5))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = score / information
+        residual = np.maximum(squares - 2 * rate * mixed + rate * rate * information_squares, 0)
+        years = np.float32(sums.years.sum())
+        return years * rate, years * np.sqrt(residual) / information
+
+
+def after_the_pass(shape: tuple[int, int]) -> None:
+    """Measure what comes once in a stack, however many its pairs: estimate, standard error, response."""
+    ifgs = simulated(16, shape)
+    how = Filter(LSQ, 5, 1)
+    years = (ifgs["temporal_baseline"].values / 365.25).astype(np.float32)
+    patches = choose_patches(years, ifgs["reference"].values, shape, how.window)
+    sums = accumulate(ifgs, how, patches=patches, progress=False)
+
+    def finish() -> xr.Dataset:
+        return finish_stack(sums, patches, ifgs, "lsq", how)
+
+    fast, slow = finish()["gradient"].values, numpy_estimate(sums)[0]
+    assert np.nanmax(np.abs(fast - slow)) < 1e-4
+    what = f"all that comes after the pairs, {shape[0]} × {shape[1]}"
+    compare(what, finish, lambda: numpy_estimate(sums), "the estimate and its plain error alone, with NumPy", 1)
+
+
 def write_gamma(folder: Path, ifgs: xr.Dataset) -> list[Path]:
     """Pairs as GAMMA writes them."""
     folder.mkdir()
@@ -248,6 +277,7 @@ def main() -> None:
     print("| what | against | labkit takes | speed ratio | to reach | |\n|---|---|---|---|---|---|")
     in_memory(60, (320, given.samples))
     chip()
+    after_the_pass((given.lines, given.samples))
     with tempfile.TemporaryDirectory() as name:
         opening(Path(name))
         from_files(given.pairs, (given.lines, given.samples), Path(name))

@@ -14,6 +14,7 @@ from labkit.errors import LabkitError
 from labkit.schema import DAYS_PER_YEAR, DIRECTIONS, check_interferograms
 from labkit.stack.direction import to_azimuth_and_range
 from labkit.stack.estimators import KERNEL_OF, estimate, mean_coherence
+from labkit.stack.kept import Patches
 from labkit.stack.kernels import Filter, Sums
 from labkit.stack.response import choose_patches, measure_response
 from labkit.stack.seasons import Period, Periods, split_pairs
@@ -137,10 +138,11 @@ def stack_gradients(
     At the edge of the data the window is one-sided, and within half a window of it the gradient is pulled toward zero.
     ``rewrapped`` destroys the signal where the phase is noisy: its wrapped noise is uniform.
 
-    The standard error is the sandwich estimate from the spread of the pairs at each pixel, times κ measured over the
-    scene for the noise that pairs share through common acquisitions (:mod:`labkit.stack.uncertainty`; attribute
-    ``network_ratio``). On simulated noise of air, decorrelation and both, the spread of gradient / standard error is
-    within about 15 % of one. Motion that is not steady counts as error for ``lsq``.
+    The standard error is the sandwich estimate from the spread of the pairs at each pixel (for ``lsq``, what they
+    spread beyond their weights is averaged over two windows around), times κ measured over the scene, in each
+    direction, for the noise that pairs share through common acquisitions (:mod:`labkit.stack.uncertainty`; attribute
+    ``network_ratio``). On simulated noise of air, decorrelation and both, and on quiet ground of real pairs, the spread
+    of gradient / standard error is within 20 % of one. Motion that is not steady counts as error for ``lsq``.
 
     References
     ----------
@@ -169,12 +171,29 @@ def stack_gradients(
 
 
 def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, progress: bool) -> xr.Dataset:
-    workers = threads or os.cpu_count() or 1
     years = (ifgs["temporal_baseline"].values / DAYS_PER_YEAR).astype(np.float32)
     steady = how.lag == 1 and estimator != "rewrapped"
     shape = (ifgs.sizes["y"], ifgs.sizes["x"])
     patches = choose_patches(years, ifgs["reference"].values, shape, how.window) if steady else None
     sums = accumulate(ifgs, how, patches=patches, threads=threads, progress=progress)
+    return finish_stack(sums, patches, ifgs, estimator, how, threads)
+
+
+def finish_stack(
+    sums: Sums, patches: Patches | None, ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None = None
+) -> xr.Dataset:
+    """Make the gradients object from what a pass over all pairs left; no pair is read.
+
+    Parameters
+    ----------
+    sums, patches
+        What :func:`labkit.stack.streaming.accumulate` summed and kept; without patches there is no ``response``.
+    ifgs : xarray.Dataset
+        The interferograms, for their dates and attributes.
+    estimator, how, threads
+        As they were stacked.
+    """
+    workers = threads or os.cpu_count() or 1
     kappa = _network_ratios(sums, ifgs, estimator, workers)
     result = estimate(sums, estimator, window=how.window, error_factors=kappa, threads=workers)
     coherence = mean_coherence(sums, threads=workers)
@@ -185,9 +204,8 @@ def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, p
         "coherence": (plane, coherence, {"units": "1", "long_name": "mean coherence"}),
         "n_pairs": (dims, sums.counts, {"long_name": "pairs with data"}),
     }
-    del sums
     if patches is not None:
-        response = measure_response(patches, years, coherence, estimator, how, threads=workers)
+        response = measure_response(patches, sums.years, coherence, estimator, how, threads=workers)
         images["response"] = (plane, response, {"units": "1", "long_name": "share of a steady velocity shown"})
     coords = {name: c for name, c in ifgs.coords.items() if set(c.dims) <= {"y", "x"}}
     attrs = {
@@ -198,7 +216,7 @@ def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, p
         "coherence_floor": float(how.floor),
         "coherence_power": float(how.power),
         "n_pairs": int(ifgs.sizes["pair"]),
-        "sum_temporal_baseline": float(years.sum(dtype=np.float64)),
+        "sum_temporal_baseline": float(sums.years.sum(dtype=np.float64)),
         "max_temporal_baseline": float(ifgs["temporal_baseline"].values.max()),
         "first_date": str(ifgs["reference"].values.min())[:10],
         "last_date": str(ifgs["secondary"].values.max())[:10],
