@@ -139,6 +139,19 @@ def test_a_pair_without_any_data_stays_without_when_unwrapped() -> None:
     np.testing.assert_allclose(whole[0], 0, atol=1e-6)
 
 
+def test_many_lazy_pairs_keep_a_small_graph() -> None:
+    pairs = 30
+    ifgs = interferograms(np.zeros((pairs, 12, 16)), np.full((12, 16), 0.9)).chunk({"pair": 1})
+    looked = lk.multilook(ifgs, looks=(2, 2))
+    tasks = [
+        len(dict(data["unwrapped"].data.__dask_graph__()))
+        for data in (lk.unwrap(looked.isel(pair=slice(10))), lk.unwrap(looked))
+    ]
+    # One pair more is some tasks more, not as many as all the others have.
+    assert tasks[1] < 4 * tasks[0]
+    assert tasks[1] < 40 * pairs
+
+
 def test_a_river_without_data_does_not_part_its_banks() -> None:
     rate = bump((100, 120), (50, 60), 45, 260.0 / phase_per_mm())
     phase = moving(rate)["unwrapped"].values[3:4] - 21.0

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import dask
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
@@ -128,11 +127,14 @@ def _unwrap_pairs(ifgs: xr.Dataset, looks: float) -> xr.Dataset:
             "ifgs must hold wrapped phase alone to be unwrapped, instead it has the variable 'unwrapped'. "
             "Drop it first: ifgs.drop_vars('unwrapped')"
         )
-    lazily = dask.delayed(unwrap_image, pure=True)
-    shape = (ifgs.sizes["y"], ifgs.sizes["x"])
-    images = [
-        da.from_delayed(lazily(ifgs["phase"].data[k], ifgs["coherence"].data[k], looks), shape, np.float32)
-        for k in range(ifgs.sizes["pair"])
-    ]
+    # Whole pairs as blocks: a graph of one task for each pair on top of what reads it.
+    phase, coherence = (da.asarray(ifgs[name].data).rechunk({0: 1, 1: -1, 2: -1}) for name in ("phase", "coherence"))
+    nothing = np.empty((0, 0, 0), np.float32)
+    unwrapped = da.map_blocks(_unwrap_block, phase, coherence, looks=looks, dtype=np.float32, meta=nothing)
     words = {"units": "rad", "long_name": "unwrapped phase", "unwrapped_by": "SNAPHU"}
-    return ifgs.assign(unwrapped=(("pair", "y", "x"), da.stack(images), words))
+    return ifgs.assign(unwrapped=(("pair", "y", "x"), unwrapped, words))
+
+
+def _unwrap_block(phase: Image, coherence: Image, looks: float) -> Image:
+    """Unwrap the one pair of a block, (1, y, x)."""
+    return unwrap_image(phase[0], coherence[0], looks)[None]
