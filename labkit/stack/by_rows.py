@@ -75,7 +75,9 @@ def row_readers(ifgs: xr.Dataset) -> Sequence[RowReader] | None:
 def _is_selection(image: da.Array) -> bool:
     """Whether a graph reads and picks alone, as far as its names tell: nothing is computed to find out."""
     layers = image.dask.layers
-    reading = [name for name, layer in layers.items() if any(_reads_rows(task) for task in [*dict(layer).values()][:1])]
+    # A layer that is not written out yet is one of computing: to write it out can take long.
+    written = {name: layer for name, layer in layers.items() if layer.is_materialized()}
+    reading = [name for name, layer in written.items() if _reads_rows(next(iter(layer.values()), None))]
     known = all(name.startswith("getitem") or name.endswith(tuple(reading)) for name in layers)
     return bool(reading) and known and image.numblocks == (image.shape[0], 1, 1)
 
