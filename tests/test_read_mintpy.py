@@ -292,6 +292,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def test_an_attribute_that_no_library_could_read_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "velocity.h5"
+    with h5py.File(path, "w") as file:
+        file["velocity"] = np.ones(SHAPE, np.float32)
+        file.attrs["UNIT"] = "m/year"
+    raw = bytearray(path.read_bytes())
+    # The type of the text: of variable length (9), its kind 1 = string turned into one that there is none of.
+    place = raw.index(b"UNIT\0\0\0\0\x19\x01") + 9
+    raw[place] = 0x69
+    path.write_bytes(raw)
+    with pytest.raises(lk.FileError, match="velocity.h5 must be in m/year as MintPy writes it, instead got UNIT=''"):
+        lk.open_rates(tmp_path)
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_opens_or_is_refused_in_words(tmp_path: Path, whole: bytes, data: st.DataObject) -> None:

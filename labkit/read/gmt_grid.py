@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.io import netcdf_file
 
 from labkit.errors import FileError
+from labkit.read.hdf5 import attribute
 from labkit.read.raster import MAX_PIXELS
 
 _X, _Y = ("x", "lon", "longitude"), ("y", "lat", "latitude")
@@ -124,5 +125,5 @@ def _axis(path: Path, file: Any, names: tuple[str, ...], length: int) -> tuple[f
 
 
 def _attribute(variable: Any, name: str) -> float | None:
-    value = variable.attrs.get(name) if hasattr(variable, "attrs") else getattr(variable, name, None)
+    value = attribute(variable, name) if isinstance(variable, h5py.Dataset) else getattr(variable, name, None)
     return None if value is None else float(np.asarray(value).ravel()[0])

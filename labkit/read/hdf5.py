@@ -14,6 +14,9 @@ import numpy.typing as npt
 from labkit.errors import FileError, LabkitError
 from labkit.read.raster import MAX_PIXELS
 
+#: Kinds of attributes that are read.
+_READABLE = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
+
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
@@ -110,17 +113,32 @@ def read_plane(dataset: h5py.Dataset, shape: tuple[int, int], index: int | None 
     # Of a damaged file a number may be none, or beyond float32.
     with np.errstate(invalid="ignore", over="ignore"):
         values = np.asarray(stored, np.float32)
-    fill = dataset.attrs.get("_FillValue")
-    if isinstance(fill, (np.ndarray, np.generic)) and fill.size == 1 and np.asarray(fill).dtype.kind in "iuf":
-        values[stored == np.asarray(fill).reshape(())] = np.nan
+    fill = attribute(dataset, "_FillValue")
+    if isinstance(fill, np.generic) and fill.dtype.kind in "iuf":
+        values[stored == fill] = np.nan
     return values
+
+
+def attribute(item: h5py.File | h5py.Dataset, name: str) -> object | None:
+    """Give an attribute that is one number or text; None where there is none of that name or kind.
+
+    Its type is looked at before it is read: of a damaged file it may be one that the library cannot read without
+    taking the whole process with it.
+    """
+    if name not in item.attrs:
+        return None
+    held = item.attrs.get_id(name)
+    if held.get_type().get_class() not in _READABLE or held.get_space().get_simple_extent_npoints() != 1:
+        return None
+    value = item.attrs[name]
+    return value.reshape(-1)[0] if isinstance(value, np.ndarray) else value
 
 
 def text_attributes(file: h5py.File) -> dict[str, str]:
     """Give the attributes of the file as text; those that are no single word or number are left out."""
     words: dict[str, str] = {}
     for name in file.attrs:
-        value = file.attrs[name]
+        value = attribute(file, name)
         if isinstance(value, bytes):
             words[name] = value.decode("utf-8", "replace")
         elif isinstance(value, (str, np.integer, np.floating)):

@@ -177,7 +177,9 @@ def _read_rate(
     if mask is not None:
         with open_hdf5(mask) as file:
             missing |= read_plane(need_dataset(file, "mask", 2), shape) == 0
-    return np.where(missing, np.float32(np.nan), values * np.float32(scale))
+    with np.errstate(over="ignore"):  # what is beyond float32 is no rate
+        scaled = values * np.float32(scale)
+    return np.where(missing | np.isinf(scaled), np.float32(np.nan), scaled)
 
 
 def _files(path: Path, pattern: str) -> list[Path]:

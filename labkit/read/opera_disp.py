@@ -18,7 +18,7 @@ from labkit.errors import FileError
 from labkit.read.common_grid import shared_grid, window_in
 from labkit.read.dates import stated_pair
 from labkit.read.flat_pair import finish_pair
-from labkit.read.hdf5 import find_dataset, mean_of, need_dataset, open_hdf5, read_plane
+from labkit.read.hdf5 import attribute, find_dataset, mean_of, need_dataset, open_hdf5, read_plane
 from labkit.read.looking import SENTINEL1_WAVELENGTH
 from labkit.read.map_grid import map_attributes
 from labkit.read.netcdf_grid import grid_of_centres
@@ -140,7 +140,7 @@ def _grid(file: h5py.File, path: Path) -> Grid:
 
 def _crs(file: h5py.File, path: Path) -> str:
     place = find_dataset(file, "spatial_ref")
-    text = "" if place is None else place.attrs.get("crs_wkt", "")
+    text = "" if place is None else attribute(place, "crs_wkt") or ""
     try:
         return str(CRS.from_wkt(text.decode() if isinstance(text, bytes) else str(text)).to_string())
     except (CRSError, UnicodeDecodeError) as error:
