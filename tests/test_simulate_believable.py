@@ -132,10 +132,10 @@ def test_real_and_simulated_pairs_are_drawn_side_by_side(quiet: Stack, simulated
     for column, k in enumerate(chosen):
         for row, (stack, name) in enumerate(((quiet, "real"), (simulated, "simulated"))):
             axes[2 * row, column].imshow(stack.phase[k], cmap="twilight", vmin=-np.pi, vmax=np.pi)
-            axes[2 * row, column].set_title(f"{name}, {stack.days[k]:.0f} days: phase ±π")
+            axes[2 * row, column].set_title(f"{name}, {stack.days[k]:.0f} days")
             axes[2 * row + 1, column].imshow(stack.coherence[k], cmap="gray", vmin=0, vmax=1)
-            axes[2 * row + 1, column].set_title("coherence 0–1")
-    path = test_output / "believable_pairs.png"
+        path = test_output / "believable_pairs.png"
+    figure.suptitle("Wrapped phase (rad, ±π) and coherence (0–1), axes in pixels")
     figure.savefig(path)
     plt.close(figure)
     assert path.stat().st_size > 20_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -93,6 +94,22 @@ def test_neither_order_nor_threads_nor_what_was_made_before_change_a_pair() -> N
         for a, b in zip(made, again, strict=True):
             np.testing.assert_array_equal(a, b)
     assert not np.array_equal(forward[0][0], forward[1][0])
+
+
+def test_memory_is_that_of_a_few_images_however_many_pairs_are_made() -> None:
+    """Each pair is forgotten after it is made: the peak over 80 pairs is the peak over 10, some images of 4 bytes."""
+    big = replace(FRAME, shape=(300, 400))
+    peaks = []
+    for count in (10, 80):
+        observer = observer_of(Effects(), frame=big)
+        observer.pair(0)
+        tracemalloc.start()
+        for k in range(count):
+            observer.pair(k)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    image = 300 * 400 * 4
+    assert peaks[1] < 8 * image and peaks[1] < 1.2 * peaks[0] + image
 
 
 def test_few_dates_of_weather_are_kept() -> None:

@@ -1,6 +1,8 @@
 """Scenes with known truth: terrain, line of sight, landslides, atmosphere and decorrelation.
 
-Simple and honest: every part follows a formula that its docstring states, and the same seed gives the same scene.
+Every part follows a formula that its docstring states, and the same seed gives the same scene. ``scene(name)`` is the
+simple scene in memory; ``scene(name, effects=Effects(), calendar="fu2022")`` has everything that fools people, each
+with a switch, over the dates of a calendar, and makes its pairs when they are computed.
 """
 
 from __future__ import annotations
