@@ -59,6 +59,27 @@ def _look_over_row(
 
 
 @compiled
+def _look_over_four(
+    phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
+) -> np.uint32:  # pragma: no cover
+    """As :func:`_look_over_row`, of four pairs at once: so many rows are fetched from memory side by side."""
+    stay_apart()
+    first, line, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
+    total = np.uint64(at)
+    flags = np.uint32(0)
+    for x in range(np.uint64(n)):
+        level = sums[total + x]
+        for i in numba.literal_unroll((0, 1, 2, 3)):
+            pair = first + np.uint64(i)
+            p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
+            level += c if (c == c) and (p == p) else ZERO
+            flags = flagged(flags, MISSING, not ((c > ZERO) and (p == p)))
+            flags = flagged(flags, BEYOND, abs(p) > WRAPPED_LIMIT_RAD)
+        sums[total + x] = level
+    return flags
+
+
+@compiled
 def _count_row(
     phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
 ) -> None:  # pragma: no cover
@@ -139,17 +160,20 @@ def _look_over(
     first, last, left, right = tile
     pairs, _, width = phase.shape
     n, line = min(right + lag, width) - left, row - first
-    flags = np.uint32(0) if start + GROUP <= pairs else MISSING
     # The sums of rows beyond the tile belong to the next one: what is added here is never stored.
     at = COHERENCE_PLANE * _PLANE_SIZE + line * _STRIDE if row < last else N_PLANES * _PLANE_SIZE
-    for k in range(start, min(start + GROUP, pairs)):
-        place = (k, row - scene[0], left)
-        found = _look_over_row(phase, coherence, place, n, sums, at)
-        flags |= found
-        if row < last and found & MISSING:
-            _count_row(phase, coherence, place, n, sums, at + _PLANE_SIZE)
-        elif row < last:
-            whole[2, line] += 1
+    y, stop = row - scene[0], min(start + GROUP, pairs)
+    if start + GROUP == stop:
+        flags = _look_over_four(phase, coherence, (start, y, left), n, sums, at)
+    else:
+        flags = MISSING
+        for k in range(start, stop):
+            flags |= _look_over_row(phase, coherence, (k, y, left), n, sums, at)
+    if row < last and flags & MISSING:
+        for k in range(start, stop):
+            _count_row(phase, coherence, (k, y, left), n, sums, at + _PLANE_SIZE)
+    elif row < last:
+        whole[2, line] += GROUP
     return flags
 
 
