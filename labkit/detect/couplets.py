@@ -98,6 +98,11 @@ def couplets(
     Searching both directions together finds more faint slides than either alone: of 72 in decorrelation 30 against 23
     and 24, in air 35 against 22 and 19, at the same threshold.
 
+    On simulated scenes (the benchmark's, seeds 2 and 3; score 0.5, IoU 0.5) it has a precision of 0.91 and 0.93 and a
+    recall of 1.00 where slopes creep as single bumps in air and decorrelation. With all that can fool people
+    (``labkit.simulate.Effects()``) precision is 0.53 and 0.38, recall 0.54 and 0.74; without snow, ice and mining,
+    0.75 and 0.70, and 0.59 and 0.67. Take snow and ice out with :func:`labkit.snow_mask`.
+
     Memory: some 70 bytes per pixel beside the stack.
 
     Where it fails:
@@ -108,6 +113,8 @@ def couplets(
       glaciers) is found as one: a matched filter knows shapes, not causes.
     - Where more than 30 % of the surroundings have no data nothing is found: slides cut by the scene's edge are lost.
     - Slides so fast that one pair aliases show many small couplets or none.
+    - Slides that move as one block with sharp edges show a narrow ring instead of two broad lobes: large ones are
+      missed or found in parts.
     - Two slides of the same sign within three standard deviations become one box. A slide that is far from a bump (an
       L around a ridge) gets several, or one that is too small.
 
