@@ -69,6 +69,15 @@ def test_long_pairs_that_show_too_little_are_flagged_before_they_wrap() -> None:
     assert np.median(shown[moderate] / true[moderate]) < 0.8
 
 
+def test_ground_without_coherence_is_not_flagged() -> None:
+    # the lower half of a scene that lies still is noise
+    coherence = np.full(SHAPE, 0.6)
+    coherence[SHAPE[0] // 2 :] = 0.05
+    flags = lk.stack.flag_aliasing(stack(np.zeros(SHAPE), 24, coherence_12=coherence), progress=False)
+    for name in ("wraps", "falls_short"):
+        assert flags[name].values.mean() < 0.001
+
+
 def test_rates_carry_the_flags() -> None:
     rate = fast_and_slow_slides()
     ifgs = stack(rate, 30, coherence_12=0.6, air_mm=0.0)

@@ -28,6 +28,9 @@ _DIFFERENCE_RAD = 1.0
 #: What is flagged stands this many standard errors above nothing.
 _SIGNIFICANCE = 3.0
 
+#: The angle of a mean product is believed up to this error, rad: that of pure noise lies anywhere, with about 0.7.
+_LARGEST_ERROR_RAD = 0.3
+
 #: Flagged pixels in a place of 3 × 3, the flagged one counted, below which they are taken for noise.
 _COMPANY = 3
 
@@ -72,9 +75,10 @@ def flag_aliasing(
     - ``falls_short``: |g_long − g_short · T_long / T_short| > 1 rad, the long pairs filtered by ``window``. Wrapped
       noise pulls the gradient of a long pair toward 0 the more, the steeper it is.
 
-    Both only where they exceed three standard errors, and in places of 3 × 3 pixels with at least three such. Short are
-    pairs up to 1.25 × the tenth shortest temporal baseline, long those beyond the tenth longest / 1.25. Where the
-    shortest pairs wrap too (beyond 422 mm/yr per pixel at 12 days), rings around such places are flagged.
+    Both only where they exceed three standard errors and arg ΣP is known to 0.3 rad (ground without coherence is not
+    flagged, whatever moves there), and in places of 3 × 3 pixels with at least three such. Short are pairs up to 1.25 ×
+    the tenth shortest temporal baseline, long those beyond the tenth longest / 1.25. Where the shortest pairs wrap too
+    (beyond 422 mm/yr per pixel at 12 days), rings around such places are flagged.
 
     On simulated slides of up to 2.4 times the limit in 80 dates, ``wraps`` found at least 99.7 % of the pixels beyond π
     at a 12-day coherence of 0.3 and more and none below 0.6 π; at 0.2 it was 98 % and one in 40,000.
@@ -125,13 +129,14 @@ def flag_aliasing(
 
 
 def _one_pair(ifgs: xr.Dataset, chosen: Mask, window: int, threads: int | None, progress: bool) -> tuple[Image, Image]:
-    """Gradient of one of the chosen pairs and its standard error in their mean, rad, (2, y, x)."""
+    """Gradient of one of the chosen pairs and its standard error in their mean, rad, (2, y, x); NaN where unknown."""
     stacked = stack_gradients(
         ifgs.isel(pair=np.flatnonzero(chosen)), "circular", window, threads=threads, progress=progress
     )
-    share = np.float32(stacked.attrs["n_pairs"]) * stacked["response"].values
-    gradient, error = (np.asarray(stacked[name].values / share, np.float32) for name in ("gradient", "standard_error"))
-    return gradient, error
+    pairs, shown = np.float32(stacked.attrs["n_pairs"]), stacked["response"].values
+    angle, error = stacked["gradient"].values / pairs, stacked["standard_error"].values / pairs
+    known = error < _LARGEST_ERROR_RAD
+    return np.where(known, angle / shown, np.float32(np.nan)), error / shown
 
 
 def _in_company(flags: Mask) -> Mask:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labkit.stack.by_rows import RowReader
 from labkit.stack.kept import Patches
-from labkit.stack.kernels import Filter, Sums, add_pairs
+from labkit.stack.kernels import GROUP, Filter, Sums, add_pairs
 
 Images = npt.NDArray[np.float32]
 
@@ -79,6 +79,8 @@ class BandedPass:
         first, last = max(band[0] - half, 0), min(band[1] + half + lag, height)
         pairs = len(self.readers)
         size = min(max(_BUFFER_BYTES // ((last - first) * width * _BYTES_PER_PIXEL), 1), _MOST_PAIRS, pairs)
+        # The kernel takes pairs in groups: one that is not full costs as much.
+        size = max(size // GROUP * GROUP, min(size, GROUP))
         phase, coherence = np.empty((2, size, last - first, width), np.float32)
         seen = np.zeros(pairs, bool)
         for start in range(0, pairs, size):

@@ -157,7 +157,7 @@ def fetch_tile(
     stride: int,
     plane: int,
     scratch: F4,
-    sums: F4,
+    sums: tuple[F4, F4],
     counts: I4,
     coherence_sum: F4,
     coherence_count: I4,
@@ -168,8 +168,8 @@ def fetch_tile(
     for row in range(first, last):
         at = (row - first) * stride
         for direction in range(2):
-            for i in range(sums.shape[1]):
-                _fetch_row(sums[direction, i], row, left, n, scratch, at + (DIRECTION_PLANES * direction + i) * plane)
+            for i in range(sums[0].shape[0]):
+                _fetch_row(sums[direction][i], row, left, n, scratch, at + (DIRECTION_PLANES * direction + i) * plane)
             _fetch_row(counts[direction], row, left, n, scratch, at + (DIRECTION_PLANES * direction + 5) * plane)
         _fetch_row(coherence_sum, row, left, n, scratch, at + COHERENCE_PLANE * plane)
         _fetch_row(coherence_count, row, left, n, scratch, at + (COHERENCE_PLANE + 1) * plane)
@@ -183,7 +183,7 @@ def store_tile(
     plane: int,
     scratch: F4,
     whole: npt.NDArray[np.int64],
-    sums: F4,
+    sums: tuple[F4, F4],
     counts: I4,
     coherence_sum: F4,
     coherence_count: I4,
@@ -199,8 +199,8 @@ def store_tile(
         line = row - first
         at = line * stride
         for direction in range(2):
-            for i in range(sums.shape[1]):
-                _store_sums(scratch, at + (DIRECTION_PLANES * direction + i) * plane, sums[direction, i], row, left, n)
+            for i in range(sums[0].shape[0]):
+                _store_sums(scratch, at + (DIRECTION_PLANES * direction + i) * plane, sums[direction][i], row, left, n)
             place = at + (DIRECTION_PLANES * direction + 5) * plane
             within = n if direction == 0 else max(min(right, end) - left, 0)
             _store_counts(scratch, place, whole[direction, line], counts[direction], row, left, within)

@@ -50,7 +50,13 @@ class Estimate:
 
 
 def estimate(
-    sums: Sums, name: str, *, window: int = 1, error_factors: Sequence[float] = (1.0, 1.0), threads: int = 1
+    sums: Sums,
+    name: str,
+    *,
+    window: int = 1,
+    error_factors: Sequence[float] = (1.0, 1.0),
+    threads: int = 1,
+    forget: bool = False,
 ) -> Estimate:
     """Evaluate an estimator from the sums of one pass; formulas in :func:`labkit.stack_gradients`.
 
@@ -66,6 +72,8 @@ def estimate(
         By which the standard error of each direction is multiplied.
     threads : int
         The result does not depend on it.
+    forget : bool
+        Take the sums of a direction out of ``sums`` once its gradient stands: the larger part of a stack's memory.
 
     Notes
     -----
@@ -79,15 +87,19 @@ def estimate(
     whole = np.float32(len(sums.years) if kind == CIRCULAR else sums.years.sum(dtype=np.float64))
     factors = np.array(error_factors, np.float32)
     with RowThreads(threads) as shared:
-        shared.over_rows(
-            sums.counts.shape[1], _estimate_rows, kind, name == "rewrapped", whole, factors, sums.sums, sums.counts,
-            result.gradient, result.standard_error,
-        )  # fmt: skip
-        for direction in range(2 if kind == LSQ else 0):
-            error = result.standard_error[direction]
-            excess = box_mean(error, 2 * window + 1, shared)
-            information, counts = sums.sums[direction, 1], sums.counts[direction]
-            shared.over_rows(len(error), _error_rows, whole, factors[direction], excess, information, counts, error)
+        for direction in range(2):
+            of_direction, counts = sums.sums[direction], sums.counts[direction]
+            gradient, error = result.gradient[direction], result.standard_error[direction]
+            rule = (kind, name == "rewrapped", whole, factors[direction])
+            shared.over_rows(len(error), _estimate_rows, *rule, of_direction, counts, gradient, error)
+            if kind == LSQ:
+                excess = box_mean(error, 2 * window + 1, shared)
+                shared.over_rows(
+                    len(error), _error_rows, whole, factors[direction], excess, of_direction[1], counts, error
+                )
+            if forget:
+                sums.sums[direction] = np.empty((0, 0, 0), np.float32)
+            del of_direction
     return result
 
 
@@ -106,22 +118,20 @@ def _estimate_rows(
     kind: int,
     wrapped: bool,
     whole: np.float32,
-    factors: F4,
+    factor: np.float32,
     sums: F4,
     counts: I4,
     gradient: F4,
     error: F4,
 ) -> None:  # pragma: no cover
-    for direction in range(2):
-        for row in range(first, last):
-            of_row, factor = sums[direction, :, row], factors[direction]
-            number, value, spread = counts[direction, row], gradient[direction, row], error[direction, row]
-            if kind == LSQ:
-                _lsq_row(of_row, number, whole, value, spread)
-            elif kind == CIRCULAR:
-                _circular_row(of_row, number, whole, factor, value, spread)
-            else:
-                _sum_row(of_row, number, wrapped, factor, value, spread)
+    for row in range(first, last):
+        of_row, number, value, spread = sums[:, row], counts[row], gradient[row], error[row]
+        if kind == LSQ:
+            _lsq_row(of_row, number, whole, value, spread)
+        elif kind == CIRCULAR:
+            _circular_row(of_row, number, whole, factor, value, spread)
+        else:
+            _sum_row(of_row, number, wrapped, factor, value, spread)
 
 
 @compiled

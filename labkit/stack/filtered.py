@@ -536,7 +536,7 @@ def add_filtered(
     reach: tuple[int, int],
     kind: int,
     rule: tuple[np.float32, np.float32],
-    sums: F4,
+    sums: tuple[F4, F4],
     counts: I4,
     coherence_sum: F4,
     coherence_count: I4,
@@ -562,7 +562,7 @@ def add_filtered(
         LSQ, CIRCULAR or SUM.
     rule : (float32, float32)
         Coherence floor and power.
-    sums, counts : (2, N_SUMS, y, x) float32, (2, y, x) int32
+    sums, counts : two of (N_SUMS, y, x) float32, (2, y, x) int32
         Sums of each direction (azimuth = along y, range = along x), changed in place within the strip alone.
     coherence_sum, coherence_count : (y, x)
         Likewise.

@@ -176,11 +176,18 @@ def _stack(ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None, p
     shape = (ifgs.sizes["y"], ifgs.sizes["x"])
     patches = choose_patches(years, ifgs["reference"].values, shape, how.window) if steady else None
     sums = accumulate(ifgs, how, patches=patches, threads=threads, progress=progress)
-    return finish_stack(sums, patches, ifgs, estimator, how, threads)
+    return finish_stack(sums, patches, ifgs, estimator, how, threads, forget=True)
 
 
 def finish_stack(
-    sums: Sums, patches: Patches | None, ifgs: xr.Dataset, estimator: str, how: Filter, threads: int | None = None
+    sums: Sums,
+    patches: Patches | None,
+    ifgs: xr.Dataset,
+    estimator: str,
+    how: Filter,
+    threads: int | None = None,
+    *,
+    forget: bool = False,
 ) -> xr.Dataset:
     """Make the gradients object from what a pass over all pairs left; no pair is read.
 
@@ -192,10 +199,12 @@ def finish_stack(
         The interferograms, for their dates and attributes.
     estimator, how, threads
         As they were stacked.
+    forget : bool
+        Take the sums out of ``sums`` as soon as they are used, for the sake of memory.
     """
     workers = threads or os.cpu_count() or 1
     kappa = _network_ratios(sums, ifgs, estimator, workers)
-    result = estimate(sums, estimator, window=how.window, error_factors=kappa, threads=workers)
+    result = estimate(sums, estimator, window=how.window, error_factors=kappa, threads=workers, forget=forget)
     coherence = mean_coherence(sums, threads=workers)
     dims, plane = ("direction", "y", "x"), ("y", "x")
     images = {

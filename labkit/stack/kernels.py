@@ -7,11 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labkit.stack.compiled import CIRCULAR, LSQ, N_SUMS, SUM, WRAPPED_LIMIT_RAD
+from labkit.stack.compiled import CIRCULAR, GROUP, LSQ, N_SUMS, SUM, WRAPPED_LIMIT_RAD
 from labkit.stack.filtered import WEIGHT_LIMIT, add_filtered
 from labkit.stack.unfiltered import LONGEST_LAG, add_unfiltered
 
-__all__ = ["CIRCULAR", "LSQ", "N_SUMS", "SUM", "WEIGHT_LIMIT", "WRAPPED_LIMIT_RAD", "Filter", "Sums", "add_pairs"]
+__all__ = [
+    "CIRCULAR",
+    "GROUP",
+    "LSQ",
+    "N_SUMS",
+    "SUM",
+    "WEIGHT_LIMIT",
+    "WRAPPED_LIMIT_RAD",
+    "Filter",
+    "Sums",
+    "add_pairs",
+]
 
 #: Samples of all pairs together, at most: they are kept for every pair, and their number must not grow with the pairs.
 _SAMPLES = 2**20
@@ -37,12 +48,12 @@ class Filter:
 class Sums:
     """What one pass over the pairs leaves behind.
 
-    ``sums`` (2, N, y, x) and ``counts`` (2, y, x) by direction (azimuth, range) as the kernels define them;
+    ``sums`` (N, y, x) of each direction (azimuth, range), and ``counts`` (2, y, x), as the kernels define them;
     ``coherence_sum``, ``coherence_count`` (y, x); ``samples`` (2, 2, pair, y', x'): by direction, Δ and |P| at every
     ``sample_step``-th pixel, |P| = 0 where there is no data; ``years`` (pair,) temporal baselines.
     """
 
-    sums: npt.NDArray[np.float32]
+    sums: list[npt.NDArray[np.float32]]
     counts: npt.NDArray[np.int32]
     coherence_sum: npt.NDArray[np.float32]
     coherence_count: npt.NDArray[np.int32]
@@ -62,7 +73,7 @@ class Sums:
         pixels = sampled or min(max(_SAMPLES // len(years), _LEAST_SAMPLED), _MOST_SAMPLED)
         step = max(1, round(float(np.sqrt(height * width / pixels))))
         return cls(
-            sums=np.zeros((2, N_SUMS[kind], height, width), np.float32),
+            sums=[np.zeros((N_SUMS[kind], height, width), np.float32) for _ in range(2)],
             counts=np.zeros((2, height, width), np.int32),
             coherence_sum=np.zeros((height, width), np.float32),
             coherence_count=np.zeros((height, width), np.int32),
@@ -105,7 +116,8 @@ def add_pairs(
     pairs = slice(start, start + len(phase))
     samples, scene = result.samples[:, :, pairs], (top, result.counts.shape[1])
     rule = (np.float32(how.floor), np.float32(how.power))
-    totals = (result.sums, result.counts, result.coherence_sum, result.coherence_count, samples, result.sample_step)
+    sums = (result.sums[0], result.sums[1])
+    totals = (sums, result.counts, result.coherence_sum, result.coherence_count, samples, result.sample_step)
     if how.kind == SUM and how.window == 1 and how.lag <= LONGEST_LAG:
         return bool(add_unfiltered(phase, coherence, rows, scene, how.lag, rule, *totals))
     reach = (how.window, how.lag)

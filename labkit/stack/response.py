@@ -141,7 +141,9 @@ def _shown(
         pooled = Sums.empty(how.kind, years, (1, n_classes), sampled=1)
         mean = (np.sum(half, axis=0) / np.maximum(used, 1)).astype(np.float32)
         counts = np.full((2, 1, n_classes), len(years), np.int32)
-        both.append(estimate(replace(pooled, sums=mean[:, :, None], counts=counts), estimator).gradient.mean((0, 1)))
+        both.append(
+            estimate(replace(pooled, sums=list(mean[:, :, None]), counts=counts), estimator).gradient.mean((0, 1))
+        )
     return np.maximum((both[0] - both[1]) / np.float32(2 * ramp * len(years)), np.float32(_FLOOR))
 
 
@@ -160,8 +162,9 @@ def _class_sums(
         _tilt(source, np.float32(slope * time / years.mean()), image)
     sums = Sums.empty(how.kind, years, (phase.shape[1], phase.shape[2]), sampled=1)
     add_pairs(sums, tilted, coherence, how, (0, phase.shape[1]))
-    pooled = np.zeros((*sums.sums.shape[:2], n_classes))
-    _pool(sums.sums, classes, how.window // 2 + 1, pooled)
+    pooled = np.zeros((2, len(sums.sums[0]), n_classes))
+    for of_direction, into in zip(sums.sums, pooled, strict=True):
+        _pool(of_direction, classes, how.window // 2 + 1, into)
     return pooled
 
 
@@ -171,12 +174,11 @@ def _pool(
 ) -> None:  # pragma: no cover
     """Add up the sums of each class; ``classes`` begins ``margin`` rows and columns into the patch."""
     rows, cols = classes.shape
-    for direction in range(sums.shape[0]):
-        for i in range(sums.shape[1]):
-            for y in range(rows):
-                for x in range(cols):
-                    if classes[y, x] >= 0:
-                        pooled[direction, i, classes[y, x]] += sums[direction, i, margin + y, margin + x]
+    for i in range(sums.shape[0]):
+        for y in range(rows):
+            for x in range(cols):
+                if classes[y, x] >= 0:
+                    pooled[i, classes[y, x]] += sums[i, margin + y, margin + x]
 
 
 @compiled

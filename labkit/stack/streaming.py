@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
@@ -20,9 +19,10 @@ from labkit.stack.by_rows import row_readers
 from labkit.stack.kept import Patches
 from labkit.stack.kernels import WRAPPED_LIMIT_RAD, Filter, Sums, add_pairs
 
-#: Rows of a strip, at most, and how many strips each worker is to have: they end at about the same time then.
-_STRIP_ROWS, _STRIPS_EACH = 64, 6
-_TILE_ROWS = 32
+#: Rows of a strip, at most, and how many strips each worker is to have at least: they end at about the same time then.
+_STRIP_ROWS, _STRIPS_EACH = 64, 12
+#: Strips are of whole tiles of the kernel, whose margins are filtered twice.
+_TILE_ROWS = 16
 
 
 def accumulate(
@@ -62,8 +62,7 @@ def accumulate(
         with tqdm(total=height, desc="stacking", unit="row", disable=not progress) as bar:
             BandedPass(result, readers, how, patches, refuse).run(workers, bar.update)
         return result
-    share = height / (workers * _STRIPS_EACH)
-    each = min(max(_TILE_ROWS, math.ceil(share / _TILE_ROWS) * _TILE_ROWS), _STRIP_ROWS)
+    each = min(max(height // (workers * _STRIPS_EACH * _TILE_ROWS), 1) * _TILE_ROWS, _STRIP_ROWS)
     strips = [(row, min(row + each, height)) for row in range(0, height, each)]
     with (
         ThreadPoolExecutor(workers) as pool,

@@ -294,7 +294,7 @@ def add_unfiltered(
     scene: tuple[int, int],
     lag: int,
     rule: tuple[np.float32, np.float32],
-    sums: F4,
+    sums: tuple[F4, F4],
     counts: I4,
     coherence_sum: F4,
     coherence_count: I4,
