@@ -20,7 +20,7 @@ Ahead = deque[tuple[int, Future[tuple[Images, Images]]]]
 _BATCH_BYTES, _MOST_PAIRS = 16_000_000, 32
 _BYTES_PER_PIXEL = 8
 #: What lies in memory already is handed on in larger batches.
-_READY_PAIRS = 128
+_READY_PAIRS = 256
 _READERS = 2
 
 

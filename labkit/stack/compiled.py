@@ -154,6 +154,7 @@ def _store_counts(scratch: F4, at: int, more: int, target: I4, row: int, col: in
 @compiled
 def fetch_tile(
     tile: tuple[int, int, int, int],
+    fresh: bool,
     stride: int,
     plane: int,
     scratch: F4,
@@ -162,11 +163,18 @@ def fetch_tile(
     coherence_sum: F4,
     coherence_count: I4,
 ) -> None:  # pragma: no cover
-    """Fetch the sums of a tile into planes of ``plane`` numbers, its rows ``stride`` numbers apart."""
+    """Fetch the sums of a tile into planes of ``plane`` numbers, its rows ``stride`` numbers apart.
+
+    ``fresh`` sums are 0 and are not looked at: memory that is read before it is first written costs twice.
+    """
     first, last, left, right = tile
     n = right - left
     for row in range(first, last):
         at = (row - first) * stride
+        if fresh:
+            for i in range(N_PLANES):
+                scratch[at + i * plane : at + i * plane + n] = ZERO
+            continue
         for direction in range(2):
             for i in range(sums[0].shape[0]):
                 _fetch_row(sums[direction][i], row, left, n, scratch, at + (DIRECTION_PLANES * direction + i) * plane)

@@ -542,6 +542,7 @@ def add_filtered(
     coherence_count: I4,
     samples: F4,
     step: int,
+    fresh: bool,
 ) -> bool:  # pragma: no cover
     """Add some pairs to the sums of one strip of rows.
 
@@ -568,6 +569,8 @@ def add_filtered(
         Likewise.
     samples : (2, 2, pairs, y // step, x // step) float32
         Receives Δ and |P| at every ``step``-th pixel, by direction; |P| = 0 means no data.
+    fresh : bool
+        The sums are 0 so far.
 
     Returns
     -------
@@ -591,7 +594,7 @@ def add_filtered(
     for first in range(rows[0], rows[1], _ROWS):
         for left in range(0, width, _COLS):
             tile = (first, min(first + _ROWS, rows[1]), left, min(left + _COLS, width))
-            fetch_tile(tile, _COLS, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
+            fetch_tile(tile, fresh, _COLS, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
             whole[:] = 0
             for k in range(0, pairs, GROUP):
                 count = min(GROUP, pairs - k)

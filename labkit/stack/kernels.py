@@ -106,7 +106,8 @@ def add_pairs(
     rows : (int, int)
         The strip, half-open, in rows of the scene.
     start, top : int
-        Number of the first pair, and row of the scene that the arrays begin with.
+        Number of the first pair, with which the sums of the strip begin anew if it is 0, and row of the scene that the
+        arrays begin with.
 
     Returns
     -------
@@ -117,7 +118,15 @@ def add_pairs(
     samples, scene = result.samples[:, :, pairs], (top, result.counts.shape[1])
     rule = (np.float32(how.floor), np.float32(how.power))
     sums = (result.sums[0], result.sums[1])
-    totals = (sums, result.counts, result.coherence_sum, result.coherence_count, samples, result.sample_step)
+    totals = (
+        sums,
+        result.counts,
+        result.coherence_sum,
+        result.coherence_count,
+        samples,
+        result.sample_step,
+        start == 0,
+    )
     if how.kind == SUM and how.window == 1 and how.lag <= LONGEST_LAG:
         return bool(add_unfiltered(phase, coherence, rows, scene, how.lag, rule, *totals))
     reach = (how.window, how.lag)

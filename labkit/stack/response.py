@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -93,27 +94,28 @@ def measure_response(
     margin = how.window // 2 + 1
     inner = (slice(margin, -margin), slice(margin, -margin))
     levels = [coherence[window][inner] for window in patches.windows()]
-    known = np.concatenate([level[np.isfinite(level)] for level in levels])
+    # Sorted once: the classes are slices of it.
+    known = np.sort(np.concatenate([level[np.isfinite(level)] for level in levels]))
     n_classes = min(_CLASSES, known.size // _LEAST_PIXELS)
     workers = threads or os.cpu_count() or 1
     response = np.empty_like(coherence)
     typical: Image = np.zeros(1, np.float32)
     shown: Image = np.ones(1, np.float32)
     if n_classes:
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, n_classes + 1)))
+        inner_edges = np.unique(known[np.arange(1, n_classes) * known.size // n_classes])
+        bounds = [0, *np.searchsorted(known, inner_edges[inner_edges > known[0]]), known.size]
+        edges = known[bounds[1:-1]]
         classes = [_classify(level, edges) for level in levels]
         shown = _shown(patches, years[patches.pairs], classes, estimator, how, workers)
-        of_known = np.concatenate([of_patch[of_patch >= 0] for of_patch in classes])
-        typical = np.array([np.median(known[of_known == c]) for c in range(len(shown))], np.float32)
+        typical = np.array([np.median(known[first:end]) for first, end in itertools.pairwise(bounds)], np.float32)
     with RowThreads(workers) as shared:
         shared.over_rows(len(coherence), _follow_rows, coherence, typical, shown, response)
     return response
 
 
-def _classify(coherence: Image, edges: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
-    """Class of each pixel between the ``edges``, −1 without data."""
-    classes = np.clip(np.searchsorted(edges, coherence, "right") - 1, 0, max(len(edges) - 2, 0))
-    return np.where(np.isfinite(coherence), classes, -1)
+def _classify(coherence: Image, edges: Image) -> npt.NDArray[np.intp]:
+    """Class of each pixel, that is how many ``edges`` its coherence reaches; −1 without data."""
+    return np.where(np.isfinite(coherence), np.searchsorted(edges, coherence, "right"), -1)
 
 
 def _shown(

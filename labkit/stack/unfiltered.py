@@ -300,6 +300,7 @@ def add_unfiltered(
     coherence_count: I4,
     samples: F4,
     step: int,
+    fresh: bool,
 ) -> bool:  # pragma: no cover
     """Add the wrapped differences of some pairs to a strip of rows, with a lag of at most :data:`LONGEST_LAG`.
 
@@ -315,7 +316,7 @@ def add_unfiltered(
     for first in range(rows[0], rows[1], _ROWS):
         for left in range(0, width, _COLS):
             tile = (first, min(first + _ROWS, rows[1]), left, min(left + _COLS, width))
-            fetch_tile(tile, _STRIDE, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
+            fetch_tile(tile, fresh, _STRIDE, _PLANE_SIZE, scratch, sums, counts, coherence_sum, coherence_count)
             whole[:] = 0
             for k in range(0, pairs, GROUP):
                 wrapped &= _add_tile(
