@@ -17,9 +17,9 @@ from labkit.stack.kernels import GROUP, Filter, Sums, add_pairs
 Images = npt.NDArray[np.float32]
 
 #: Rows of a band. The rows beside it that a filter reaches are read twice: less than a tenth.
-_ROWS = 64
+_ROWS = 48
 #: What a worker holds of the pairs, at most; the kernel fetches and stores its sums once for so many.
-_BUFFER_BYTES, _MOST_PAIRS = 32_000_000, 16
+_BUFFER_BYTES, _MOST_PAIRS = 20_000_000, 16
 _BYTES_PER_PIXEL = 8
 #: Workers besides one for each core: it works while another waits for the disk.
 _MORE_WORKERS = 1
