@@ -140,7 +140,8 @@ def bench(
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(migrated_home, folder / "home")
     browser = folder / "browser"
-    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{folder}/called.txt"\n')
+    called = folder / "called.txt"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{called}.part" && mv "{called}.part" "{called}"\n')
     browser.chmod(0o755)
     ports = ("--port", str(busy_ports[0]), "--label-port", str(busy_ports[1]))
     project = make_project(folder / "project", demo_folder)
@@ -186,7 +187,13 @@ def test_the_screen_names_the_file_of_the_passwords_and_only_its_owner_reads_it(
 
 
 def test_the_browser_is_called_with_a_private_page_that_leads_to_the_first_notebook(bench: OpenBench) -> None:
-    called = (bench.home.parent / "called.txt").read_text().split()
+    written = bench.home.parent / "called.txt"
+    until = time.monotonic() + 60
+    # the screen says where the bench is before a browser is opened there
+    while not written.exists():
+        assert time.monotonic() < until, "no browser was called"
+        time.sleep(0.1)
+    called = written.read_text().split()
     page = bench.home / "open-lab.html"
     assert called == [page.as_uri()]
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
