@@ -144,6 +144,7 @@ def _fetch(address: str, target: Path, known_hash: str | None, settings: Mapping
     from labkit.read.download import ResumingDownloader
 
     pooch.get_logger().setLevel("WARNING")
+    # the settings are made above in fetch(); a mapping does not say the type of each
     download = ResumingDownloader(target, **settings)  # type: ignore[arg-type]
     try:
         return Path(pooch.retrieve(address, known_hash, target.name, target.parent, downloader=download))

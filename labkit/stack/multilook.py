@@ -128,6 +128,7 @@ def _looks(ifgs: xr.Dataset, ground_m: float) -> tuple[int, int]:
 
 def _spacing(attrs: dict[str, object]) -> float:
     slant = attrs["geometry"] == "radar"
+    # numbers by the schema, though attributes of xarray are of any type
     incidence = float(attrs["incidence_angle"]) if slant else float("nan")  # type: ignore[arg-type]
     return ground_spacing(float(attrs["y_spacing"]), float(attrs["x_spacing"]), incidence)  # type: ignore[arg-type]
 

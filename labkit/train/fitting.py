@@ -193,6 +193,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
+            # Lightning asks torch for a name that torch has renamed
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")
             yield
     finally:
