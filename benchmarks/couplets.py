@@ -109,7 +109,7 @@ def on_truth(seeds: range) -> None:
         "all but snow, ice and mining": replace(hard, snow_share=0.0, subsidence_mm=0.0),
     }
     for (kind, effects), seed in itertools.product(kinds.items(), seeds):
-        scene = lk.simulate.scene("workshop", seed=seed, effects=effects)
+        scene = lk.simulate.scene("demo", seed=seed, effects=effects)
         stacks = [
             lk.stack_gradients(lk.select_pairs(pairs), progress=False).compute()
             for pairs in scene.interferograms.values()
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1000, help="edge of the noise scenes, px")
     parser.add_argument("--seeds", type=int, default=2, help="noise scenes of each kind, and scenes with faint slides")
     parser.add_argument("--speed", action="store_true", help="time 1500 × 5000 pixels instead of 750 × 1500")
-    parser.add_argument("--truth", type=int, default=1, help="workshop scenes to evaluate, from seed 2 on")
+    parser.add_argument("--truth", type=int, default=1, help="demo scenes to evaluate, from seed 2 on")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, {platform.machine()}, NumPy {np.__version__}, SciPy {scipy.__version__}")
     false_boxes(given.side, given.seeds)

@@ -1,4 +1,4 @@
-"""Make the two pictures of the README from the simulated workshop scene: ``make figures``.
+"""Make the two pictures of the README from the simulated demo scene: ``make figures``.
 
 ``docs/images/couplet.png`` is one landslide in the stacked gradients, ``docs/images/density.png`` the density map of
 the known landslides. Both are small and the same each time.
@@ -85,7 +85,7 @@ def _shrink(path: Path) -> None:
 
 def main() -> None:
     """Make both pictures."""
-    scene = lk.simulate.scene("workshop", seed=0)
+    scene = lk.simulate.scene("demo", seed=0)
     for path in (couplet(scene), density(scene)):
         _shrink(path)
 

@@ -37,6 +37,14 @@ def test_two_years_have_every_pass() -> None:
         assert len(calendar.pairs(track)) == 3 * 61 - 6
 
 
+def test_the_workshop_s_calendar_gives_its_pairs_with_gaps_between() -> None:
+    calendar = named_calendar("workshop")
+    for track, pairs in (("ascending", 120), ("descending", 80)):
+        passes = calendar.dates[track]
+        assert len(calendar.pairs(track)) == pairs
+        assert {12, 24} < set(np.diff(passes).astype(int).tolist()) and passes[0] >= np.datetime64("2018-03-01")
+
+
 def test_a_calendar_that_cannot_be_says_why() -> None:
     days = np.array(["2020-01-01", "2020-03-01"], "datetime64[D]")
     with pytest.raises(LabkitError, match="max_days must allow a pair"):

@@ -15,8 +15,8 @@ TRACKS = ("ascending", "descending")
 
 
 @pytest.fixture(scope="module")
-def workshop() -> Scene:
-    return scene("workshop")
+def demo_scene() -> Scene:
+    return scene("demo")
 
 
 @pytest.mark.parametrize("track", TRACKS)
@@ -64,27 +64,27 @@ def test_tiny_is_made_in_two_seconds() -> None:
     assert time.process_time() - start < 2.0 * 2  # twice, for a busy machine
 
 
-def test_the_workshop_scene_has_a_dozen_visible_landslides_in_each_track(workshop: Scene) -> None:
-    assert len(workshop.landslides) == 24
+def test_the_demo_scene_has_a_dozen_visible_landslides_in_each_track(demo_scene: Scene) -> None:
+    assert len(demo_scene.landslides) == 24
     for track in TRACKS:
-        ifgs = workshop.interferograms[track]
+        ifgs = demo_scene.interferograms[track]
         assert ifgs["phase"].shape[1:] == (480, 720)
-        seen = workshop.truth[workshop.truth["track"] == track]
+        seen = demo_scene.truth[demo_scene.truth["track"] == track]
         assert seen["landslide_id"].nunique() >= 12
         assert (seen.groupby("direction").size() >= 12).all()
-    assert 50 <= workshop.interferograms["ascending"].sizes["pair"] <= 70
-    assert 35 <= workshop.interferograms["descending"].sizes["pair"] <= 50
+    assert 50 <= demo_scene.interferograms["ascending"].sizes["pair"] <= 70
+    assert 35 <= demo_scene.interferograms["descending"].sizes["pair"] <= 50
 
 
-def test_landslides_are_as_large_and_fast_as_slow_landslides_are(workshop: Scene) -> None:
-    assert workshop.landslides["length_m"].between(300, 2000).all()
-    fastest = workshop.rate_truth.groupby("landslide_id")["rate"].agg(lambda r: r.abs().max())
+def test_landslides_are_as_large_and_fast_as_slow_landslides_are(demo_scene: Scene) -> None:
+    assert demo_scene.landslides["length_m"].between(300, 2000).all()
+    fastest = demo_scene.rate_truth.groupby("landslide_id")["rate"].agg(lambda r: r.abs().max())
     assert fastest.between(10, 150.01).all()
 
 
-def test_a_pair_never_moves_by_more_than_half_a_cycle_from_pixel_to_pixel(workshop: Scene) -> None:
+def test_a_pair_never_moves_by_more_than_half_a_cycle_from_pixel_to_pixel(demo_scene: Scene) -> None:
     """A gradient of one pair is unambiguous only below π; 36 of 20 · 365.25 days are a share of the reference."""
-    assert workshop.truth["peak"].max() * 36 / (20 * 365.25) < np.pi
+    assert demo_scene.truth["peak"].max() * 36 / (20 * 365.25) < np.pi
 
 
 @pytest.mark.parametrize("track", TRACKS)
@@ -120,7 +120,7 @@ def test_both_tracks_see_every_landslide_at_its_place(tiny_scene: Scene) -> None
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_names() -> None:
-    with pytest.raises(LabkitError, match=r"'tiny', 'workshop'.*instead got name='huge'"):
+    with pytest.raises(LabkitError, match=r"'tiny', 'demo', 'workshop'.*instead got name='huge'"):
         scene("huge")
 
 

@@ -29,6 +29,12 @@ _FU2022 = {
     ),
 }
 
+#: Steps of the scenes that ship: two years with a missing pass here and there, 120 ascending and 80 descending pairs.
+_WORKSHOP = {
+    "ascending": ("2018-03-05", "211112112111111111121131112111111111111112111111"),
+    "descending": ("2018-03-10", "1112111112121111221112121121211311111"),
+}
+
 
 @dataclass(frozen=True)
 class Calendar:
@@ -71,7 +77,8 @@ def named_calendar(name: str) -> Calendar:
     name : str
         "fu2022": the first paper's counts from October 2014 to October 2020, ascending 145 dates and 348 pairs,
         descending 97 dates (thin and irregular before 2018) and 191 pairs. "two-years": every 12 days from March 2018
-        to March 2020 without a gap, 61 dates and 177 pairs of each track.
+        to March 2020 without a gap, 61 dates and 177 pairs of each track. "workshop": the same time with gaps, 49
+        ascending dates and 120 pairs, 38 descending dates and 80 pairs.
 
     Raises
     ------
@@ -93,11 +100,13 @@ def named_calendar(name: str) -> Calendar:
     if name == "two-years":
         starts = {"ascending": "2018-03-05", "descending": "2018-03-10"}
         return Calendar(name, {track: _from_steps(start, "1" * 60) for track, start in starts.items()})
+    if name == "workshop":
+        return Calendar(name, {track: _from_steps(start, steps) for track, (start, steps) in _WORKSHOP.items()})
     raise LabkitError(f"calendar must be one of {CALENDARS}, instead got calendar={name!r}")
 
 
 #: Names that :func:`named_calendar` knows.
-CALENDARS = ("fu2022", "two-years")
+CALENDARS = ("fu2022", "two-years", "workshop")
 
 
 def _from_steps(start: str, steps: str) -> Dates:

@@ -55,9 +55,12 @@ class Preset:
     landslides, tributaries, counties : int
         How many.
     rate_range : (float, float)
-        Least and greatest |LOS rate|, mm/yr.
+        Least and greatest |LOS rate| of the simple scene, mm/yr.
     atmosphere_mm : float
-        Typical rms difference of the delay between points 1 km apart.
+        Typical rms difference of the delay between points 1 km apart, of the simple scene.
+    calendar : str
+        Name of the calendar (:func:`labkit.simulate.named_calendar`) that the scene has by default; with one, all
+        effects are on by default. Empty: the simple scene, at dates drawn by the seed.
     """
 
     shape: tuple[int, int]
@@ -68,11 +71,13 @@ class Preset:
     rate_range: tuple[float, float]
     spacing_m: float = 40.0
     atmosphere_mm: float = 1.0
+    calendar: str = ""
 
 
 PRESETS = {
     "tiny": Preset((160, 192), {"ascending": 10, "descending": 10}, 5, 2, 4, (60.0, 150.0)),
-    "workshop": Preset((480, 720), {"ascending": 25, "descending": 18}, 24, 6, 6, (20.0, 150.0)),
+    "demo": Preset((480, 720), {"ascending": 25, "descending": 18}, 24, 6, 6, (20.0, 150.0)),
+    "workshop": Preset((750, 1500), {}, 25, 8, 6, (5.0, 200.0), calendar="workshop"),
 }
 
 
@@ -143,19 +148,20 @@ def scene(
     Parameters
     ----------
     name : str
-        "tiny" (160 × 192 pixels, 5 landslides, about 2 × 24 pairs; in a second) or "workshop" (480 × 720 pixels, 24
-        landslides, about 100 pairs; in some seconds).
+        "tiny" (160 × 192 pixels, 5 landslides, about 2 × 24 pairs; in a second), "demo" (480 × 720 pixels, 24
+        landslides, about 100 pairs; in some seconds) or "workshop" (750 × 1500 pixels, 25 landslides, 120 ascending and
+        80 descending pairs with everything that fools people, made when they are computed).
     seed : int
         Another number, another region.
     effects : Effects, optional
         Which effects are on and how strong: ``Effects()`` has everything that fools people, ``Effects.none()`` motion
         alone. The landslides then have blocks, sharp and soft edges and courses of five kinds, there is ice and a
         mining bowl, and the pairs are lazy: made when they are computed, always the same. None: the simple scene, with
-        turbulence and decorrelation, in memory.
+        turbulence and decorrelation, in memory; of "workshop" ``Effects()``.
     calendar : str or Calendar, optional
         When the satellites came by: "fu2022" (the first paper's 145 and 97 dates, 348 and 191 pairs), "two-years", or
-        your own (:class:`labkit.simulate.Calendar`). None: the preset's dates. With a calendar alone, all effects
-        are on.
+        "workshop", or your own (:class:`labkit.simulate.Calendar`). None: the preset's dates. With a calendar alone,
+        all effects are on.
     progress : bool
         Show a bar over the pairs of a simple scene.
 
@@ -177,6 +183,7 @@ def scene(
     preset = PRESETS[name]
     place = Place(lon=101.95, lat=30.85)
     frames = [Frame(track, _HEADINGS[track], _INCIDENCE[track], preset.shape, preset.spacing_m) for track in _HEADINGS]
+    calendar = calendar or preset.calendar or None
     if effects is not None or calendar is not None:
         from labkit.simulate.composed import compose  # it stands on this module
 

@@ -53,7 +53,7 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     -----
     Everything is written to a temporary folder beside the target, which is then renamed: a scene is there whole, or
     not at all. On disk a scene's id is the name of its track's folder, which is what :func:`labkit.open_interferograms`
-    finds there: the written truth says scene "ascending" where in memory it is "workshop-ascending".
+    finds there: the written truth says scene "ascending" where in memory it is "demo-ascending".
     """
     target = Path(folder).absolute()
     if target.exists() and not target.is_dir():
@@ -73,7 +73,7 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     return target
 
 
-def demo(folder: str | Path = "data/demo", *, name: str = "workshop", seed: int = 0, progress: bool = True) -> Path:
+def demo(folder: str | Path = "data/demo", *, name: str = "demo", seed: int = 0, progress: bool = True) -> Path:
     """Give the folder of the demo scene; make it (in less than a minute) where it is missing or not whole.
 
     Parameters
