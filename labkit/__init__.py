@@ -3,8 +3,8 @@
     >>> import labkit as lk
 
 The flow is the folder list: read → stack → chip → label → train → detect → maps; ``lk.view`` shows, ``lk.simulate``
-makes scenes with known truth. ``import labkit`` is light: each name below is loaded when it is first used, so that
-neither torch nor plotting nor the Label Studio SDK is imported before it is needed.
+makes scenes with known truth and ``lk.studies`` asks them. ``import labkit`` is light: each name below is loaded when
+it is first used, so that neither torch nor plotting nor the Label Studio SDK is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _HOMES = {
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
-_STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "schema", "geo")
+_STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "studies", "schema", "geo")
 
 if TYPE_CHECKING:
-    from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, train, view
+    from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, studies, train, view
     from labkit.chip import make_chips, split_chips
     from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
     from labkit.detect.couplets import couplets
@@ -84,6 +84,7 @@ __all__ = [
     "detect",
     "maps",
     "view",
+    "studies",
     "schema",
     "geo",
 ]

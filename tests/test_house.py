@@ -53,7 +53,9 @@ def test_the_command_line_answers_without_loading_what_it_does_not_need(tmp_path
     assert "numpy" not in loaded
 
 
-@pytest.mark.parametrize("stage", ["schema", "geo", "read", "simulate", "stack", "chip", "label", "detect", "maps"])
+@pytest.mark.parametrize(
+    "stage", ["schema", "geo", "read", "simulate", "stack", "chip", "label", "detect", "maps", "studies"]
+)
 def test_a_stage_is_imported_without_torch_plots_or_the_label_studio_sdk(stage: str, tmp_path: Path) -> None:
     assert modules_after(f"import labkit as lk; lk.{stage}", tmp_path).isdisjoint(HEAVY)
 
@@ -92,6 +94,11 @@ def test_stages_meet_in_plain_objects_and_do_not_import_each_other() -> None:
             others = imports_of(path) - FLOOR - {stage, "__version__"}
             crossing += [f"{path.relative_to(ROOT)} imports labkit.{other}" for other in sorted(others)]
     assert crossing == []
+
+
+def test_studies_look_across_the_stages_and_draw_nothing() -> None:
+    seen = set().union(*(imports_of(path) for path in (ROOT / "labkit" / "studies").rglob("*.py")))
+    assert seen <= FLOOR | {*STAGES, "studies"}
 
 
 def test_the_floor_stands_on_nothing_but_itself() -> None:

@@ -1,0 +1,11 @@
+"""Ask simulated scenes, whose landslides are known, what the papers say and what they leave open.
+
+Each study is a function that gives a tidy table, one row for each setting, with intervals; :mod:`labkit.view` draws it.
+The same seed gives the same table. What "detected" means is said once, in :mod:`labkit.studies.detection`.
+"""
+
+from __future__ import annotations
+
+from labkit.studies.detection import detected_labels, false_boxes, measure_detection, pool
+
+__all__ = ["detected_labels", "false_boxes", "measure_detection", "pool"]
