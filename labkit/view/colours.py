@@ -22,6 +22,10 @@ LABEL = "#d4001a"
 DETECTION = "#0047ff"
 CASING = "#ffffff"
 
+#: Boxes of the truth, and outlines of known landslides: black and yellow, apart in lightness from both ends.
+TRUTH = "#111111"
+OUTLINE = "#ffd500"
+
 RIVER = "#4a90c2"
 COUNTY = "#5a5a5a"
 

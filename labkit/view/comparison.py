@@ -12,6 +12,7 @@ import xarray as xr
 from labkit import schema
 from labkit.errors import LabkitError
 from labkit.view import panels, pixels
+from labkit.view.marks import Marks
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -25,6 +26,8 @@ def compare(
     rate_limit: float | None = None,
     columns: int = 2,
     labels: gpd.GeoDataFrame | None = None,
+    truth: gpd.GeoDataFrame | None = None,
+    outlines: gpd.GeoDataFrame | None = None,
 ) -> hv.Layout:
     """Show stacks of one scene side by side: estimators, seasons, or gradients beside stacked unwrapped phase.
 
@@ -42,6 +45,8 @@ def compare(
         Panels in a row, at least 1.
     labels : geopandas.GeoDataFrame, optional
         Boxes of people (red), each on the panels of its direction.
+    truth, outlines : geopandas.GeoDataFrame, optional
+        As for :func:`labkit.view.gradients`.
 
     Returns
     -------
@@ -64,6 +69,7 @@ def compare(
     panels.check_limit(widest)
     # Three and more in a row share the width of two, which is what a notebook shows without scrolling.
     width = round(panels.PANEL_WIDTH * min(1.0, 2 / columns))
+    over = Marks(labels=labels, truth=truth, outlines=outlines)
     drawn = []
     for name, data in scenes.items():
         for direction in directions if schema.is_gradients(data) else ("rate",):
@@ -77,7 +83,7 @@ def compare(
             if columns > 2 and direction != "rate":
                 # The headline says along what.
                 style = replace(style, ends="blue: falls, red: grows")
-            drawn.append(panels.draw_panel(data, shown, style, pixels.MAX_PIXELS, labels=labels, detections=None))
+            drawn.append(panels.draw_panel(data, shown, style, pixels.MAX_PIXELS, over))
     first = next(iter(scenes.values()))
     words = [str(first.attrs.get("scene", ""))]
     if len(directions) == 1 and any(schema.is_gradients(data) for data in scenes.values()):

@@ -11,7 +11,8 @@ import xarray as xr
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
-from labkit.view import colours, notebook, pixels
+from labkit.view import colours, marks, notebook, pixels
+from labkit.view.marks import Marks
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -27,6 +28,9 @@ def gradients(
     limit: float = schema.DISPLAY_LIMIT_RAD,
     labels: gpd.GeoDataFrame | None = None,
     detections: gpd.GeoDataFrame | None = None,
+    truth: gpd.GeoDataFrame | None = None,
+    unseen: gpd.GeoDataFrame | None = None,
+    outlines: gpd.GeoDataFrame | None = None,
     max_pixels: int = pixels.MAX_PIXELS,
 ) -> hv.Layout:
     """Show the stacked gradients along azimuth and range side by side; zoom and pan are linked.
@@ -38,16 +42,24 @@ def gradients(
     limit : float
         The ends of the colour bar, rad, > 0: ± 4 rad as in the first paper.
     labels, detections : geopandas.GeoDataFrame, optional
-        Boxes of people (red) and of a model (blue). Each is drawn on the panel of its ``direction``; merged landslides
-        on the panels of the directions that support them. Boxes of other scenes are left out, and the figure says how
-        many are shown.
+        Boxes of people (red) and of a model (blue, with scores). Each is drawn on the panel of its ``direction``;
+        merged landslides on the panels of the directions that support them. Boxes of other scenes are left out, and the
+        figure says how many are shown.
+    truth, unseen : geopandas.GeoDataFrame, optional
+        Boxes of what is known to move (``truth`` and ``unseen`` of a :class:`labkit.simulate.Scene`): black lines where
+        it can be seen, dashed ones where the pairs are too few or too noisy to show it. The pointer reads landslide,
+        rate and pixels.
+    outlines : geopandas.GeoDataFrame, optional
+        Polygons with a CRS, such as ``landslides`` of a simulated scene: yellow lines on both panels. They are placed
+        through lon/lat, in radar geometry and on a map grid alike.
     max_pixels : int
         A panel of more pixels shows averages; zooming in brings back the full resolution as long as the kernel runs.
 
     Returns
     -------
     holoviews.Layout
-        One panel for each direction; the pointer reads value, standard error and lon/lat.
+        One panel for each direction; the pointer reads value, standard error and lon/lat. A click on a line of the
+        legend hides what it stands for.
 
     Raises
     ------
@@ -66,11 +78,12 @@ def gradients(
     """
     schema.check_gradients(gradients)
     check_limit(limit)
+    over = Marks(labels, detections, truth, unseen, outlines)
     panels = []
     for direction in map(str, gradients["direction"].values):
         shown = layers_shown(gradients, direction)
         style = gradient_style(direction, limit, "error" in shown)
-        panels.append(draw_panel(gradients, shown, style, max_pixels, labels=labels, detections=detections))
+        panels.append(draw_panel(gradients, shown, style, max_pixels, over))
     return lay_out(panels, headline(gradients))
 
 
@@ -108,7 +121,7 @@ def rates(
     check_limit(limit)
     shown = layers_shown(rates, "rate")
     style = rate_style(limit, "error" in shown, width=round(1.5 * PANEL_WIDTH))
-    panel = draw_panel(rates, shown, style, max_pixels, labels=labels, detections=detections)
+    panel = draw_panel(rates, shown, style, max_pixels, Marks(labels, detections))
     return lay_out([panel], headline(rates))
 
 
@@ -126,24 +139,6 @@ def rate_limit(values: np.ndarray) -> float:
         return 1.0
     digit = 10.0 ** (np.floor(np.log10(top)) - 1)
     return float(np.ceil(top / digit) * digit)
-
-
-def boxes_of(
-    boxes: gpd.GeoDataFrame | None, name: str, data: xr.Dataset, direction: str
-) -> tuple[gpd.GeoDataFrame | None, str]:
-    """Give the boxes to draw on one panel, and the words that say how many there are."""
-    if boxes is None:
-        return None, ""
-    schema.check_boxes(boxes, name)
-    scene = data.attrs.get("scene", "")
-    elsewhere = (set(schema.DIRECTIONS) | {"rate"}) - {direction}
-    # A merged landslide keeps the direction of its best member, and says in columns of their own what it was seen in.
-    merged = direction in boxes.columns and boxes[direction].dtype == bool
-    seen = boxes[direction] if merged else ~boxes["direction"].isin(elsewhere)
-    here = boxes[(boxes["scene"] == scene) & seen]
-    words = f"{len(here)} {name[:-1] if len(here) == 1 else name}"
-    other = int((boxes["scene"] != scene).sum())
-    return here, words + (f" ({other} of other scenes not shown)" if other else "")
 
 
 def frame_height(data: xr.Dataset, shape: tuple[int, ...], width: int) -> int:
@@ -234,28 +229,18 @@ def headline(data: xr.Dataset) -> str:
 
 
 def draw_panel(
-    data: xr.Dataset,
-    layers: dict[str, xr.DataArray],
-    style: Style,
-    max_pixels: int,
-    *,
-    labels: gpd.GeoDataFrame | None,
-    detections: gpd.GeoDataFrame | None,
+    data: xr.Dataset, layers: dict[str, xr.DataArray], style: Style, max_pixels: int, over: Marks
 ) -> hv.Overlay:
-    """Draw one panel: the image, the boxes of its direction, and the words under its title."""
+    """Draw one panel: the image, what lies over it in its direction, a legend, and the words under its title."""
     notebook.ready()
     import holoviews as hv
 
     shape = layers["value"].shape
-    options = _options(data, shape, style)
 
     def image(x_range: Any = None, y_range: Any = None) -> hv.Image:
-        part = pixels.shown(data, layers, rows=y_range, cols=x_range, max_pixels=max_pixels)
-        left, top, right, bottom = part.bounds
-        # The first row of an array is the one at the greater y for holoviews; the axis is then turned over.
-        stack = np.dstack(list(part.arrays.values()))[::-1]
-        drawn = hv.Image(stack, ["x", "y"], list(part.arrays), bounds=(left, top, right, bottom))
-        return drawn.opts(**options)
+        return draw_image(
+            pixels.shown(data, layers, rows=y_range, cols=x_range, max_pixels=max_pixels), data, shape, style
+        )
 
     notes = []
     if shape[0] * shape[1] > max_pixels:
@@ -265,15 +250,25 @@ def draw_panel(
         drawn: Any = hv.DynamicMap(image, streams=[hv.streams.RangeXY()]) if live else image()
     else:
         drawn = image()
-    for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
-        here, words = boxes_of(boxes, name, data, style.direction)
-        if here is not None:
-            drawn = drawn * _rectangles(here, colour)
-            notes.append((words, colour))
+    plain = drawn
+    for layer, note in marks.over_panel(over, data, shape, style.direction):
+        drawn = drawn if layer is None else drawn * layer
+        notes += [note] if note else []
     hooks = [_notes_hook(notes)]
-    return drawn.opts(
-        hv.opts.Overlay(hooks=hooks) if labels is not None or detections is not None else hv.opts.Image(hooks=hooks)
-    )
+    if drawn is plain:
+        return drawn.opts(hv.opts.Image(hooks=hooks))
+    return drawn.opts(hv.opts.Overlay(hooks=[*hooks, marks.keep_dashes], **marks.LEGEND_OPTIONS))
+
+
+def draw_image(part: pixels.Shown, data: xr.Dataset, shape: tuple[int, ...], style: Style) -> hv.Image:
+    """Draw what is shown of a scene's layers; ``shape`` is that of the whole image."""
+    import holoviews as hv
+
+    left, top, right, bottom = part.bounds
+    # The first row of an array is the one at the greater y for holoviews; the axis is then turned over.
+    stack = np.dstack(list(part.arrays.values()))[::-1]
+    drawn = hv.Image(stack, ["x", "y"], list(part.arrays), bounds=(left, top, right, bottom))
+    return drawn.opts(**_options(data, shape, style))
 
 
 def _options(data: xr.Dataset, shape: tuple[int, ...], style: Style) -> dict[str, Any]:
@@ -312,23 +307,6 @@ def _options(data: xr.Dataset, shape: tuple[int, ...], style: Style) -> dict[str
         "hover_tooltips": tooltips,
         "active_tools": ["box_zoom"],
     }
-
-
-def _rectangles(boxes: gpd.GeoDataFrame, colour: str) -> hv.Overlay:
-    import holoviews as hv
-
-    columns = ["xmin", "ymin", "xmax", "ymax"]
-    corners = boxes[columns].to_numpy(float)
-    words = [f"{label} {score:.2f}" for label, score in zip(boxes["label"], boxes["score"], strict=True)]
-    rows = [(*c, w) for c, w in zip(corners.tolist(), words, strict=True)]
-    base = {"fill_alpha": 0.0, "invert_yaxis": True}
-    casing = hv.Rectangles([r[:4] for r in rows], ["x", "y", "x1", "y1"]).opts(
-        line_color=colours.CASING, line_width=4, **base
-    )
-    line = hv.Rectangles(rows, ["x", "y", "x1", "y1"], ["box"]).opts(
-        line_color=colour, line_width=2, tools=["hover"], hover_tooltips=[("box", "@box")], **base
-    )
-    return casing * line
 
 
 def _notes_hook(notes: list[tuple[str, str]]) -> Any:

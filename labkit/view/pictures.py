@@ -12,7 +12,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.files import whole
-from labkit.view import colours, panels
+from labkit.view import colours, marks, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def save_gradients_png(
         bar.set_label(f"rad  ·  {colours.gradient_ends(direction)}")
         notes = []
         for boxes, name, colour in ((labels, "labels", colours.LABEL), (detections, "detections", colours.DETECTION)):
-            here, words = panels.boxes_of(boxes, name, gradients, direction)
+            here, words = marks.boxes_of(boxes, name, gradients, direction)
             if here is not None:
                 _draw_boxes(axis, here, colour)
                 notes.append(f"{'red' if name == 'labels' else 'blue'}: {words}")
