@@ -12,6 +12,7 @@ from labkit.schema import DAYS_PER_YEAR
 from labkit.simulate.effects import Effects
 from labkit.simulate.geometry import Frame
 from labkit.simulate.interferometry import Ground, make_ground
+from labkit.simulate.polynomials import polynomial, series
 from labkit.simulate.terrain import Terrain
 
 Array = npt.NDArray[np.floating]
@@ -24,6 +25,11 @@ SNOW_SHARE_LEFT = np.float32(0.15)
 
 #: Grass and fields lose this share of what forest loses to the growing season.
 _GRASS = 0.5
+
+#: Coefficients of 2^x on 0..1; float32 has no power of two below 2^−126, and its exponent is kept plus 127 in bit 23.
+_EXP2 = series(np.exp2, 0.0, 1.0, 6)
+_LOG2_E, _SMALLEST = np.float32(1 / np.log(2)), np.float32(-126.0)
+_BIAS, _MANTISSA_BITS = np.int32(127), np.int32(23)
 
 _MIDSUMMER_DAY, _MIDWINTER_DAY = 205.0, 20.0
 
@@ -92,9 +98,17 @@ def _cover(
 ) -> None:
     """Fill in :meth:`Cover.coherence`, in one pass over the images."""
     initial, lasting, memory, growth, height = images
+    words = np.empty(coherence.shape[1], np.int32)
+    powers = words.view(np.float32)
     for y in range(coherence.shape[0]):
         for x in range(coherence.shape[1]):
-            value = lasting[y, x] + (initial[y, x] - lasting[y, x]) * np.exp(-days / memory[y, x])
+            # exp(t) = 2^whole · 2^part; the power of the whole number is written into the exponent's bits
+            exponent = max(-days / memory[y, x] * _LOG2_E, _SMALLEST)
+            whole = np.floor(exponent)
+            coherence[y, x] = polynomial(_EXP2, exponent - whole)
+            words[x] = np.int32(np.int32(whole) + _BIAS) << _MANTISSA_BITS
+        for x in range(coherence.shape[1]):
+            value = lasting[y, x] + (initial[y, x] - lasting[y, x]) * (coherence[y, x] * powers[x])
             value *= np.float32(1.0) - season * growth[y, x]
             coherence[y, x] = value * SNOW_SHARE_LEFT if height[y, x] > line else value
 

@@ -32,6 +32,8 @@ class Effects:
         what precise orbits leave: 1.6 to 2.8 cm [5]_.
     looks : float
         Independent looks in a pixel, at least 2, from which speckle is drawn; 0 means no speckle.
+    shared_looks : bool
+        Neighbouring pixels share the looks that the sensor cannot tell apart (:mod:`labkit.simulate.resolution`).
     decorrelation : bool
         Temporal decorrelation by land cover; off: every pair keeps the coherence that it would have without time.
     season : float
@@ -84,6 +86,7 @@ class Effects:
     baseline_m: float = 50.0
     seam_mm: float = 20.0
     looks: float = 24.0
+    shared_looks: bool = True
     decorrelation: bool = True
     season: float = 0.6
     layover: bool = True
@@ -118,6 +121,7 @@ class Effects:
             dem_blur_m=0.0,
             seam_mm=0.0,
             looks=0.0,
+            shared_looks=False,
             decorrelation=False,
             season=0.0,
             layover=False,
@@ -129,7 +133,7 @@ class Effects:
         )
 
 
-_SWITCHES = ("decorrelation", "layover", "water")
+_SWITCHES = ("shared_looks", "decorrelation", "layover", "water")
 
 
 def _rule(holds: bool, name: str, rule: str, value: object) -> None:

@@ -20,6 +20,7 @@ from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import Frame
 from labkit.simulate.interferometry import PHASE_SIGN, Pair, phase_per_mm
 from labkit.simulate.movers import Mover, displacement
+from labkit.simulate.resolution import sharing
 from labkit.simulate.speckle import add_speckle, pair_key
 
 Array = npt.NDArray[np.floating]
@@ -118,10 +119,10 @@ class Observer:
         phase = displacement(self.movers, self.frame.shape, reference, secondary)
         self._add_phase(phase, pair)
         coherence = self.cover.coherence(reference, secondary)
-        add_speckle(pair_key(self.seed, self.frame.track, reference, secondary), self.effects.looks, phase, coherence)
-        water = self.cover.ground.water
-        phase[water] = np.nan
-        coherence[water] = np.nan
+        _clear(self.cover.ground.water, coherence)
+        key = pair_key(self.seed, self.frame.track, reference, secondary)
+        shared = sharing(self.frame) if self.effects.shared_looks else None
+        add_speckle(key, self.effects.looks, phase, coherence, shared)
         return phase, coherence
 
     def weather(self, date: int) -> Image:
@@ -208,19 +209,44 @@ def spread_weather(coarse: Image, frame: Frame) -> Image:
 
 
 @_compiled
+def _clear(water: npt.NDArray[np.bool_], coherence: Image) -> None:
+    """Leave no data on water; the phase follows where the coherence is no number."""
+    for y in range(coherence.shape[0]):
+        for x in range(coherence.shape[1]):
+            coherence[y, x] = np.float32(np.nan) if water[y, x] else coherence[y, x]
+
+
+@_compiled
+def _columns(count: int, coarse: int, step: int) -> tuple[npt.NDArray[np.int32], Image]:
+    """Which coarse column lies to the left of each pixel, and how far beyond it the pixel lies."""
+    left, beyond = np.empty(count, np.int32), np.empty(count, np.float32)
+    for x in range(count):
+        across = (x + 0.5) / step + 0.5
+        left[x] = min(int(across), coarse - 2)
+        beyond[x] = np.float32(across - left[x])
+    return left, beyond
+
+
+@_compiled
+def _blend(y: int, coarse: Image, step: int, row: Image) -> None:
+    """Fill a coarse row between two others, for the pixels of line y."""
+    place = (y + 0.5) / step + 0.5
+    top = min(int(place), coarse.shape[0] - 2)
+    below = np.float32(place - top)
+    for j in range(coarse.shape[1]):
+        row[j] = coarse[top, j] + below * (coarse[top + 1, j] - coarse[top, j])
+
+
+@_compiled
 def _add_bilinear(image: Image, factor: np.float32, coarse: Image, step: int) -> None:
     """Add factor · coarse to an image, row by row: the rows between two coarse ones are blended first."""
     row = np.empty(coarse.shape[1], np.float32)
+    left, beyond = _columns(image.shape[1], coarse.shape[1], step)
     for y in range(image.shape[0]):
-        place = (y + 0.5) / step + 0.5
-        top = min(int(place), coarse.shape[0] - 2)
-        below = np.float32(place - top)
-        for j in range(coarse.shape[1]):
-            row[j] = coarse[top, j] + below * (coarse[top + 1, j] - coarse[top, j])
+        _blend(y, coarse, step, row)
         for x in range(image.shape[1]):
-            across = (x + 0.5) / step + 0.5
-            left = min(int(across), coarse.shape[1] - 2)
-            image[y, x] += factor * (row[left] + np.float32(across - left) * (row[left + 1] - row[left]))
+            start = row[left[x]]
+            image[y, x] += factor * (start + beyond[x] * (row[left[x] + 1] - start))
 
 
 @_compiled
@@ -235,10 +261,14 @@ def _to_phase(
     per_m: np.float32,
     seams: Image,
 ) -> None:
-    _add_bilinear(phase, np.float32(-1.0), weather, step)
+    row = np.empty(weather.shape[1], np.float32)
+    left, beyond = _columns(phase.shape[1], weather.shape[1], step)
     for y in range(phase.shape[0]):
+        _blend(y, weather, step, row)
         for x in range(phase.shape[1]):
-            millimetres = phase[y, x] - slope * path[y, x]
+            start = row[left[x]]
+            delay = start + beyond[x] * (row[left[x] + 1] - start)
+            millimetres = phase[y, x] - delay - slope * path[y, x]
             phase[y, x] = per_mm * millimetres + per_m * dem_error[y, x] + seams[y]
 
 
