@@ -34,6 +34,7 @@ Stages meet in these plain objects and nowhere else:
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -240,6 +241,23 @@ def check_boxes(boxes: gpd.GeoDataFrame, name: str = "detections") -> gpd.GeoDat
             f"{int(np.argmax(bad))} = {corners[int(np.argmax(bad))].tolist() if bad.any() else ''}",
         )
     return boxes
+
+
+def boxes_hash(boxes: gpd.GeoDataFrame) -> str:
+    """Give the SHA-256 of what boxes say (scene, direction, corners, label), whatever their order and other columns.
+
+    Examples
+    --------
+    >>> two = boxes_table({"scene": "a", "direction": "range", "xmin": [0, 4], "ymin": [0, 4], "xmax": [9, 8],
+    ...                    "ymax": [9, 8]})
+    >>> boxes_hash(two) == boxes_hash(two[::-1]) != boxes_hash(two[:1])
+    True
+    """
+    _check_columns("boxes", boxes, BOX_COLUMNS)
+    words = boxes[["scene", "direction", "label"]].astype(str).to_numpy().tolist()
+    corners = boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float).tolist()
+    rows = sorted(repr((word, corner)) for word, corner in zip(words, corners, strict=True))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _check_columns(name: str, table: gpd.GeoDataFrame, columns: Iterable[str]) -> gpd.GeoDataFrame:

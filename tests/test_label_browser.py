@@ -119,7 +119,7 @@ def test_a_prediction_is_shown_and_can_be_accepted_as_it_is(page, couplet_scene,
     picture(page, "prediction.png")
     submit(page)
     labels = studio.pull("accepted")
-    assert list(labels["origin"]) == ["prediction"]
+    assert list(labels["origin"]) == ["accepted"]
     got = labels[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
     np.testing.assert_allclose(got, [[250, 210, 400, 390]], atol=1e-6)
 

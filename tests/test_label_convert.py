@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.label.convert import UnusableRegionError, clip_box, from_region, to_percent, to_pixels, to_region
+from labkit.label.convert import clip_box, to_percent, to_pixels, to_region
+from labkit.label.regions import from_region
 
 CLASSES = {"azimuth": {"landslide", "unsure"}, "range": {"landslide", "unsure"}}
 
@@ -53,37 +54,3 @@ def test_a_box_beyond_the_image_is_cut_to_it():
 
 def test_a_box_that_only_touches_the_image_has_no_area_in_it():
     assert clip_box((100, 20, 130, 50), 100) is None
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"type": "polygonlabels"}, "type must be 'rectanglelabels'"),
-        ({"to_name": "rate"}, "to_name must be one of"),
-        ({"from_name": "range_boxes"}, "from_name must be 'azimuth_boxes'"),
-        ({"value": {"rectanglelabels": ["glacier"]}}, "label must be one of"),
-        ({"value": {"rectanglelabels": []}}, "label must be one of"),
-        ({"value": {"rectanglelabels": ["landslide", "unsure"]}}, "label must be one of"),
-        ({"value": {"rotation": 12.5}}, "rotation must be 0"),
-        ({"value": {"x": None}}, "value must have x, y, width, height"),
-        ({"value": {"x": "nan"}}, "box must lie on the image"),
-        ({"value": {"x": 120.0}}, "box must lie on the image"),
-        ({"value": {"width": 0.0}}, "box must lie on the image"),
-    ],
-)
-def test_an_unusable_region_is_refused_with_the_rule_it_breaks(change, reason):
-    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100)
-    value = {**region["value"], **change.pop("value", {})} if "value" in change else region["value"]
-    with pytest.raises(UnusableRegionError, match=reason):
-        from_region({**region, **change, "value": value}, 100, CLASSES)
-
-
-def test_a_full_turn_is_no_rotation():
-    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100)
-    region["value"]["rotation"] = 360
-    assert from_region(region, 100, CLASSES).box == pytest.approx((10, 10, 20, 20))
-
-
-def test_an_accepted_prediction_says_so():
-    region = to_region("r1", "azimuth", (10, 10, 20, 20), 100) | {"origin": "prediction"}
-    assert from_region(region, 100, CLASSES).origin == "prediction"

@@ -7,8 +7,9 @@ import pytest
 
 from labkit import schema
 from labkit.errors import LabkitError
+from labkit.label import LABEL_COLUMNS
 from labkit.label.convert import to_region
-from labkit.label.table import LABEL_COLUMNS, empty_labels, to_labels
+from labkit.label.table import empty_labels, to_labels
 
 CLASSES = {"azimuth": {"landslide"}, "range": {"landslide"}}
 DATA = {"chip_id": "c", "scene": "s", "row": 100, "col": 200, "size": 50}

@@ -1,5 +1,6 @@
 """Training for real, on scenes of a few landslides."""
 
+import json
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from labkit import LabkitError, load_detector
+from labkit import LabkitError, load_detector, schema
 from labkit.train import FitSettings, fit
 from labkit.train.samples import Reader, make_samples
 
@@ -43,6 +44,21 @@ def test_four_chips_are_learned_until_every_landslide_is_found(scene, labels, tm
             assert (overlap.amax(dim=1) > 0.5).all(), f"{sample.words}: {sample.boxes} in {found}"
     history = detector.history
     assert history.train_loss.iloc[-1] < 0.35 * history.train_loss.iloc[0]
+
+
+def test_the_detector_names_the_release_that_it_was_trained_on(scene, labels, tmp_path):
+    released = labels.copy()
+    released.attrs = {"release": "v1", "release_hash": "abc", "boxes_sha256": schema.boxes_hash(labels)}
+    wanted = {"name": "v1", "hash": "abc"}
+    for given, expected in (
+        (labels, None),
+        (released, wanted | {"as_released": True}),
+        (released.iloc[1:], wanted | {"as_released": False}),
+    ):
+        fit(couplets.chips(scene, 96), scene, given, out=tmp_path / "d", max_epochs=1, settings=QUICK)
+        made_by = json.loads((tmp_path / "d" / "detector.json").read_text())["made_by"]
+        assert made_by["release"] == expected
+        assert made_by["boxes_sha256"] == schema.boxes_hash(given)
 
 
 def test_the_same_seed_gives_the_same_detector_and_another_seed_another(scene, labels, tmp_path):

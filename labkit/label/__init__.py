@@ -8,13 +8,15 @@
 
 from __future__ import annotations
 
+from labkit.label.columns import LABEL_COLUMNS
 from labkit.label.config import CLASSES, labelling_interface
 from labkit.label.duplicates import drop_duplicates
 from labkit.label.environment import ensure_environment
+from labkit.label.labelfile import load_labels, save_labels
+from labkit.label.releases import load_release
 from labkit.label.server import LabelServer, find_server, is_healthy, start_server
-from labkit.label.store import load_labels, save_labels
+from labkit.label.store import LabelStore, open_store
 from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
-from labkit.label.table import LABEL_COLUMNS
 
 __all__ = [
     "start_server",
@@ -29,6 +31,9 @@ __all__ = [
     "LABEL_COLUMNS",
     "labelling_interface",
     "drop_duplicates",
+    "open_store",
+    "LabelStore",
+    "load_release",
     "save_labels",
     "load_labels",
     "ensure_environment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -116,6 +117,18 @@ def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> Element
         crosshair="true",
     )
     return panel
+
+
+def guidance_version(instruction: str) -> str:
+    """Give the version of a guidance text: eight digits that change with any word of it; "" for none.
+
+    Examples
+    --------
+    >>> guidance_version("Draw one box.") == guidance_version("Draw one box. ") != guidance_version("Draw two boxes.")
+    True
+    """
+    text = instruction.strip()
+    return hashlib.sha256(text.encode()).hexdigest()[:8] if text else ""
 
 
 def directions_of(interface: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ pixels. Chips are square, padded where they reach beyond the scene, so an image'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from labkit.label.config import control_name
@@ -15,23 +14,6 @@ from labkit.schema import LANDSLIDE
 
 #: xmin, ymin, xmax, ymax in pixel edges.
 Box = tuple[float, float, float, float]
-
-
-class UnusableRegionError(ValueError):
-    """A region that cannot become a label; the message is the reason."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """One box that a person or a model drew on one image of a chip."""
-
-    region_id: str
-    direction: str
-    #: Edges in pixels of the chip, inside [0, size].
-    box: Box
-    label: str
-    #: "manual", "prediction" (accepted as it was) or "prediction-changed".
-    origin: str
 
 
 def to_percent(box: Box, size: int) -> dict[str, float]:
@@ -88,49 +70,3 @@ def to_region(region_id: str, direction: str, box: Box, size: int, label: str = 
         "image_rotation": 0,
         "value": {**to_percent(box, size), "rotation": 0, "rectanglelabels": [label]},
     }
-
-
-def from_region(item: Mapping[str, Any], size: int, classes: Mapping[str, set[str]]) -> Region:
-    """Read an item of Label Studio's ``result``; the server takes any, so each rule is checked here.
-
-    Parameters
-    ----------
-    item : mapping
-        A region; its image is ``to_name``, its control ``from_name``.
-    size : int
-        Edge of the chip, px.
-    classes : mapping
-        Direction to the labels on offer for it (:func:`labkit.label.config.classes_of`).
-
-    Returns
-    -------
-    Region
-        Clipped to the image, with positive width and height.
-
-    Raises
-    ------
-    UnusableRegionError
-        It is no rectangle, lies on an unknown image, was drawn by another image's control, has no or several labels or
-        an unknown one, is rotated, or lies outside the image.
-    """
-    direction, control, value = str(item.get("to_name")), item.get("from_name"), item.get("value") or {}
-    if item.get("type") != "rectanglelabels":
-        raise UnusableRegionError(f"type must be 'rectanglelabels', instead got type={item.get('type')!r}")
-    if direction not in classes:
-        raise UnusableRegionError(f"to_name must be one of {sorted(classes)}, instead got to_name={direction!r}")
-    if control != control_name(direction):
-        raise UnusableRegionError(f"from_name must be {control_name(direction)!r}, instead got from_name={control!r}")
-    labels = value.get("rectanglelabels") or []
-    if len(labels) != 1 or labels[0] not in classes[direction]:
-        raise UnusableRegionError(f"label must be one of {sorted(classes[direction])}, instead got label={labels}")
-    # The stored corner is the one after the rotation, so the box cannot be had by leaving the angle out.
-    if float(value.get("rotation") or 0.0) % 360.0 or float(item.get("image_rotation") or 0.0) % 360.0:
-        raise UnusableRegionError(f"rotation must be 0, instead got rotation={value.get('rotation')}")
-    try:
-        box = to_pixels(value, size)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnusableRegionError(f"value must have x, y, width, height, instead got value={dict(value)}") from error
-    inside = clip_box(box, size)
-    if inside is None:
-        raise UnusableRegionError(f"box must lie on the image of {size} px with an area, instead got box={box}")
-    return Region(str(item.get("id", "")), direction, inside, labels[0], str(item.get("origin") or "manual"))

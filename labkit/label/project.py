@@ -28,7 +28,9 @@ class Project:
         self.server_url = url
         self.number = number
         self.client = client
-        self.interface = str(client.projects.get(id=number).label_config)
+        project = client.projects.get(id=number)
+        self.interface = str(project.label_config)
+        self.instruction = str(project.expert_instruction or "")
 
     @property
     def url(self) -> str:

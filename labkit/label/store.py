@@ -1,80 +1,317 @@
-"""Labels on the disk: one GeoParquet or GeoPackage file that holds all columns."""
+"""The label store: a folder that keeps every label, every change to one, and the releases that training names.
+
+    labels/changes/       what happened, revision by revision (:mod:`labkit.label.history`): the truth
+    labels/labels.parquet the labels that stand now, for GIS and for people; made anew from the changes
+    labels/releases/v1/   a frozen set (:mod:`labkit.label.releases`)
+
+One process writes at a time; reading needs no lock.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
-import pyogrio
+from filelock import FileLock, Timeout
 
 from labkit import schema
 from labkit.errors import FileError, LabkitError
-from labkit.files import whole
+from labkit.label import columns, releases
+from labkit.label.history import History, Revision, diff
+from labkit.label.labelfile import revision_of, save_labels
+from labkit.label.table import Tables
 
-_SUFFIXES = (".parquet", ".gpkg")
-_LAYER = "labels"
+_LABELS = "labels.parquet"
+
+#: What a row keeps from when it was stored, as long as nothing that it says has changed.
+_KEPT = ("guidance", "server_version")
 
 
-def save_labels(labels: gpd.GeoDataFrame, path: str | Path) -> Path:
-    """Write labels to a file, whole or not at all.
+class LabelStore:
+    """Labels in a folder, with their history.
 
     Parameters
     ----------
-    labels : geopandas.GeoDataFrame
-        Labels (:mod:`labkit.schema`), also an empty table.
-    path : path
-        Ends with ``.parquet`` (GeoParquet, keeps every type) or ``.gpkg`` (GeoPackage, for GIS). An older file of that
-        name is replaced.
+    folder : path
+        Made on the first write.
+    wait_s : float
+        How long a write waits for another one to end, s.
+    """
+
+    def __init__(self, folder: str | Path, *, wait_s: float = 60.0) -> None:
+        self.folder = Path(folder).absolute()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileError(f"{self.folder} must be the folder of a label store, instead it is a file")
+        if not wait_s >= 0:
+            raise LabkitError(f"wait_s must be at least 0, instead got wait_s={wait_s}")
+        self._history = History(self.folder / "changes")
+        self._lock = FileLock(self.folder / ".lock", timeout=wait_s)
+
+    def __repr__(self) -> str:
+        return f"LabelStore({str(self.folder)!r}, revision {self.revision})"
+
+    @property
+    def revision(self) -> int:
+        """The number of the last change; 0 for an empty store."""
+        return len(self._history)
+
+    def labels(
+        self, project: str | None = None, *, deleted: bool = False, at: int | str | pd.Timestamp | None = None
+    ) -> gpd.GeoDataFrame:
+        """Give the labels that stand, or stood.
+
+        Parameters
+        ----------
+        project : str, optional
+            Those of one project.
+        deleted : bool
+            Also the tombstones: labels that were deleted, with the time in the column ``deleted`` (NaT: it stands).
+        at : int, str or Timestamp, optional
+            After that revision, or at that time (UTC). Default: now.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            :data:`labkit.schema.BOX_COLUMNS` and :data:`labkit.label.LABEL_COLUMNS`, in the order in which the labels
+            came. ``attrs``: ``revision``, ``set_aside``, ``annotated_chips``.
+
+        Raises
+        ------
+        FileError
+            A file of the store is damaged or was changed.
+        LabkitError
+            There is no such revision.
+        """
+        until = self._until(at)
+        state = self._of(self._history.state("labels", until), project, deleted)
+        table = gpd.GeoDataFrame(state, geometry="geometry", crs="EPSG:4326")
+        tables = Tables(table, self.looks(project, at=until), self.set_aside(project, at=until))
+        labels = tables.as_labels()
+        labels.attrs["revision"] = until
+        return labels
+
+    def looks(self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None) -> pd.DataFrame:
+        """Give the finished annotations, also those without a box (:data:`labkit.label.columns.LOOK_COLUMNS`)."""
+        return self._of(self._history.state("looks", self._until(at)), project, False)
+
+    def set_aside(self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None) -> pd.DataFrame:
+        """Give the regions that could not become labels, each with its reason and whole as JSON (``item``)."""
+        return self._of(self._history.state("set_aside", self._until(at)), project, False)
+
+    def history(self, table: str = "labels") -> pd.DataFrame:
+        """Give every change of the "labels", "looks" or what was "set_aside", oldest first, one row each.
+
+        Returns
+        -------
+        DataFrame
+            ``revision``, ``made`` (UTC), ``by``, ``source``, ``change`` ("added", "changed", "deleted", "restored"),
+            ``what`` (the columns that changed) and the row as it was afterwards.
+        """
+        if table not in columns.KEYS:
+            raise LabkitError(f"table must be one of {tuple(columns.KEYS)}, instead got table={table!r}")
+        changes = self._history.changes(table)
+        first = ["revision", "made", "by", "source", "change", "what"]
+        return changes[[*first, *(c for c in changes.columns if c not in first)]] if len(changes) else changes
+
+    def replace(self, tables: Tables, project: str, *, by: str, source: str) -> Revision | None:
+        """Make the store hold these rows of a project; what is there and not among them becomes a tombstone.
+
+        Parameters
+        ----------
+        tables : Tables
+            All labels, looks and set-aside regions of the project as they are now.
+        project : str
+            Labels of other projects stay.
+        by, source : str
+            Who writes, and what it comes from; kept in the history.
+
+        Returns
+        -------
+        Revision or None
+            None where nothing changed: then no file is touched.
+
+        Raises
+        ------
+        FileError
+            The disk is full, or another process holds the store for too long. The store is as it was.
+        """
+        return self._commit(tables, by=by, source=source, gone=project)
+
+    def add(
+        self, labels: gpd.GeoDataFrame, *, by: str, source: str, project: str = "", origin: str = "imported"
+    ) -> Revision | None:
+        """Add boxes from elsewhere: an inventory, a colleague's files, a model's proposals that were looked at.
+
+        Parameters
+        ----------
+        labels : geopandas.GeoDataFrame
+            :data:`labkit.schema.BOX_COLUMNS`; further label columns are kept, missing ones filled. A label with a
+            ``label_id`` that is there already is renewed; one without is named by what it says, so that the same
+            labels added twice are there once.
+        by, source, project : str
+            Who adds, from what, and under which project's name they are to be found.
+        origin : str
+            One of :data:`labkit.label.columns.ORIGINS`, where the labels do not say.
+
+        Returns
+        -------
+        Revision or None
+            None where nothing changed.
+        """
+        whole = columns.complete(schema.check_boxes(labels, "labels"), project=project, annotator=by, origin=origin)
+        none = columns.empty_table
+        tables = Tables(whole, none(columns.LOOK_COLUMNS), none(columns.ASIDE_COLUMNS))
+        return self._commit(tables, by=by, source=source, gone=None)
+
+    def write(self, path: str | Path) -> Path:
+        """Write the labels that stand to a file for other programs (:func:`labkit.label.save_labels`)."""
+        return save_labels(self.labels(), path)
+
+    def release(self, name: str, *, labels: gpd.GeoDataFrame | None = None, note: str = "") -> gpd.GeoDataFrame:
+        """Freeze a set of labels under a name, for training and to be cited. A release never changes.
+
+        Parameters
+        ----------
+        name : str
+            Letters, digits, "-" and ".", for example "v1".
+        labels : geopandas.GeoDataFrame, optional
+            Which labels: some of the store's, or a consensus of them. Default: all that stand.
+        note : str
+            What to say about it.
+
+        Returns
+        -------
+        geopandas.GeoDataFrame
+            The labels, read again; ``attrs`` hold ``release``, ``release_hash`` and ``citation``.
+
+        Raises
+        ------
+        LabkitError
+            There is a release of that name already, or no label.
+        """
+        with self.locked():
+            chosen = self.labels() if labels is None else schema.check_boxes(labels, "labels")
+            at = self.folder / "releases"
+            return releases.freeze(chosen, self.looks(), at, name, revision=self.revision, note=note)
+
+    def released(self, name: str) -> gpd.GeoDataFrame:
+        """Open a release by its name; its hash is verified (:func:`labkit.label.load_release`)."""
+        return releases.load_release(self.folder / "releases" / releases.check_name(name))
+
+    def releases(self) -> pd.DataFrame:
+        """List the releases: name, when, labels, hash, note."""
+        return releases.list_releases(self.folder / "releases")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the store for the length of the body, so that no other process writes meanwhile.
+
+        Raises
+        ------
+        FileError
+            Another process holds it for too long, or the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout:
+            raise FileError(
+                f"{self.folder} must be free to write, instead another pull held it for {self._lock.timeout:g} s. "
+                "Try again when that one is done"
+            ) from None
+        except (OSError, NotImplementedError) as error:
+            raise FileError(
+                f"{self.folder} must be a folder that can be written and locked, instead: {error}"
+            ) from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _commit(self, tables: Tables, *, by: str, source: str, gone: str | None) -> Revision | None:
+        with self.locked():
+            new = {"labels": tables.labels, "looks": tables.looks, "set_aside": tables.set_aside}
+            changed = {}
+            for name, rows in new.items():
+                old = self._history.state(name)
+                rows = _as_stored(rows, old, columns.KEYS[name]) if "hash" in rows else rows
+                is_gone = old["project"] == gone if gone is not None else pd.Series(False, index=old.index)
+                changes = diff(old, rows, columns.KEYS[name], gone=is_gone)
+                if len(changes):
+                    changed[name] = changes
+            revision = self._history.commit(changed, by=by, source=source) if changed else None
+            self._renew_file()
+        return revision
+
+    def _renew_file(self) -> None:
+        """Bring labels.parquet up to the last change; a process may have died between the two."""
+        path = self.folder / _LABELS
+        if self.revision == 0:
+            return
+        if not path.exists() or revision_of(path) != self.revision:
+            save_labels(self.labels(), path)
+
+    def _until(self, at: int | str | pd.Timestamp | None) -> int:
+        if at is None:
+            return self.revision
+        if isinstance(at, int):
+            if not 0 <= at <= self.revision:
+                raise LabkitError(f"at must be a revision from 0 to {self.revision}, instead got at={at}")
+            return at
+        moment = pd.Timestamp(at)
+        moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+        return sum(pd.Timestamp(revision.made) <= moment for revision in self._history.revisions())
+
+    @staticmethod
+    def _of(state: pd.DataFrame, project: str | None, deleted: bool) -> pd.DataFrame:
+        if project is not None:
+            state = state[state["project"] == project]
+        if not deleted:
+            state = state[state["deleted"].isna()].drop(columns="deleted")
+        return state.reset_index(drop=True)
+
+
+def open_store(folder: str | Path = "results/labels", *, wait_s: float = 60.0) -> LabelStore:
+    """Open the label store in a folder; an empty one is made on the first write.
+
+    Parameters
+    ----------
+    folder : path
+        Of this store and nothing else.
+    wait_s : float
+        How long a write waits for another one to end, s.
 
     Returns
     -------
-    pathlib.Path
-        The file.
+    LabelStore
 
-    Raises
-    ------
-    LabkitError
-        The labels break the schema, or the ending is another.
+    Examples
+    --------
+    >>> import tempfile
+    >>> from labkit.label import open_store
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = open_store(folder)
+    ...     boxes = {"scene": ["a"], "direction": ["range"], "xmin": [1], "ymin": [2], "xmax": [5], "ymax": [9]}
+    ...     _ = store.add(schema.boxes_table(boxes), by="me", source="an inventory")
+    ...     _ = store.add(schema.boxes_table(boxes), by="me", source="the same again")
+    ...     len(store.labels()), store.revision
+    (1, 1)
     """
-    schema.check_boxes(labels, "labels")
-    target = _known(path)
-    with whole(target) as partial:
-        if target.suffix == ".parquet":
-            labels.to_parquet(partial, index=False)
-        else:
-            labels.to_file(partial, layer=_LAYER, driver="GPKG", engine="pyogrio", index=False, geometry_type="Polygon")
-    return target
+    return LabelStore(folder, wait_s=wait_s)
 
 
-def load_labels(path: str | Path) -> gpd.GeoDataFrame:
-    """Read labels from a file that :func:`save_labels` wrote.
-
-    Raises
-    ------
-    FileError
-        The file is missing or cannot be read.
-    LabkitError
-        It holds no labels.
-    """
-    source = _known(path)
-    if not source.is_file():
-        raise FileError(f"{source} must be a file of labels, instead there is none. Write one with save_labels")
-    try:
-        labels = gpd.read_parquet(source) if source.suffix == ".parquet" else gpd.read_file(source, layer=_LAYER)
-    except (OSError, ValueError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise FileError(f"{source} must be a whole file of labels, instead it cannot be read: {error}") from error
-    for name in ("created", "updated"):
-        if name in labels:
-            labels[name] = pd.to_datetime(labels[name], utc=True).dt.as_unit("us")
-    schema.check_boxes(labels, "labels")
-    # GIS formats put the geometry last
-    further = [name for name in labels.columns if name not in schema.BOX_COLUMNS]
-    return gpd.GeoDataFrame(labels[[*schema.BOX_COLUMNS, *further]])
-
-
-def _known(path: str | Path) -> Path:
-    target = Path(path)
-    if target.suffix not in _SUFFIXES:
-        raise LabkitError(f"path must end with one of {_SUFFIXES}, instead got path={target}")
-    return target
+def _as_stored(new: pd.DataFrame, old: pd.DataFrame, key: str) -> pd.DataFrame:
+    """Rows that say what they said before keep the guidance they were made under, and their better place."""
+    stored = {row[key]: row for row in old.to_dict("records")}
+    rows = new.to_dict("records")
+    for row in rows:
+        before = stored.get(row[key])
+        if before is None or before["hash"] != row["hash"]:
+            continue
+        row.update({name: before[name] for name in _KEPT})
+        if "placed" in row and row["placed"] != "scene" and before["placed"] == "scene":
+            row.update(geometry=before["geometry"], placed="scene")
+    return pd.DataFrame(rows, columns=new.columns) if rows else new

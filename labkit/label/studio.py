@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from labkit.label import config, server, table, tasks
 from labkit.label.connection import address_and_token, asking, open_client
 from labkit.label.convert import to_region
 from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
+from labkit.label.store import LabelStore
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ class Studio:
         self,
         project: str = "labkit",
         data: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset] | None = None,
+        *,
+        store: LabelStore | str | Path | None = None,
     ) -> gpd.GeoDataFrame:
         """Fetch the boxes that people submitted, in pixels of their scenes and as lon/lat polygons.
 
@@ -164,29 +167,61 @@ class Studio:
         project : str
             Title.
         data : Dataset, sequence of Dataset, or dict of scene to Dataset, optional
-            The scenes, whose own coordinates then place the boxes; without them the chips' corners do.
+            The scenes, on the grid that the chips were cut from, whose own coordinates then place the boxes; without
+            them the chips' corners do, which is less exact where the ground is steep.
+        store : LabelStore or path, optional
+            Where labels are kept with their history (:func:`labkit.label.open_store`). It is written once, after all
+            has arrived: whatever goes wrong before leaves it as it was. Two pulls at once wait for each other.
 
         Returns
         -------
         geopandas.GeoDataFrame
             Labels: :data:`labkit.schema.BOX_COLUMNS` with ``score`` 1 and ``model`` "", and
             :data:`labkit.label.LABEL_COLUMNS`. One row for each box of each annotation; empty when nobody has drawn
-            yet. Boxes are clipped to their chip. ``attrs["set_aside"]`` lists what could not be used and why (rotated
-            boxes, unknown labels, boxes of another image's control); ``attrs["annotated_chips"]`` the chips that
-            somebody finished, with or without boxes.
+            yet. What is certain is mended and named in ``repaired`` (:func:`labkit.label.regions.from_region`).
+            ``attrs["set_aside"]`` lists what could not be used and why (boxes at an angle, unknown labels, boxes of
+            another image's control); ``attrs["annotated_chips"]`` the chips that somebody finished, with or without
+            boxes.
 
         Raises
         ------
         LabkitError
-            There is no such project, or a scene is missing in ``data``.
+            There is no such project, or a scene is missing in ``data`` or has another grid.
         ServerError
             The server fails, or its listing is cut.
+        FileError
+            The store cannot be written, or another pull holds it for too long.
         """
+        if store is None:
+            return self._fetch(project, data).as_labels()
+        kept = store if isinstance(store, LabelStore) else LabelStore(store)
+        # locked before anything is asked: of two pulls the one that asks later also writes later
+        with kept.locked():
+            tables = self._fetch(project, data)
+            with asking(self.url):
+                by = str(self._client.users.whoami().email)
+            kept.replace(tables, project, by=by, source=f"pull of project {project!r}")
+            return kept.labels(project)
+
+    def _fetch(
+        self, project: str, data: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset] | None
+    ) -> table.Tables:
         with asking(self.url):
-            source = open_project(self.url, self._client, project)
-            annotators = {int(user.id): str(user.email) for user in self._client.users.list()}
-            labels = table.to_labels(source.tasks(), config.classes_of(source.interface), annotators)
-        return labels if data is None else table.place_on(labels, data)
+            origin = open_project(self.url, self._client, project)
+            source = table.Source(
+                config.classes_of(origin.interface),
+                {int(user.id): str(user.email) for user in self._client.users.list()},
+                project,
+                config.guidance_version(origin.instruction),
+                str(self._client.versions.get().release or ""),
+            )
+            tasks_now = list(tqdm(origin.tasks(), desc="tasks", unit="task", leave=False))
+        tables = table.to_tables(tasks_now, source)
+        if data is None:
+            return tables
+        scenes = table.by_scene(data)
+        table.check_grid(tasks_now, scenes)
+        return replace(tables, labels=table.place_on(tables.labels, scenes))
 
     def annotate(self, project: str, labels: gpd.GeoDataFrame, *, include_empty: bool = False) -> AnnotateReport:
         """Submit boxes as finished annotations on the tasks that have none yet, in the name of this token's owner.

@@ -19,6 +19,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.seed import isolate_rng
 from tqdm.auto import tqdm
 
+from labkit import schema
 from labkit.train.anchors import anchors_by_stride
 from labkit.train.checkpoint import save_detector
 from labkit.train.data import ChipData
@@ -49,7 +50,8 @@ def fit(
     scenes : Dataset, or iterable or dict of Datasets
         The gradients or rates that the chips were cut from, found by their attribute ``scene``.
     labels : geopandas.GeoDataFrame
-        The landslides: pulled from Label Studio, or the truth of a simulated scene.
+        The landslides: a release of a label store, pulled from Label Studio, or the truth of a simulated scene. The
+        detector's ``made_by`` names the release, its hash, and whether it was taken as a whole.
     out : path
         Folder of the detector; its name is the detector's name.
     max_epochs : int
@@ -108,8 +110,17 @@ def fit(
     detector = Detector(module.network.cpu(), what, module.history)
     made_by = {"seed": seed, "max_epochs": max_epochs, "max_minutes": _number(max_minutes), **asdict(tuning)}
     made_by |= {"scenes": sorted(set(map(str, chips["scene"]))), "chips": len(chips), "labels": len(labels)}
+    made_by |= {"boxes_sha256": schema.boxes_hash(labels), "release": _release(labels)}
     save_detector(detector, out, made_by=made_by)
     return detector
+
+
+def _release(labels: gpd.GeoDataFrame) -> dict[str, Any] | None:
+    """The release that the labels came from, and whether they are still all of it, unchanged; None without one."""
+    if not labels.attrs.get("release"):
+        return None
+    whole = labels.attrs.get("boxes_sha256") == schema.boxes_hash(labels)
+    return {"name": labels.attrs["release"], "hash": labels.attrs.get("release_hash", ""), "as_released": whole}
 
 
 def _describe(name: str, data: ChipData, tuning: FitSettings, seed: int) -> DetectorSettings:
