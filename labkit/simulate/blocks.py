@@ -114,10 +114,10 @@ def place_block_slides(
     slope, aspect = slope_and_aspect(smooth, terrain.spacing_m)
     suitable = (slope > SLOPE_RANGE_DEG[0]) & (slope < SLOPE_RANGE_DEG[1])
     suitable &= (terrain.river_distance > RIVER_RANGE_M[0]) & (terrain.river_distance < RIVER_RANGE_M[1])
-    candidates = np.argwhere(suitable)
+    candidates = np.flatnonzero(suitable)
     random.shuffle(candidates)
     placed: list[BlockSlide] = []
-    for row, col in candidates:
+    for row, col in (divmod(int(cell), suitable.shape[1]) for cell in candidates):
         if len(placed) == count:
             break
         motion = Motion(behaviours[len(placed) % len(behaviours)], *span, phase=float(random.uniform(0.3, 0.7)))

@@ -54,6 +54,10 @@ class Frame:
         Lines and samples.
     spacing_m : float
         Spacing of the pixels on the ground, the same along azimuth and across it.
+    origin : (float, float), optional
+        Pixel-edge coordinates (y, x) of the scene's centre; None: the middle of the image.
+    burst : str
+        Which part of a track's image this is; empty: all of it.
     """
 
     track: str
@@ -61,6 +65,18 @@ class Frame:
     incidence_angle: float
     shape: tuple[int, int]
     spacing_m: float
+    origin: tuple[float, float] | None = None
+    burst: str = ""
+
+    @property
+    def name(self) -> str:
+        """The track, and the burst where there is one: what random draws of this image are named after."""
+        return f"{self.track} {self.burst}" if self.burst else self.track
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Pixel-edge coordinates (y, x) of the scene's centre."""
+        return self.origin or (self.shape[0] / 2, self.shape[1] / 2)
 
     @property
     def slant_spacing_m(self) -> float:
@@ -73,14 +89,14 @@ class Frame:
         return los_vector(self.heading, self.incidence_angle)
 
     def ground(self, y: npt.ArrayLike, x: npt.ArrayLike) -> tuple[Array, Array]:
-        """Place pixel-edge coordinates on the ground (east, north; m); the image's centre is the origin.
+        """Place pixel-edge coordinates on the ground (east, north; m) from the scene's centre.
 
         Notes
         -----
         One line further is one spacing along the heading; one sample further is one spacing to its right.
         """
-        along = (np.asarray(y, float) - self.shape[0] / 2) * self.spacing_m
-        across = (np.asarray(x, float) - self.shape[1] / 2) * self.spacing_m
+        along = (np.asarray(y, float) - self.middle[0]) * self.spacing_m
+        across = (np.asarray(x, float) - self.middle[1]) * self.spacing_m
         heading = np.radians(self.heading)
         east = along * np.sin(heading) + across * np.cos(heading)
         north = along * np.cos(heading) - across * np.sin(heading)
@@ -92,7 +108,7 @@ class Frame:
         east, north = np.asarray(east, float), np.asarray(north, float)
         along = east * np.sin(heading) + north * np.cos(heading)
         across = east * np.cos(heading) - north * np.sin(heading)
-        return along / self.spacing_m + self.shape[0] / 2, across / self.spacing_m + self.shape[1] / 2
+        return along / self.spacing_m + self.middle[0], across / self.spacing_m + self.middle[1]
 
     def pixel_centres(self) -> tuple[Array, Array]:
         """Ground positions (east, north) of every pixel's centre, each of the frame's shape."""

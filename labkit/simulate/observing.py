@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import dask.array as da
 import numba
@@ -84,6 +86,8 @@ class Observer:
     ----------
     frame, cover, movers, layers, series, effects, seed
         All that is seen, and how.
+    air : callable, optional
+        Gives the turbulent delay of a date where a frame is part of a larger one; None: it is drawn for this frame.
     """
 
     frame: Frame
@@ -93,6 +97,7 @@ class Observer:
     series: Series
     effects: Effects
     seed: int
+    air: Callable[[int], Image] | None = None
     _weather: OrderedDict[int, Image] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -120,13 +125,15 @@ class Observer:
         self._add_phase(phase, pair)
         coherence = self.cover.coherence(reference, secondary)
         _clear(self.cover.ground.water, coherence)
-        key = pair_key(self.seed, self.frame.track, reference, secondary)
+        key = pair_key(self.seed, self.frame.name, reference, secondary)
         shared = sharing(self.frame) if self.effects.shared_looks else None
         add_speckle(key, self.effects.looks, phase, coherence, shared)
         return phase, coherence
 
     def weather(self, date: int) -> Image:
         """Give the turbulent delay of a date on the coarse grid (:func:`weather_step`), mm of LOS, mean free."""
+        if self.air is not None:
+            return self.air(date)
         with self._lock:
             if date in self._weather:
                 self._weather.move_to_end(date)
@@ -272,7 +279,17 @@ def _to_phase(
             phase[y, x] = per_mm * millimetres + per_m * dem_error[y, x] + seams[y]
 
 
-def lazy_images(observer: Observer) -> tuple[da.Array, da.Array]:
+class PairMaker(Protocol):
+    """Whatever makes the pairs of a frame."""
+
+    frame: Frame
+    series: Series
+
+    def pair(self, index: int) -> tuple[Image, Image]:
+        """Make a pair: phase and coherence (y, x)."""
+
+
+def lazy_images(observer: PairMaker) -> tuple[da.Array, da.Array]:
     """Give phase and coherence (pair, y, x), one block for each pair; a pair is made once where both are computed."""
     shape = observer.frame.shape
     phase: list[da.Array] = []

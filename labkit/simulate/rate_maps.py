@@ -19,7 +19,7 @@ Image = npt.NDArray[np.float32]
 _MORE_LOOKS = 4.0
 
 
-def measured_rates(ifgs: xr.Dataset, rate: Image, observer: Observer) -> xr.Dataset:
+def measured_rates(ifgs: xr.Dataset, rate: Image, observer: Observer, *, level: float | None = None) -> xr.Dataset:
     """Give a rate map as small-baseline analysis would from this track's dates.
 
     Parameters
@@ -30,6 +30,8 @@ def measured_rates(ifgs: xr.Dataset, rate: Image, observer: Observer) -> xr.Data
         True LOS rate, mm/yr.
     observer : Observer
         The track: its weather, layered air and coherence.
+    level : float, optional
+        Of the atmosphere's remains, mm/yr, which the map's reference takes away; None: their mean over this image.
 
     Returns
     -------
@@ -56,9 +58,10 @@ def measured_rates(ifgs: xr.Dataset, rate: Image, observer: Observer) -> xr.Data
     looks = observer.effects.looks * _MORE_LOOKS
     variance = phase_variance(coherence, looks) if looks else np.zeros(frame.shape, np.float32)
     error = (np.sqrt(variance) / phase_per_mm() / np.sqrt((years**2).sum())).astype(np.float32)
-    random = stream(observer.seed, frame.track, "rate noise")
+    random = stream(observer.seed, frame.name, "rate noise")
     noise = error * random.standard_normal(frame.shape, np.float32)
-    measured = (rate - (residual - residual.mean()) + noise).astype(np.float32)
+    away = np.float32(residual.mean() if level is None else level)
+    measured = (rate - (residual - away) + noise).astype(np.float32)
     for image in (measured, error):
         image[observer.cover.ground.water] = np.nan
     images = {

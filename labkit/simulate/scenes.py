@@ -30,6 +30,7 @@ from labkit.simulate.interferometry import (
 )
 from labkit.simulate.interferometry import calendar as draw_dates
 from labkit.simulate.landslides import los_rates, outlines, place_landslides
+from labkit.simulate.layout import Layout
 from labkit.simulate.terrain import Terrain, make_terrain
 from labkit.simulate.truth import truth_tables
 
@@ -61,6 +62,14 @@ class Preset:
     calendar : str
         Name of the calendar (:func:`labkit.simulate.named_calendar`) that the scene has by default; with one, all
         effects are on by default. Empty: the simple scene, at dates drawn by the seed.
+    trunks_km2 : tuple of float
+        Areas that great rivers drain where they enter; empty: a main river with so many ``tributaries``
+        (:func:`labkit.simulate.terrain.make_terrain`), else mountains (:func:`labkit.simulate.relief.make_mountains`).
+    terrain_m, drainage_m, river_km2 : float
+        Of such mountains: spacings of the relief and of the grid on which water runs, m; the least area that a river on
+        the map drains.
+    bursts : Layout, optional
+        How the tracks are cut into bursts; None: not at all.
     """
 
     shape: tuple[int, int]
@@ -72,12 +81,31 @@ class Preset:
     spacing_m: float = 40.0
     atmosphere_mm: float = 1.0
     calendar: str = ""
+    trunks_km2: tuple[float, ...] = ()
+    terrain_m: float = 40.0
+    drainage_m: float = 80.0
+    river_km2: float = 3.0
+    bursts: Layout | None = None
 
 
 PRESETS = {
     "tiny": Preset((160, 192), {"ascending": 10, "descending": 10}, 5, 2, 4, (60.0, 150.0)),
     "demo": Preset((480, 720), {"ascending": 25, "descending": 18}, 24, 6, 6, (20.0, 150.0)),
-    "workshop": Preset((750, 1500), {}, 25, 8, 6, (5.0, 200.0), calendar="workshop"),
+    "workshop": Preset((750, 1500), {}, 25, 0, 6, (5.0, 200.0), calendar="workshop", trunks_km2=(9000.0,)),
+    "region": Preset(
+        (1816, 2952),
+        {},
+        300,
+        0,
+        10,
+        (5.0, 200.0),
+        calendar="workshop",
+        trunks_km2=(14_000.0, 40_000.0),
+        terrain_m=60.0,
+        drainage_m=100.0,
+        river_km2=6.0,
+        bursts=Layout((4, 2), (40, 48)),
+    ),
 }
 
 
@@ -115,6 +143,12 @@ class Scene:
         What was switched on; None: the simple scene.
     calendar : str
         Name of the calendar of a scene with effects.
+    bursts : dict
+        Of scenes with effects, by track: the interferograms of each burst, named by the attribute ``burst``, in order
+        along azimuth and then range. Neighbours overlap; ``interferograms`` is their mosaic. One image where the scene
+        has no bursts.
+    burst_truth : geopandas.GeoDataFrame, optional
+        Of scenes with effects: ``truth`` on the arrays of the bursts, one row for each burst in which it is visible.
     """
 
     name: str
@@ -133,6 +167,8 @@ class Scene:
     unseen: gpd.GeoDataFrame | None = field(default=None, repr=False)
     effects: Effects | None = None
     calendar: str = ""
+    bursts: dict[str, list[xr.Dataset]] = field(default_factory=dict, repr=False)
+    burst_truth: gpd.GeoDataFrame | None = field(default=None, repr=False)
 
 
 def scene(
@@ -149,8 +185,9 @@ def scene(
     ----------
     name : str
         "tiny" (160 × 192 pixels, 5 landslides, about 2 × 24 pairs; in a second), "demo" (480 × 720 pixels, 24
-        landslides, about 100 pairs; in some seconds) or "workshop" (750 × 1500 pixels, 25 landslides, 120 ascending and
-        80 descending pairs with everything that fools people, made when they are computed).
+        landslides, about 100 pairs; in some seconds), "workshop" (750 × 1500 pixels, 25 landslides, 120 ascending and
+        80 descending pairs with everything that fools people, made when they are computed), or "region" (8 bursts for
+        each track, 1816 × 2952 pixels together, 300 landslides, the dates of the workshop; half a minute and 2 GB).
     seed : int
         Another number, another region.
     effects : Effects, optional
@@ -303,7 +340,7 @@ def scene_attributes(name: str, frame: Frame) -> dict[str, object]:
     """Give the attributes of a track's interferograms (:data:`labkit.schema.SCENE_ATTRIBUTES`)."""
     slant = frame.slant_spacing_m
     return {
-        "scene": f"{name}-{frame.track}",
+        "scene": "-".join(part for part in (name, frame.track, frame.burst) if part),
         "geometry": "radar",
         "wavelength": WAVELENGTH_M,
         "orbit_direction": frame.track,
@@ -313,7 +350,7 @@ def scene_attributes(name: str, frame: Frame) -> dict[str, object]:
         "x_spacing": slant,
         "ground_spacing": geo.ground_spacing(frame.spacing_m, slant, frame.incidence_angle),
         "track": frame.track,
-        "burst": "",
+        "burst": frame.burst,
         "processor": "simulated",
         "phase_sign": PHASE_SIGN,
     }

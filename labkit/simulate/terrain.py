@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -11,10 +12,12 @@ import xarray as xr
 from affine import Affine
 from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
-from shapely.geometry import LineString
+from shapely.geometry import LineString, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import Place
+from labkit.simulate.rivers import River, river_table
 
 Array = npt.NDArray[np.floating]
 
@@ -22,6 +25,9 @@ _VALLEY_FLOOR_M = 1900.0
 _RELIEF_M = 2000.0
 _VALLEY_WIDTH_M = 2600.0
 _WATER_HALF_WIDTH_M = 70.0
+
+#: Corners of a river's line that share one width of its water.
+_STRETCH = 12
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Terrain:
     water : numpy.ndarray
         2-D, True on the main river.
     rivers : geopandas.GeoDataFrame
-        Lines in lon/lat with ``name``; the main river comes first.
+        Lines in lon/lat with ``name``, and of carved mountains and real DEMs ``order`` (Strahler's), ``area_km2`` and
+        ``length_km``; the main river comes first.
     """
 
     place: Place
@@ -114,6 +121,41 @@ def make_terrain(
     return Terrain(place, east, north, height, slope, aspect, distance, water, _river_table(lines, place))
 
 
+def terrain_of(place: Place, east: Array, north: Array, height: Array, rivers: list[River]) -> Terrain:
+    """Make a terrain of heights and the rivers that run over them.
+
+    Parameters
+    ----------
+    place : Place
+        Centre.
+    east, north : numpy.ndarray
+        1-D ground positions (m) of columns and rows; ``north`` falls.
+    height : numpy.ndarray (north, east)
+        m.
+    rivers : list of River
+        The one that drains most first; those wider than a grid cell are water.
+    """
+    spacing = float(east[1] - east[0])
+    slope, aspect = slope_and_aspect(height, spacing)
+    lines = [river.line for river in rivers]
+    wide = [part for river in rivers for part in _wide_parts(river, spacing)]
+    water = _burnt(wide, east, north) if wide else np.zeros(height.shape, bool)
+    table = river_table(rivers, (float(east[-1]), float(north[0])), place)
+    return Terrain(place, east, north, height, slope, aspect, _distance(lines, east, north), water, table)
+
+
+def _wide_parts(river: River, least_m: float) -> list[Polygon]:
+    """The ground that a river covers, in stretches of about the same width, where it is wide enough to be seen."""
+    corners = np.asarray(river.line.coords)
+    parts = []
+    for first in range(0, len(corners) - 1, _STRETCH):
+        stretch = slice(first, min(first + _STRETCH + 1, len(corners)))
+        width = float(np.mean(river.widths_m[stretch]))
+        if width >= least_m:
+            parts.append(LineString(corners[stretch]).buffer(width / 2))
+    return parts
+
+
 def slope_and_aspect(height: Array, spacing_m: float) -> tuple[Array, Array]:
     """Give how steep the ground is and which way it faces, both in degrees.
 
@@ -171,10 +213,17 @@ def _meander(along: Array, amplitude: float, random: np.random.Generator) -> Arr
 
 def _distance(lines: list[LineString], east: Array, north: Array) -> Array:
     """Distance (m) from every grid point to the nearest line."""
+    if not lines:
+        return np.full((len(north), len(east)), np.inf)
+    return np.asarray(distance_transform_edt(~_burnt(lines, east, north)), float) * float(east[1] - east[0])
+
+
+def _burnt(shapes: Sequence[BaseGeometry], east: Array, north: Array) -> npt.NDArray[np.bool_]:
+    """Which cells of the grid shapes touch."""
     spacing = float(east[1] - east[0])
     transform = (spacing, 0.0, east[0] - spacing / 2, 0.0, -spacing, north[0] + spacing / 2)
-    burnt = rasterize(lines, out_shape=(len(north), len(east)), transform=Affine(*transform), all_touched=True)
-    return np.asarray(distance_transform_edt(burnt == 0), float) * spacing
+    burnt = rasterize(shapes, out_shape=(len(north), len(east)), transform=Affine(*transform), all_touched=True)
+    return np.asarray(burnt != 0)
 
 
 def _river_table(lines: list[LineString], place: Place) -> gpd.GeoDataFrame:

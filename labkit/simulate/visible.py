@@ -10,9 +10,10 @@ import xarray as xr
 
 from labkit import geo, schema
 from labkit.simulate.blocks import BlockSlide
+from labkit.simulate.geometry import Frame
 from labkit.simulate.interferometry import PHASE_SIGN, phase_per_mm
 from labkit.simulate.landslides import reference_gradient, surroundings
-from labkit.simulate.observing import Observer
+from labkit.simulate.observing import Observer, Series
 from labkit.simulate.truth import GRADIENT_THRESHOLD_RAD, RATE_THRESHOLD_MM
 
 Array = npt.NDArray[np.floating]
@@ -75,7 +76,10 @@ def response(slide: BlockSlide, observer: Observer) -> float:
     -----
     Σ T Δs / Σ T², Δs the course's displacement between the dates of a pair in years of mean speed: 1 for steady motion.
     """
-    series = observer.series
+    return _shown(slide, observer.series)
+
+
+def _shown(slide: BlockSlide, series: Series) -> float:
     days = np.array([pair.days for pair in series.pairs]) / schema.DAYS_PER_YEAR
     first = series.dates[[pair.reference for pair in series.pairs]]
     second = series.dates[[pair.secondary for pair in series.pairs]]
@@ -103,7 +107,7 @@ def truth_of_track(
         that they cannot, and on the rates. Columns besides: ``landslide_id``, ``track``, ``behaviour``, ``rate``
         (greatest LOS rate, mm/yr), ``speed`` (downslope), ``peak`` (greatest |gradient| in rad at the reference, or
         |rate| in mm/yr), ``ratio`` (greatest |gradient| / standard error), ``pixels`` (where the ratio is 5 or more),
-        ``visible``.
+        ``visible``, ``burst``.
 
     Notes
     -----
@@ -111,24 +115,44 @@ def truth_of_track(
     half its peak where none does. A landslide is visible in a direction where |gradient| / standard error is at least
     5 over at least 12 pixels.
     """
-    error = gradient_error(observer)
-    water = observer.cover.ground.water
+    return truth_of_frame(
+        slides, observer.frame, observer.series, gradient_error(observer), observer.cover.ground.water, ifgs
+    )
+
+
+def truth_of_frame(
+    slides: list[BlockSlide],
+    frame: Frame,
+    series: Series,
+    error: Image,
+    water: npt.NDArray[np.bool_],
+    ifgs: xr.Dataset,
+) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Give the boxes of an image whose error and water, (y, x), are known; landslides outside it have none.
+
+    Parameters and results are those of :func:`truth_of_track`.
+    """
     seen: list[dict[str, object]] = []
     unseen: list[dict[str, object]] = []
     rates: list[dict[str, object]] = []
     for slide in slides:
-        window = surroundings(slide, observer.frame)
-        east, north = observer.frame.ground(*(axis + 0.5 for axis in np.mgrid[window]))
-        rate = slide.los_rate(observer.frame) * slide.share(east, north)
+        window = surroundings(slide, frame)
+        if window[0].stop - window[0].start < 2 or window[1].stop - window[1].start < 2:
+            continue
+        east, north = frame.ground(*(axis + 0.5 for axis in np.mgrid[window]))
+        rate = slide.los_rate(frame) * slide.share(east, north)
+        if not rate.any():
+            continue
         common = {
             "landslide_id": slide.landslide_id,
-            "track": observer.frame.track,
+            "track": frame.track,
+            "burst": frame.burst,
             "behaviour": slide.course.behaviour,
-            "rate": slide.los_rate(observer.frame),
+            "rate": slide.los_rate(frame),
             "speed": slide.speed,
         }
-        shown = response(slide, observer)
-        for direction, image in reference_gradient(shown * rate, observer.frame.spacing_m, PHASE_SIGN).items():
+        shown = _shown(slide, series)
+        for direction, image in reference_gradient(shown * rate, frame.spacing_m, PHASE_SIGN).items():
             image[water[window]] = 0.0
             row = _row(direction, image, error[window], GRADIENT_THRESHOLD_RAD, window) | common
             (seen if row["visible"] else unseen).append(row)
