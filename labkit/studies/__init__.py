@@ -6,6 +6,18 @@ The same seed gives the same table. What "detected" means is said once, in :mod:
 
 from __future__ import annotations
 
-from labkit.studies.detection import detected_labels, false_boxes, measure_detection, pool
+from labkit.studies.detection import ALL, EITHER, detected_labels, false_boxes, measure_detection, pool
+from labkit.studies.interferograms import classes_of, number_of_interferograms
+from labkit.studies.subsets import load_pairs
 
-__all__ = ["detected_labels", "false_boxes", "measure_detection", "pool"]
+__all__ = [
+    "ALL",
+    "EITHER",
+    "classes_of",
+    "detected_labels",
+    "false_boxes",
+    "load_pairs",
+    "measure_detection",
+    "number_of_interferograms",
+    "pool",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import geopandas as gpd
 import numpy as np
@@ -18,6 +18,9 @@ from labkit.studies.intervals import count_interval, share_interval
 #: A landslide counts for "either" when any box, of azimuth or of range, lies on it.
 EITHER = "either"
 
+#: The class that holds every landslide.
+ALL = "all"
+
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 _COUNTS = ["labels", "detected", "boxes", "false", "area_km2"]
 
@@ -27,6 +30,7 @@ def measure_detection(
     truth: gpd.GeoDataFrame,
     *,
     unseen: gpd.GeoDataFrame | None = None,
+    classes: Mapping[str, str] | None = None,
     false_per_1000_km2: float = 1.0,
     confidence: float = 0.95,
     progress: bool = False,
@@ -42,6 +46,8 @@ def measure_detection(
         aside.
     unseen : geopandas.GeoDataFrame, optional
         Boxes of landslides that are there and need not be found (``scene.unseen``): who finds one is not wrong.
+    classes : mapping of str to str, optional
+        ``landslide_id`` → class: further rows count each class by itself. A landslide of no class is in "all" alone.
     false_per_1000_km2 : float
         Stated to :func:`labkit.couplets`.
     confidence : float
@@ -55,8 +61,8 @@ def measure_detection(
         Rows "azimuth", "range" and "either" in ``direction``. ``labels``: boxes of that direction, or for "either"
         landslides; ``detected`` of them; ``recall`` with ``recall_low`` and ``recall_high``; ``boxes``: what the filter
         gave; ``false`` of them; ``area_km2`` with data; ``false_per_1000_km2`` with ``false_low``, ``false_high``.
-        Before them what was stacked: ``scene``, ``orbit_direction``, ``estimator``, ``n_pairs``. NaN: a share of
-        nothing.
+        Before them what was stacked: ``scene``, ``orbit_direction``, ``estimator``, ``n_pairs``; and ``class``, "all"
+        or one of the classes, of which labels alone differ: boxes are of no class. NaN: a share of nothing.
 
     Raises
     ------
@@ -85,7 +91,11 @@ def measure_detection(
     found = couplets(gradients, false_per_1000_km2, progress=progress)
     name = gradients.attrs["scene"]
     here = truth[truth["scene"] == name]
-    rows = _counts(found, here, None if unseen is None else unseen[unseen["scene"] == name])
+    others = here.iloc[:0] if unseen is None else unseen[unseen["scene"] == name]
+    rows = []
+    for word, wanted in _by_class(here, classes).items():
+        rest = gpd.GeoDataFrame(pd.concat([here[~wanted], others], ignore_index=True))
+        rows += [{"class": word, **row} for row in _counts(found, here[wanted], rest)]
     table = pd.DataFrame(rows)
     table["area_km2"] = _area_km2(gradients)
     about = {key: gradients.attrs.get(key, "") for key in ("scene", "orbit_direction", "estimator", "n_pairs")}
@@ -138,8 +148,15 @@ def pool(tables: pd.DataFrame | Iterable[pd.DataFrame], by: Sequence[str], confi
         Of :func:`measure_detection`, with any further columns.
     by : sequence of str
         Columns that have to be alike, as ["estimator", "n_pairs", "direction"]; the others are summed over or dropped.
+        Name ``class`` or take one class, else landslides count twice.
     confidence : float
         Of the intervals, in (0, 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each group. With the column ``repeat`` counts are means over the repeats of a scene: the same
+        landslides seen again with other pairs are no further landslides, and the interval does not narrow.
 
     Raises
     ------
@@ -150,7 +167,11 @@ def pool(tables: pd.DataFrame | Iterable[pd.DataFrame], by: Sequence[str], confi
     missing = [name for name in [*by, *_COUNTS] if name not in table]
     if missing:
         raise LabkitError(f"by must name columns of the tables, instead these are missing: {missing}")
-    return with_intervals(table.groupby(list(by), sort=False)[_COUNTS].sum().reset_index(), confidence)
+    groups = table.groupby(list(by), sort=False)
+    counts = groups[_COUNTS].sum()
+    if "repeat" in table and "repeat" not in by:
+        counts = counts.div(groups["repeat"].nunique(), axis=0)
+    return with_intervals(counts.reset_index(), confidence)
 
 
 def with_intervals(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
@@ -169,13 +190,19 @@ def with_intervals(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     )
 
 
-def _counts(
-    found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, unseen: gpd.GeoDataFrame | None
-) -> list[dict[str, object]]:
-    """Labels, detected labels, boxes and false boxes of each direction, and of either."""
+def _by_class(truth: gpd.GeoDataFrame, classes: Mapping[str, str] | None) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which labels belong to all, and to each class, (label,)."""
     if len(truth) and "landslide_id" not in truth:
         raise LabkitError(f"truth must have the column 'landslide_id', instead got {list(truth.columns)}")
-    others = truth.iloc[:0] if unseen is None else unseen
+    members: dict[str, npt.NDArray[np.bool_]] = {ALL: np.ones(len(truth), bool)}
+    if classes is not None:
+        words = np.array([classes.get(str(name), "") for name in truth.get("landslide_id", [])], str)
+        members |= {word: np.asarray(words == word) for word in dict.fromkeys(classes.values())}
+    return members
+
+
+def _counts(found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> list[dict[str, object]]:
+    """Labels, detected labels, boxes and false boxes of each direction, and of either."""
     every = schema.boxes_table({name: [*truth[name], *others[name]] for name in ("scene", "direction", *_CORNERS)})
     ids = np.array([*truth.get("landslide_id", []), *others.get("landslide_id", [])], str)
     detected, false = detected_labels(found, truth), false_boxes(found, every)

@@ -6,6 +6,7 @@ pictures.
 
 from __future__ import annotations
 
+from labkit.view import studies
 from labkit.view.baselines import network
 from labkit.view.comparison import compare
 from labkit.view.interferogram import pair
@@ -13,4 +14,4 @@ from labkit.view.leaflet import map
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 
-__all__ = ["gradients", "rates", "pair", "compare", "network", "map", "save_gradients_png", "save_map_png"]
+__all__ = ["gradients", "rates", "pair", "compare", "network", "map", "save_gradients_png", "save_map_png", "studies"]

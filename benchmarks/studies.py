@@ -1,0 +1,102 @@
+"""The studies of the first paper's discussion at their full size; docs/studies.md holds what came out.
+
+    python benchmarks/studies.py interferograms
+    python benchmarks/studies.py seasons
+    python benchmarks/studies.py directions
+
+Everything is simulated, with every effect but snow, ice and mining, which a snow mask and a map of mines take out. The
+table of each scene is kept in --keep as soon as it is measured, so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+import labkit as lk
+from labkit import studies
+
+EFFECTS = lk.simulate.Effects(snow_share=0.0, creep_mm=0.0, subsidence_mm=0.0)
+COUNTS = (10, 20, 35, 50, 75, 100, 150, 250)
+
+
+def scene(seed: int, size: str) -> lk.simulate.Scene:
+    """Landslides of every size, speed and course, over the first paper's dates."""
+    return lk.simulate.scene(size, seed=seed, effects=EFFECTS, calendar="fu2022")
+
+
+def interferograms(seed: int, size: str) -> pd.DataFrame:
+    """Measure one scene for the number of interferograms."""
+    made = scene(seed, size)
+    strength = studies.classes_of(made, "ratio", [25.0, 75.0], ["faint", "clear", "strong"])
+    return studies.number_of_interferograms(made, COUNTS, repeats=1, classes=strength, seed=seed)
+
+
+def print_interferograms(table: pd.DataFrame) -> None:
+    """Print recall and false boxes by estimator, order and number; then by how strongly a landslide shows."""
+    either = table[table["direction"] == studies.EITHER]
+    every = either[either["class"] == studies.ALL]
+    pooled = studies.pool(every, ["order", "estimator", "n_pairs"])
+    for order, part in pooled.groupby("order", sort=False):
+        print(f"\n{order} pairs, {part['labels'].iloc[0]:.0f} landslides, {part['area_km2'].iloc[0]:.0f} km²\n")
+        print_markdown(part.assign(cell=shares(part) + "; " + false(part)).pivot(
+            index="n_pairs", columns="estimator", values="cell"))  # fmt: skip
+    grades = studies.pool(either[either["class"] != studies.ALL], ["estimator", "order", "class", "n_pairs"])
+    for order, part in grades[grades["estimator"] == "circular"].groupby("order", sort=False):
+        print(f"\n{order} pairs, circular, by the peak of the gradient over its standard error in the whole stack\n")
+        print_markdown(part.assign(cell=shares(part)).pivot(index="n_pairs", columns="class", values="cell"))
+
+
+def shares(table: pd.DataFrame) -> pd.Series:
+    """Recall with its interval, as words."""
+    columns = ["recall", "recall_low", "recall_high"]
+    return pd.Series([f"{r:.2f} ({a:.2f}–{b:.2f})" for r, a, b in table[columns].to_numpy()], table.index)
+
+
+def false(table: pd.DataFrame) -> pd.Series:
+    """False boxes per 1000 km², as words."""
+    return table["false_per_1000_km2"].map("{:.1f}".format)
+
+
+def print_markdown(table: pd.DataFrame) -> None:
+    """Print a table with its index as the first column."""
+    print("| " + " | ".join([str(table.index.name), *map(str, table.columns)]) + " |")
+    print("|---" * (len(table.columns) + 1) + "|")
+    for index, row in zip(table.index, table.to_numpy(), strict=True):
+        print("| " + " | ".join([str(index), *map(str, row)]) + " |", flush=True)
+
+
+STUDIES: dict[str, tuple[Callable[[int, str], pd.DataFrame], Callable[[pd.DataFrame], None]]] = {
+    "interferograms": (interferograms, print_interferograms),
+}
+
+
+def measured(study: str, seed: int, size: str, keep: Path) -> pd.DataFrame:
+    """Measure one scene, or read what an earlier run measured."""
+    path = keep / f"{study}_{size}_{seed}.csv"
+    if not path.exists():
+        table = STUDIES[study][0](seed, size)
+        beside = path.with_suffix(".partial")
+        table.to_csv(beside, index=False)
+        beside.replace(path)
+    return pd.read_csv(path)
+
+
+def main() -> None:
+    """Measure a study's scenes and print its tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", choices=STUDIES)
+    parser.add_argument("--scenes", type=int, default=4, help="how many scenes, of the seeds 0, 1, …")
+    parser.add_argument("--size", default="demo", choices=lk.simulate.PRESETS, help="of a scene")
+    parser.add_argument("--keep", type=Path, default=Path("benchmarks/results"), help="folder of the measured tables")
+    given = parser.parse_args()
+    given.keep.mkdir(parents=True, exist_ok=True)
+    tables = [measured(given.study, seed, given.size, given.keep) for seed in range(given.scenes)]
+    STUDIES[given.study][1](pd.concat(tables, ignore_index=True))
+
+
+if __name__ == "__main__":
+    main()

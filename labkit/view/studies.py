@@ -1,0 +1,98 @@
+"""Figures of the studies: one function for each, of the same name, that draws its table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from labkit.errors import LabkitError
+from labkit.view import notebook
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+#: Colours that stay apart for people who see red and green alike (Okabe and Ito), in a fixed order.
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+
+_WIDTH, _HEIGHT = 380, 280
+
+
+def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", panels: str = "order") -> hv.Layout:
+    """Draw the share of landslides detected against the number of interferograms stacked.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Pooled by ``n_pairs`` and the two columns below, of one direction and class
+        (:func:`labkit.studies.pool` of :func:`labkit.studies.number_of_interferograms`).
+    by : str
+        Column whose values are curves of their own.
+    panels : str
+        Column whose values are panels of their own.
+
+    Returns
+    -------
+    holoviews.Layout
+        Above the recall with its 95 % interval, below the false boxes per 1000 km².
+
+    Raises
+    ------
+    LabkitError
+        A column is missing, or a number of pairs is there twice.
+
+    References
+    ----------
+    Fu et al. (2022), section 6.1.
+    """
+    _check(table, [by, panels, "n_pairs", "recall", "recall_low", "recall_high", "false_per_1000_km2"])
+    if table.duplicated([by, panels, "n_pairs"]).any():
+        raise LabkitError(
+            f"table must hold each n_pairs once for {by!r} and {panels!r}. Take one direction and class, and pool it"
+        )
+    notebook.ready()
+    import holoviews as hv
+
+    most = float(table["false_per_1000_km2"].max()) * 1.08 + 0.5
+    above, below = [], []
+    for word, part in table.groupby(panels, sort=False):
+        curves, false = [], []
+        for colour, (name, rows) in zip(_COLOURS, part.groupby(by, sort=False), strict=False):
+            ordered = rows.sort_values("n_pairs")
+            pairs = ordered["n_pairs"].to_numpy()
+            band = hv.Area(
+                (pairs, ordered["recall_low"].to_numpy(), ordered["recall_high"].to_numpy()),
+                "pairs", ["recall", "high"],
+            ).opts(color=colour, alpha=0.12, line_alpha=0)  # fmt: skip
+            curve = _curve(pairs, ordered["recall"].to_numpy(), "recall", str(name), colour)
+            curves += [band, *curve]
+            false += _curve(pairs, ordered["false_per_1000_km2"].to_numpy(), "false", str(name), colour)
+        frame = {"frame_width": _WIDTH, "frame_height": _HEIGHT, "xlabel": "interferograms stacked", "show_grid": True}
+        above.append(
+            hv.Overlay(curves).opts(
+                title=f"{word} pairs" if panels == "order" else str(word), ylabel="share of landslides detected",
+                ylim=(0, 1.03), legend_position="bottom_right", **frame,
+            )
+        )  # fmt: skip
+        below.append(
+            hv.Overlay(false).opts(
+                title="false boxes", ylabel="per 1000 km²", ylim=(-0.02 * most, most), legend_position="top_left",
+                **frame,
+            )
+        )  # fmt: skip
+    return hv.Layout([*above, *below]).cols(len(above))
+
+
+def _curve(x: object, y: object, value: str, name: str, colour: str) -> list[hv.Element]:
+    import holoviews as hv
+
+    dots = hv.Scatter((x, y), "pairs", value).opts(color=colour, size=6, tools=["hover"])
+    return [hv.Curve((x, y), "pairs", value, label=name).opts(color=colour, line_width=2.5), dots]
+
+
+def _check(table: pd.DataFrame, columns: list[str]) -> None:
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise LabkitError(f"table must have the columns {columns}, instead these are missing: {missing}")
+    if not len(table):
+        raise LabkitError("table must hold at least one row, instead got 0 rows")
