@@ -27,6 +27,10 @@ Array = npt.NDArray[np.float64]
 #: Greatest distance of two corners of a footprint, px.
 _FOOTPRINT_STEP_PX = 32.0
 
+#: Newton steps on a lookup table end when they are shorter than this, px, or after so many.
+_NEWTON_PX = 1e-9
+_NEWTON_STEPS = 30
+
 
 def has_lonlat(data: xr.Dataset | xr.DataArray) -> bool:
     """Whether the pixels of ``data`` can be placed on the Earth: 2-D ``lon``/``lat``, or 1-D ``y``/``x`` with a CRS."""
@@ -77,8 +81,9 @@ def pixel_to_lonlat(data: xr.Dataset | xr.DataArray, y: npt.ArrayLike, x: npt.Ar
 def lonlat_to_pixel(data: xr.Dataset | xr.DataArray, lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[Array, Array]:
     """Find the pixel positions (y, x; edge coordinates) of points on the Earth; the inverse of pixel_to_lonlat.
 
-    In radar geometry the nearest known pixel is refined by two Newton steps on the lookup table, so that the way there
-    and back agrees to about a hundredth of a pixel where the table is smooth. Points outside are extrapolated.
+    In radar geometry the nearest known pixel is refined by Newton steps on the lookup table until they are shorter than
+    1e-9 px, so that the way there and back is exact (to 1e-6 px) wherever the table does not fold; in layover the
+    nearest place that the steps met is given. Points outside are extrapolated.
     """
     lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
     _require_lonlat(data)
@@ -297,19 +302,38 @@ def _invert_table(lon: Array, lat: Array, at_lon: Array, at_lat: Array) -> tuple
     _, nearest = tree.query(np.column_stack([flat_lon * scale, flat_lat]))
     row, col = np.unravel_index(nearest, lon.shape)
     y, x = row + 0.5, col + 0.5
-    for _ in range(2):
-        miss_lon, miss_lat = flat_lon - _bilinear(lon, y, x), flat_lat - _bilinear(lat, y, x)
-        lon_y, lon_x = _slopes(lon, y, x)
-        lat_y, lat_x = _slopes(lat, y, x)
+    best_y, best_x, best_miss = y.copy(), x.copy(), np.full(y.shape, np.inf)
+    going = np.arange(y.size)
+    for _ in range(_NEWTON_STEPS):
+        at_y, at_x = y[going], x[going]
+        miss_lon, lon_y, lon_x = _bilinear_slopes(lon, at_y, at_x, flat_lon[going])
+        miss_lat, lat_y, lat_x = _bilinear_slopes(lat, at_y, at_x, flat_lat[going])
+        # where the table folds (layover) the steps may go back and forth: the nearest place that was met stays
+        miss = np.hypot(miss_lon * scale, miss_lat)
+        nearer = miss < best_miss[going]
+        best_y[going[nearer]], best_x[going[nearer]] = at_y[nearer], at_x[nearer]
+        best_miss[going[nearer]] = miss[nearer]
         determinant = lon_y * lat_x - lon_x * lat_y
         usable = np.abs(determinant) > 1e-18
         safe = np.where(usable, determinant, 1.0)
-        y = y + np.where(usable, (miss_lon * lat_x - miss_lat * lon_x) / safe, 0.0)
-        x = x + np.where(usable, (miss_lat * lon_y - miss_lon * lat_y) / safe, 0.0)
-    return y.reshape(at_lon.shape), x.reshape(at_lon.shape)
+        step_y = np.where(usable, (miss_lon * lat_x - miss_lat * lon_x) / safe, 0.0)
+        step_x = np.where(usable, (miss_lat * lon_y - miss_lon * lat_y) / safe, 0.0)
+        y[going], x[going] = at_y + step_y, at_x + step_x
+        going = going[np.hypot(step_y, step_x) > _NEWTON_PX]
+        if not len(going):
+            break
+    return best_y.reshape(at_lon.shape), best_x.reshape(at_lon.shape)
 
 
-def _slopes(table: Array, y: Array, x: Array) -> tuple[Array, Array]:
-    along_y = _bilinear(table, y + 0.5, x) - _bilinear(table, y - 0.5, x)
-    along_x = _bilinear(table, y, x + 0.5) - _bilinear(table, y, x - 0.5)
-    return along_y, along_x
+def _bilinear_slopes(table: Array, y: Array, x: Array, wanted: Array) -> tuple[Array, Array, Array]:
+    """How far the table is from the wanted values, and its slopes along y and x in the cell that is read there."""
+    rows, cols = table.shape
+    v, u = y - 0.5, x - 0.5
+    i = np.clip(np.floor(v).astype(int), 0, max(rows - 2, 0))
+    j = np.clip(np.floor(u).astype(int), 0, max(cols - 2, 0))
+    below, right = np.minimum(i + 1, rows - 1), np.minimum(j + 1, cols - 1)
+    fv, fu = v - i, u - j
+    top_left, top_right, bottom_left, bottom_right = table[i, j], table[i, right], table[below, j], table[below, right]
+    top, bottom = top_left + fu * (top_right - top_left), bottom_left + fu * (bottom_right - bottom_left)
+    along_x = (1 - fv) * (top_right - top_left) + fv * (bottom_right - bottom_left)
+    return wanted - (top + fv * (bottom - top)), bottom - top, along_x

@@ -12,6 +12,7 @@ from labkit.label.columns import LABEL_COLUMNS
 from labkit.label.config import CLASSES, labelling_interface
 from labkit.label.duplicates import drop_duplicates
 from labkit.label.environment import ensure_environment
+from labkit.label.ground import move_labels
 from labkit.label.labelfile import load_labels, save_labels
 from labkit.label.releases import load_release
 from labkit.label.server import LabelServer, find_server, is_healthy, start_server
@@ -31,6 +32,7 @@ __all__ = [
     "LABEL_COLUMNS",
     "labelling_interface",
     "drop_duplicates",
+    "move_labels",
     "open_store",
     "LabelStore",
     "load_release",
