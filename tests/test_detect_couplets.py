@@ -261,6 +261,41 @@ def test_a_slide_with_holes_in_it_keeps_its_box() -> None:
         assert overlap(found, direction, box_of(phase, axis)).max() > 0.75
 
 
+def block(shape: tuple[int, int], y: float, x: float, long: float, short: float, edge: float) -> np.ndarray:
+    """A slide that moves as one: 1 inside an ellipse, falling to 0 over a share ``edge`` of its radius (smoothstep)."""
+    rows, cols = np.indices(shape) + 0.5
+    t = np.clip((1 - np.hypot((rows - y) / short, (cols - x) / long)) / edge, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def seen_through(phase: np.ndarray, window: int, seed: int) -> xr.Dataset:
+    """The stack of a phase and of speckle (0.5 rad in a gradient) after a moving mean of ``window`` pixels."""
+    speckle = uniform_filter(np.random.default_rng(seed).standard_normal(phase.shape), window)
+    smooth = uniform_filter(phase, window) + 0.5 * speckle / np.diff(speckle, axis=0).std()
+    return with_error(scene(smooth, window=window), 0.5)
+
+
+def test_a_block_with_sharp_edges_is_one_slide_with_the_box_of_its_rim() -> None:
+    shape = (200, 240)
+    phase = 80 * block(shape, 100.0, 120.0, 24.0, 17.0, 0.2)
+    phase += 60 * block(shape, 94.0, 126.0, 8.0, 8.0, 0.3)
+    found = lk.couplets(seen_through(phase, 5, 11), progress=False)
+    assert found["direction"].tolist() == ["azimuth", "range"]
+    for axis, direction in enumerate(schema.DIRECTIONS):
+        assert overlap(found, direction, box_of(phase, axis)).max() > 0.65
+
+
+def test_a_small_slide_has_its_own_size_and_not_that_of_the_window() -> None:
+    shape = (160, 160)
+    phase = 60 * block(shape, 80.0, 80.0, 4.0, 3.0, 0.6)
+    found = lk.couplets(seen_through(phase, 5, 12), progress=False)
+    assert found["direction"].tolist() == ["azimuth", "range"]
+    for axis, direction in enumerate(schema.DIRECTIONS):
+        truth = box_of(phase, axis)
+        seen = box_of(uniform_filter(phase, 5), axis)
+        assert overlap(found, direction, truth).max() > 0.6 > iou(np.array(seen, float), np.array(truth, float))
+
+
 def test_a_seam_has_one_lobe_and_is_no_couplet() -> None:
     shape = (200, 200)
     step = np.where(np.indices(shape)[0] >= 100, 6.0, 0.0)

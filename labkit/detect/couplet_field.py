@@ -30,6 +30,8 @@ class Field:
         The derivative that each direction is, over (y, x) in pixels.
     lag : int
         Distance of the pixels that were subtracted: a value belongs half of it further along the direction.
+    window : int
+        Edge of the moving mean that the stack's pairs went through, px; 1 for none.
     """
 
     values: npt.NDArray[np.float32]
@@ -37,6 +39,7 @@ class Field:
     directions: tuple[str, ...]
     vectors: npt.NDArray[np.float64]
     lag: int
+    window: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -71,8 +74,8 @@ def make_field(gradients: xr.Dataset) -> Field:
     if not any(weight.any() for weight in weights):
         raise LabkitError(f"gradients must have data somewhere, instead scene {gradients.attrs['scene']!r} has none")
     names = tuple(schema.layers(gradients))
-    lag = int(gradients.attrs.get("lag", 1))
-    return Field(np.stack(values), np.stack(weights), names, _vectors(gradients, names), lag)
+    lag, window = (int(gradients.attrs.get(word, 1)) for word in ("lag", "window"))
+    return Field(np.stack(values), np.stack(weights), names, _vectors(gradients, names), lag, window)
 
 
 def _vectors(gradients: xr.Dataset, names: tuple[str, ...]) -> npt.NDArray[np.float64]:

@@ -72,6 +72,13 @@ class Bump:
         slope = p @ vector
         return -(slope[0] * y + slope[1] * x) * np.exp(-0.5 * (p[0, 0] * y**2 + p[1, 1] * x**2) - p[0, 1] * y * x)
 
+    def distance(self, window: Window) -> Array:
+        """How many standard deviations each pixel of the window lies from the centre."""
+        y = np.arange(window[0].start, window[0].stop)[:, None] + 0.5 - self.y
+        x = np.arange(window[1].start, window[1].stop)[None, :] + 0.5 - self.x
+        p = np.linalg.inv(self.covariance)
+        return np.sqrt(p[0, 0] * y**2 + p[1, 1] * x**2 + 2 * p[0, 1] * y * x)
+
     def peak(self, vector: Array) -> float:
         """Greatest absolute gradient along ``vector``: |amplitude| · √(vᵀ C⁻¹ v) · e^(−1/2)."""
         return abs(self.amplitude) * float(np.sqrt(vector @ np.linalg.inv(self.covariance) @ vector)) * np.exp(-0.5)

@@ -6,22 +6,18 @@ import math
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy.optimize import brentq
 
 from labkit import geo, schema
-from labkit.detect.couplet_field import Field, make_field
+from labkit.detect.couplet_field import make_field
 from labkit.detect.couplet_filter import LEAST_SIGMA_PX, find_candidates, shapes_between
 from labkit.detect.couplet_fit import Slide, fit_slides
+from labkit.detect.couplet_outline import Corners, Outlines, make_outlines
 from labkit.errors import LabkitError
 
 #: The word in the column ``model``.
 MODEL = "couplets"
-
-#: A box goes around what exceeds this, rad at the reference (Fu et al. 2022), kept within these shares of the peak.
-BOX_GRADIENT_RAD = 1.2
-BOX_SHARES = (0.2, 0.5)
 
 #: A slide that is found gets a box in each direction whose own signal-to-noise ratio reaches this.
 SEEN_SNR = 3.0
@@ -32,11 +28,6 @@ SEEN_SNR = 3.0
 FALSE_SHARE = 0.3
 
 _FEWEST_FALSE, _MOST_FALSE = 1e-6, 100.0
-
-#: Beyond this many standard deviations a bump's gradient is below a four-hundredth of its peak.
-_BOX_REACH = 4.0
-
-Corners = tuple[float, float, float, float]
 
 
 def couplets(
@@ -87,9 +78,11 @@ def couplets(
     fitted, taken away, and the next one is asked what is left for it; blocks of one sign within three standard
     deviations are one landslide (:mod:`labkit.detect.couplet_fit`).
 
-    Box: all pixels where the fitted couplet of the direction exceeds 1.2 rad at the reference of 40 m and 20 years, but
-    at least 0.2 and at most 0.5 of its peak; around all blocks of a slide. A direction gets a box where it shows the
-    slide with a signal-to-noise ratio of at least 3 by itself, or better than the other.
+    Box: around the fitted couplet of the direction, where it exceeds 1.2 rad at the reference of 40 m and 20 years, but
+    at least 0.2 and at most 0.5 of its peak; and around all pixels that exceed 1.2 rad and 3 standard deviations in the
+    connected ground that stands out with it. What the stack's window has spread is taken off
+    (:mod:`labkit.detect.couplet_outline`). What shares connected ground is one slide. A direction gets a box where it
+    shows the slide with a signal-to-noise ratio of at least 3 by itself, or better than the other.
 
     False boxes follow 0.3 · (A / σ²) · u² · exp(−u² / 2) for an area A and the smallest bump σ (u = 5.4 for one per
     1000 km² at 40 m). Measured on 7200 km² of simulated noise each (`benchmarks/couplets.py --side 1500`): where 100,
@@ -113,8 +106,8 @@ def couplets(
       glaciers) is found as one: a matched filter knows shapes, not causes.
     - Where more than 30 % of the surroundings have no data nothing is found: slides cut by the scene's edge are lost.
     - Slides so fast that one pair aliases show many small couplets or none.
-    - Slides that move as one block with sharp edges show a narrow ring instead of two broad lobes: large ones are
-      missed or found in parts.
+    - Slides that move as one block with sharp edges show a narrow ring instead of two broad lobes: large and slow ones
+      are missed.
     - Two slides of the same sign within three standard deviations become one box. A slide that is far from a bump (an
       L around a ridge) gets several, or one that is too small.
 
@@ -140,7 +133,8 @@ def couplets(
     shapes = shapes_between(lengths_m[0] / spacing, lengths_m[1] / spacing)
     candidates = find_candidates(stack, shapes, least_snr, progress)
     slides = fit_slides(stack, candidates, least_snr, progress)
-    return _table(slides, stack, factor, snr_for(1.0, spacing, lengths_m[0]), gradients)
+    outlines = make_outlines(stack, factor, lengths_m[1] / spacing)
+    return _table(slides, outlines, snr_for(1.0, spacing, lengths_m[0]), gradients)
 
 
 def snr_for(false_per_1000_km2: float, spacing_m: float, shortest_m: float = 150.0) -> float:
@@ -178,33 +172,12 @@ def _check(false_per_1000_km2: float, lengths_m: tuple[float, float]) -> None:
         )
 
 
-def _box(slide: Slide, vector: npt.NDArray[np.float64], lag: int, factor: float, shape: tuple[int, int]) -> Corners:
-    """Go around the pixels of a slide's couplets, along one direction, that exceed the threshold."""
-    edges: list[Corners] = []
-    threshold = 0.0
-    for bump in slide.bumps:
-        window = bump.window(shape, _BOX_REACH)
-        gradient = np.abs(bump.amplitude * factor * bump.couplet(window, vector, lag))
-        if not edges:
-            low, high = (share * float(gradient.max()) for share in BOX_SHARES)
-            threshold = min(max(BOX_GRADIENT_RAD, low), high)
-        rows, cols = np.nonzero(gradient > threshold)
-        if len(rows):
-            top, left = window[0].start, window[1].start
-            edges.append((left + cols.min(), top + rows.min(), left + cols.max() + 1, top + rows.max() + 1))
-    corners = np.array(edges, float)
-    left, top = corners[:, :2].min(axis=0)
-    right, bottom = corners[:, 2:].max(axis=0)
-    return float(left), float(top), float(right), float(bottom)
-
-
-def _table(slides: list[Slide], stack: Field, factor: float, usual_snr: float, scene: xr.Dataset) -> gpd.GeoDataFrame:
+def _table(slides: list[Slide], outlines: Outlines, usual_snr: float, scene: xr.Dataset) -> gpd.GeoDataFrame:
     rows: list[tuple[str, float, Corners]] = []
-    for slide in slides:
+    for slide, regions in outlines.landslides(slides):
         seen = (slide.shares >= SEEN_SNR) | (slide.shares == slide.shares.max())
         for i in np.flatnonzero(seen):
-            corners = _box(slide, stack.vectors[i], stack.lag, factor, stack.shape)
-            rows.append((stack.directions[i], slide.snr, corners))
+            rows.append((outlines.stack.directions[i], slide.snr, outlines.box(slide, regions, i)))
     rows.sort(key=lambda row: (schema.DIRECTIONS.index(row[0]), -row[1], row[2]))
     columns: dict[str, object] = {"direction": [row[0] for row in rows], "snr": [row[1] for row in rows]}
     columns["score"] = [1 - 2 ** (-row[1] / usual_snr) for row in rows]
