@@ -91,13 +91,14 @@ def test_rates_carry_the_flags() -> None:
             lk.integrate_rate(gradients, aliased=wrong)
 
 
-def test_pairs_of_one_length_can_only_wrap() -> None:
-    steep = interferograms(ramp(12, (40, 50), 2.95, 0.1), np.full((40, 50), 0.8))
-    flags = lk.stack.flag_aliasing(steep, progress=False)
-    assert flags["wraps"].values[:-1].all()
-    assert not flags["falls_short"].any()
-    gentle = interferograms(ramp(12, (40, 50), 2.5, 0.1), np.full((40, 50), 0.8))
-    assert not lk.stack.flag_aliasing(gentle, progress=False)["wraps"].any()
+def test_a_ramp_in_pairs_of_one_length_is_flagged_beyond_what_they_and_the_window_can_show() -> None:
+    """Beyond 0.9 π it wraps; between 2π/3 and there only the window of 3 px takes it away; below nothing is lost."""
+    for steepness, wraps in ((2.95, True), (2.5, False), (1.7, False)):
+        flags = lk.stack.flag_aliasing(
+            interferograms(ramp(12, (40, 50), steepness, 0.1), np.full((40, 50), 0.8)), progress=False
+        )
+        assert flags["wraps"].values[:-1].all() == flags["wraps"].values.any() == wraps
+        assert flags["falls_short"].values.any() == (steepness > 2 * np.pi / 3)
 
 
 def test_no_data_is_not_flagged_and_coordinates_stay() -> None:
@@ -113,3 +114,20 @@ def test_no_data_is_not_flagged_and_coordinates_stay() -> None:
 def test_one_pair_cannot_be_compared() -> None:
     with pytest.raises(lk.LabkitError, match="at least 2 pairs"):
         lk.stack.flag_aliasing(interferograms(ramp(1, (40, 50), 0.1, 0.1), np.full((40, 50), 0.8)), progress=False)
+
+
+@pytest.mark.parametrize(("window", "lost"), [(3, 0.7), (5, 0.5)])
+def test_what_the_window_takes_away_is_flagged_where_all_pairs_are_alike(window: int, lost: float) -> None:
+    """Beyond 2π/n per pixel the window shows a slide less than it moves, long before its pairs wrap."""
+    shape, per_pair = (90, 160), np.pi / phase_per_mm() / (12 / 365.25)
+    slow, fast = (bump(shape, (45, x), 9.0, 1.0) for x in (40, 120))
+    steepness = float(np.abs(np.diff(slow, axis=0)).max())
+    rate = (0.2 * slow + lost * fast) * per_pair / steepness
+    alike = stack(rate, 40, coherence_12=0.5, air_mm=1.0, max_days=12)
+    flags = lk.stack.flag_aliasing(alike, window=window, progress=False)
+    assert not flags["wraps"].any()
+    assert flags["falls_short"].values[:, 110:130].sum() > 10
+    assert not flags["falls_short"].values[:, :80].any()
+    rates = lk.integrate_rate(lk.stack_gradients(alike, window=window, progress=False))["rate"].values
+    assert rates[:, :80].max() > 0.95 * rate[:, :80].max()
+    assert rates[:, 80:].max() < 0.8 * rate[:, 80:].max()

@@ -45,7 +45,7 @@ def flag_aliasing(
     ifgs : xarray.Dataset
         The interferograms that are stacked for rates. At least two pairs.
     window : int
-        Edge of the moving window of the stack, px, odd: it too loses steep gradients.
+        Edge of the moving window of the stack, px, odd: it too loses steep gradients (Notes). Give the stack's own.
     threads : int, optional
         All cores by default. The result does not depend on it, bit for bit.
     progress : bool
@@ -55,8 +55,9 @@ def flag_aliasing(
     -------
     xarray.Dataset
         bool images (y, x), False where there is no data. ``wraps``: the gradient of the longest pairs passes π between
-        neighbours, or nearly. ``falls_short``: the long pairs show a gradient that differs by more than 1 rad from what
-        the short ones foretell; rates from all pairs are then too small, although nothing wraps yet. Attributes
+        neighbours, or nearly. ``falls_short``: the filtered long pairs show a gradient that differs by more than 1 rad
+        from what the short ones foretell without a filter; rates from all pairs are then too small, although nothing
+        wraps yet. Where all pairs are about equally long it is the window alone that takes away. Attributes
         ``short_days`` and ``long_days``, the mean temporal baselines that were compared.
 
     Raises
@@ -74,6 +75,9 @@ def flag_aliasing(
       gradients beyond 2 rad.
     - ``falls_short``: |g_long − g_short · T_long / T_short| > 1 rad, the long pairs filtered by ``window``. Wrapped
       noise pulls the gradient of a long pair toward 0 the more, the steeper it is.
+
+    A window of n pixels takes a steady gradient of 2π/n per pixel away altogether, before it folds: 2.1 rad or 94 mm/yr
+    per pixel in 36 days with 3 px, 1.3 rad or 56 mm/yr with 5 (:func:`labkit.studies.aliasing_limits`).
 
     Both only where they exceed three standard errors and arg ΣP is known to 0.3 rad (ground without coherence is not
     flagged, whatever moves there), and in places of 3 × 3 pixels with at least three such. Short are pairs up to 1.25 ×
@@ -114,8 +118,6 @@ def flag_aliasing(
     difference = np.abs(long_g - foretold * short_g)
     spread = np.hypot(long_error, foretold * short_error)
     falls_short = (difference > _DIFFERENCE_RAD) & (difference > _SIGNIFICANCE * spread)
-    if foretold < _ALIKE:
-        falls_short[:] = False
     images = {
         "wraps": (("y", "x"), _in_company(wraps), {"long_name": "gradient of the longest pairs wraps"}),
         "falls_short": (

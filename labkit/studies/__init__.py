@@ -7,17 +7,29 @@ The same seed gives the same table. What "detected" means is said once, in :mod:
 from __future__ import annotations
 
 from labkit.studies.detection import ALL, EITHER, detected_labels, false_boxes, measure_detection, pool
+from labkit.studies.estimators import compare_estimators
+from labkit.studies.fast_slides import aliasing_limits, fast_slides
+from labkit.studies.injected import compare_on_pairs, inject
 from labkit.studies.interferograms import classes_of, number_of_interferograms
+from labkit.studies.planted import Conditions
+from labkit.studies.rates import rate_errors
 from labkit.studies.subsets import load_pairs
 
 __all__ = [
     "ALL",
+    "Conditions",
     "EITHER",
+    "aliasing_limits",
     "classes_of",
+    "compare_estimators",
+    "compare_on_pairs",
     "detected_labels",
     "false_boxes",
+    "fast_slides",
+    "inject",
     "load_pairs",
     "measure_detection",
     "number_of_interferograms",
     "pool",
+    "rate_errors",
 ]
