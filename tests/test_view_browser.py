@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from browser import colours_in, run_notebook_in_browser, shares_of_red_and_blue
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -110,3 +113,55 @@ def test_a_cell_that_fails_and_a_page_that_calls_home_are_reported(tmp_path):
     assert set(seen.outside_requests) == {"https://example.org/pixel.png"}
     assert any("ZeroDivisionError" in e for e in seen.errors)
     assert seen.executed == 3
+
+
+def test_the_switchboard_follows_its_switches_and_keeps_the_zoom(tmp_path):
+    path = notebook(tmp_path, "board = lk.view.switchboard(calendar=None, limit=0.3)\nboard")
+    folder = ROOT / "test-output" / "view-switchboard"
+    calls: list[str] = []
+    ranges: list[list[list[float]]] = []
+    pictures: list[np.ndarray] = []
+
+    def switch(page: Any) -> None:
+        figure = page.locator(".bk-Figure").nth(2)
+        figure.scroll_into_view_if_needed()
+        frame = figure.bounding_box()
+        page.mouse.move(frame["x"] + 150, frame["y"] + 150)
+        page.mouse.down()
+        page.mouse.move(frame["x"] + 330, frame["y"] + 300, steps=5)
+        page.mouse.up()
+
+        def look(name: str) -> None:
+            figure.scroll_into_view_if_needed()
+            page.mouse.move(2, 2)
+            page.wait_for_timeout(500)
+            figure.screenshot(path=folder / f"{name}.png")
+            pictures.append(np.asarray(Image.open(folder / f"{name}.png").convert("RGB"), int))
+            calls.append(page.locator("pre", has_text="lk.simulate.scene").inner_text())
+            ranges.append(
+                page.evaluate(
+                    "() => Bokeh.documents.flatMap(d => [...d._all_models.values()])"
+                    ".filter(m => m.type === 'Figure').map(m => [m.x_range.start, m.x_range.end])"
+                )
+            )
+
+        look("off")
+        # by keyboard alone, as people do who use no mouse
+        page.get_by_label("Turbulence").focus()
+        page.keyboard.press("Space")
+        page.locator("pre", has_text="turbulence_mm").wait_for(timeout=60_000)
+        look("turbulence")
+        page.get_by_role("button", name="All on").click()
+        page.locator("pre", has_text="Effects()").wait_for(timeout=60_000)
+        look("all")
+
+    seen = run_notebook_in_browser(path, folder, 180, then=switch)
+    assert seen.errors == [] and seen.outside_requests == [] and seen.figures == 4
+    begin = 'lk.simulate.scene("tiny", seed=0, effects=lk.simulate.Effects'
+    assert calls == [f"{begin}.none())", f"{begin}.only(turbulence_mm=1.0))", f"{begin}())"]
+    for before, after in pairwise(pictures):
+        changed = (np.abs(before - after).max(axis=2) > 20).mean()
+        assert changed > 0.02, f"the stack must be drawn anew, instead {changed:.2%} of its pixels changed"
+    first = ranges[0]
+    assert len(first) == 4 and all(0 < low < high < 192 for low, high in first), "zoomed in, all four together"
+    assert ranges == [first] * 3

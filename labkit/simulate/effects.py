@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from labkit.errors import LabkitError
 
@@ -74,8 +75,7 @@ class Effects:
     --------
     >>> Effects().stratified_mm_per_km
     4.8
-    >>> from dataclasses import replace
-    >>> replace(Effects.none(), dem_error_m=5.0).turbulence_mm
+    >>> Effects.only(dem_error_m=5.0).turbulence_mm
     0.0
     """
 
@@ -113,7 +113,7 @@ class Effects:
 
     @classmethod
     def none(cls) -> Effects:
-        """Switch everything off: motion alone, perfectly coherent; switch on what you like with dataclasses.replace."""
+        """Switch everything off: motion alone, perfectly coherent; see :meth:`only`."""
         return cls(
             turbulence_mm=0.0,
             stratified_mm_per_km=0.0,
@@ -131,6 +131,19 @@ class Effects:
             creep_mm=0.0,
             subsidence_mm=0.0,
         )
+
+    @classmethod
+    def only(cls, **strengths: Any) -> Effects:
+        """Switch on what is named, with its strength, and nothing else.
+
+        Examples
+        --------
+        >>> Effects.only(turbulence_mm=2.0) == replace(Effects.none(), turbulence_mm=2.0)
+        True
+        """
+        unknown = set(strengths) - {field.name for field in fields(cls)}
+        _rule(not unknown, "strengths", f"among {tuple(field.name for field in fields(cls))}", sorted(unknown))
+        return replace(cls.none(), **strengths)
 
 
 _SWITCHES = ("shared_looks", "decorrelation", "layover", "water")

@@ -13,5 +13,17 @@ from labkit.view.interferogram import pair
 from labkit.view.leaflet import map
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
+from labkit.view.switchboard import switchboard
 
-__all__ = ["gradients", "rates", "pair", "compare", "network", "map", "save_gradients_png", "save_map_png", "studies"]
+__all__ = [
+    "gradients",
+    "rates",
+    "pair",
+    "compare",
+    "network",
+    "map",
+    "save_gradients_png",
+    "save_map_png",
+    "studies",
+    "switchboard",
+]

@@ -49,6 +49,15 @@ def pair(ifgs: xr.Dataset, name: str, *, max_pixels: int = pixels.MAX_PIXELS) ->
         raise LabkitError(
             f"name must be one of the {ifgs.sizes['pair']} pairs ({', '.join(names)} …), instead got name={name!r}"
         )
+    drawn = draw_pair(ifgs, name, max_pixels)
+    import holoviews as hv
+
+    layout = hv.Layout(list(drawn.values())).cols(2)
+    return layout.opts(hv.opts.Layout(title=f"{ifgs.attrs['scene']} · {name}", shared_axes=True, merge_tools=True))
+
+
+def draw_pair(ifgs: xr.Dataset, name: str, max_pixels: int) -> dict[str, hv.Image]:
+    """Draw the two images of a pair, "phase" and "coherence"."""
     notebook.ready()
     import holoviews as hv
 
@@ -62,14 +71,13 @@ def pair(ifgs: xr.Dataset, name: str, *, max_pixels: int = pixels.MAX_PIXELS) ->
     days = float(thinned["temporal_baseline"])
     mean = float(thinned["coherence"].mean(skipna=True))
     titles = {"phase": f"Wrapped phase, {days:.0f} days", "coherence": f"Coherence, mean {mean:.2f}"}
-    drawn = []
+    drawn = {}
     for shown in ("phase", "coherence"):
         # The first value dimension is the one that is coloured; the others are for the pointer.
         ordered = [shown, *(other for other in arrays if other != shown)]
         image = hv.Image((xs, ys, *(arrays[key] for key in ordered)), ["x", "y"], ordered)
-        drawn.append(image.opts(title=titles[shown], **_options(ifgs, shown)))
-    layout = hv.Layout(drawn).cols(2)
-    return layout.opts(hv.opts.Layout(title=f"{ifgs.attrs['scene']} · {name}", shared_axes=True, merge_tools=True))
+        drawn[shown] = image.opts(title=titles[shown], **_options(ifgs, shown))
+    return drawn
 
 
 def _options(ifgs: xr.Dataset, shown: str) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def draw_boxes(here: gpd.GeoDataFrame, name: str, legend: str) -> hv.Overlay:
     columns, tooltips = _words_under_the_pointer(here, name, legend)
     rows = [(*c, *words) for c, words in zip(corners.tolist(), zip(*columns.values(), strict=True), strict=True)]
     dimensions = ["x", "y", "x1", "y1"]
-    base = {"fill_alpha": 0.0, "invert_yaxis": True, "line_dash": line.dash, "show_legend": bool(rows)}
+    base = {"fill_alpha": 0.0, "invert_yaxis": True, "line_dash": line.dash}
     casing = hv.Rectangles([r[:4] for r in rows], dimensions, label=legend).opts(
         line_color=line.casing, line_width=line.width + 2, **base | {"line_dash": "solid"}
     )
@@ -218,7 +218,10 @@ def draw_boxes(here: gpd.GeoDataFrame, name: str, legend: str) -> hv.Overlay:
 
 
 def draw_outlines(here: gpd.GeoDataFrame, track: str, legend: str) -> hv.Overlay:
-    """Draw outlines that lie in pixels (:func:`outlines_of`); the pointer reads what the table knows."""
+    """Draw outlines that lie in pixels (:func:`outlines_of`); the pointer reads what the table knows.
+
+    Without words they have no line in the legend: holoviews would list each of them there once it fills them anew.
+    """
     import holoviews as hv
 
     line = LINES["outlines"]
@@ -229,7 +232,7 @@ def draw_outlines(here: gpd.GeoDataFrame, track: str, legend: str) -> hv.Overlay
     shapes = [
         _ring_columns(polygon) | {name: here[name].iloc[i] for name in known} for i, polygon in enumerate(here.geometry)
     ]
-    base = {"fill_alpha": 0.0, "invert_yaxis": True, "show_legend": bool(shapes)}
+    base = {"fill_alpha": 0.0, "invert_yaxis": True, "show_legend": bool(legend)}
     casing = hv.Polygons(shapes, ["x", "y"], known, label=legend).opts(
         line_color=line.casing, line_width=line.width + 1.5, **base
     )
