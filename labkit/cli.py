@@ -123,6 +123,18 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where it goes.")] = Path("
 
 
 @app.command()
+def scene(
+    name: Annotated[str, typer.Argument(help="tiny, demo, workshop (1.9 GB) or region (9.5 GB).")],
+    seed: Annotated[int, typer.Option(help="Another number, another region.")] = 0,
+    folder: Annotated[Path, typer.Option(help="Where scenes are kept.")] = Path("data"),
+) -> None:
+    """Make a simulated scene with known landslides, unless it is there whole; stopped, it goes on."""
+    from labkit import simulate
+
+    _say(f"The scene is in {simulate.stored(name, folder, seed=seed)}.")
+
+
+@app.command()
 def label_server(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; the next free one when taken.")] = 8080,

@@ -12,6 +12,7 @@ from labkit.simulate.effects import Effects
 from labkit.simulate.licsar import write_licsar
 from labkit.simulate.optical import sentinel2_looks
 from labkit.simulate.scenes import PRESETS, Scene, scene
+from labkit.simulate.stored import stored
 from labkit.simulate.write import demo, write_scene
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "named_calendar",
     "scene",
     "sentinel2_looks",
+    "stored",
     "write_licsar",
     "write_scene",
 ]

@@ -151,6 +151,7 @@ def in_bursts(name: str, world: World, frame: Frame, layout: Layout) -> Track:
         unseen=unseen,
         rate_truth=on_rates,
         bursts=bursts,
+        burst_frames=observers.frames,
         burst_truth=joined(truths),
     )
 

@@ -80,6 +80,7 @@ def compose(
         effects=effects,
         calendar=calendar.name,
         bursts={name: track.bursts for name, track in tracks.items()},
+        burst_frames={name: track.burst_frames for name, track in tracks.items() if track.burst_frames},
         burst_truth=joined([track.burst_truth for track in tracks.values()]),
     )
 
@@ -106,5 +107,6 @@ def _whole(name: str, world: World, frame: Frame) -> Track:
         unseen=hidden,
         rate_truth=on_rates,
         bursts=[ifgs],
+        burst_frames=[],
         burst_truth=seen,
     )

@@ -38,6 +38,9 @@ MAX_DAYS = 36
 
 _HEADINGS = {"ascending": 348.0, "descending": 192.0}
 _INCIDENCE = {"ascending": 38.6, "descending": 37.3}
+#: Name of the calendar whose dates the seed draws.
+_SEEDED = "preset"
+
 _COUNTY_NAMES = ("Upper Valley", "East Ridge", "Stone Bridge", "Lower Valley", "West Meadows", "Two Rivers")
 
 
@@ -147,6 +150,8 @@ class Scene:
         Of scenes with effects, by track: the interferograms of each burst, named by the attribute ``burst``, in order
         along azimuth and then range. Neighbours overlap; ``interferograms`` is their mosaic. One image where the scene
         has no bursts.
+    burst_frames : dict
+        Of scenes in bursts, by track: the radar frame of each burst.
     burst_truth : geopandas.GeoDataFrame, optional
         Of scenes with effects: ``truth`` on the arrays of the bursts, one row for each burst in which it is visible.
     """
@@ -168,6 +173,7 @@ class Scene:
     effects: Effects | None = None
     calendar: str = ""
     bursts: dict[str, list[xr.Dataset]] = field(default_factory=dict, repr=False)
+    burst_frames: dict[str, list[Frame]] = field(default_factory=dict, repr=False)
     burst_truth: gpd.GeoDataFrame | None = field(default=None, repr=False)
 
 
@@ -213,19 +219,18 @@ def scene(
     >>> sorted(tiny.interferograms), tiny.interferograms["ascending"].sizes["y"]
     (['ascending', 'descending'], 160)
     """
-    if name not in PRESETS:
-        raise LabkitError(f"name must be one of {tuple(PRESETS)}, instead got name={name!r}")
+    preset = _preset(name)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise LabkitError(f"seed must be a whole number of at least 0, instead got seed={seed!r}")
-    preset = PRESETS[name]
     place = Place(lon=101.95, lat=30.85)
     frames = [Frame(track, _HEADINGS[track], _INCIDENCE[track], preset.shape, preset.spacing_m) for track in _HEADINGS]
     calendar = calendar or preset.calendar or None
-    if effects is not None or calendar is not None:
+    chosen_effects = resolved(name, effects, calendar)[0]
+    if chosen_effects is not None:
         from labkit.simulate.composed import compose  # it stands on this module
 
         chosen = _calendar(calendar, preset, seed)
-        return compose(name, preset, frames, place, chosen, effects or Effects(), seed)
+        return compose(name, preset, frames, place, chosen, chosen_effects, seed)
     width, height = extent(frames)
     terrain = make_terrain(place, width, height, preset.spacing_m, preset.tributaries, seed)
     slides = place_landslides(terrain, frames, preset.landslides, preset.rate_range, seed)
@@ -256,6 +261,20 @@ def scene(
         frames={frame.track: frame for frame in frames},
         place=place,
     )
+
+
+def resolved(name: str, effects: Effects | None, calendar: str | Calendar | None) -> tuple[Effects | None, str]:
+    """Give the effects (None: the simple scene) and the calendar's name that a scene has where these are asked for."""
+    dates = calendar or _preset(name).calendar
+    if effects is None and not dates:
+        return None, ""
+    return effects or Effects(), dates.name if isinstance(dates, Calendar) else dates or _SEEDED
+
+
+def _preset(name: str) -> Preset:
+    if name not in PRESETS:
+        raise LabkitError(f"name must be one of {tuple(PRESETS)}, instead got name={name!r}")
+    return PRESETS[name]
 
 
 def joined(tables: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
@@ -319,7 +338,7 @@ def _dates(track: str, preset: Preset, seed: int) -> tuple[npt.NDArray[np.dateti
 
 def _calendar(calendar: str | Calendar | None, preset: Preset, seed: int) -> Calendar:
     if calendar is None:
-        return Calendar("preset", {track: _dates(track, preset, seed)[0] for track in _HEADINGS}, MAX_DAYS)
+        return Calendar(_SEEDED, {track: _dates(track, preset, seed)[0] for track in _HEADINGS}, MAX_DAYS)
     chosen = named_calendar(calendar) if isinstance(calendar, str) else calendar
     missing = set(_HEADINGS) - set(chosen.dates)
     if missing:

@@ -30,6 +30,7 @@ class Track:
     unseen: gpd.GeoDataFrame
     rate_truth: gpd.GeoDataFrame
     bursts: list[xr.Dataset]
+    burst_frames: list[Frame]
     burst_truth: gpd.GeoDataFrame
 
 

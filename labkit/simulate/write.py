@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict
-from importlib.resources import files
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.errors import FileError, LabkitError
 from labkit.simulate.gamma import write_geometry, write_pair
+from labkit.simulate.geometry import Frame
+from labkit.simulate.manifest import MANIFEST, list_files, recipe, settings, write_manifest
 from labkit.simulate.scenes import Scene, scene
-
-MANIFEST = "manifest.json"
 
 _VECTORS = ("truth", "rate_truth", "landslides", "counties", "rivers")
 
 #: Besides, of a scene with effects.
 _UNSEEN = "unseen"
+
+#: Besides, of a scene whose tracks are cut into bursts.
+_BURST_TRUTH = "burst_truth"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One image of a scene, a track or a burst: the folder that holds it, its interferograms and its frame."""
+
+    folder: str
+    interferograms: xr.Dataset
+    frame: Frame
 
 
 def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False) -> Path:
@@ -41,8 +53,9 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     Path
         The folder. ``<track>/`` is a GAMMA folder (:mod:`labkit.simulate.gamma`), ``<track>/rates.nc`` the rate map;
         ``truth.gpkg``, ``rate_truth.gpkg``, ``landslides.gpkg``, ``counties.gpkg`` and ``rivers.gpkg`` are tables;
-        ``manifest.json`` says what it was made from and lists every file with its size. Of a scene with effects
-        ``unseen.gpkg`` holds what its pairs cannot show, and the manifest the effects and the calendar's name.
+        ``manifest.json`` says what it was made from and lists every file with its size and SHA-256. Of a scene with
+        effects ``unseen.gpkg`` holds what its pairs cannot show, and the manifest the effects and the calendar's name.
+        Of a scene in bursts ``<track>-<burst>/`` are the GAMMA folders, and ``burst_truth.gpkg`` has their boxes.
 
     Raises
     ------
@@ -52,22 +65,22 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     Notes
     -----
     Everything is written to a temporary folder beside the target, which is then renamed: a scene is there whole, or
-    not at all. On disk a scene's id is the name of its track's folder, which is what :func:`labkit.open_interferograms`
+    not at all. On disk a scene's id is the name of its folder, which is what :func:`labkit.open_interferograms`
     finds there: the written truth says scene "ascending" where in memory it is "demo-ascending".
     """
     target = Path(folder).absolute()
-    if target.exists() and not target.is_dir():
-        raise FileError(f"folder must be a folder, instead got the file {target}. Name another one")
-    if target.is_dir() and not (target / MANIFEST).exists() and any(target.iterdir()):
-        raise FileError(
-            f"folder must be new, empty or an earlier scene, instead {target} holds other files. Name another folder"
-        )
+    refuse_other_files(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _write_all(simulated, partial, progress)
-        _exchange(partial, target)
+        with pairs_bar(simulated, progress) as bar:
+            for piece in pieces(simulated):
+                write_piece(piece, simulated, partial / piece.folder, bar)
+        write_tables(simulated, partial)
+        made_from = settings(simulated.name, simulated.seed, simulated.effects, simulated.calendar)
+        write_manifest(partial, made_from, list(simulated.interferograms), list_files(partial))
+        exchange(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -81,7 +94,8 @@ def demo(folder: str | Path = "data/demo", *, name: str = "demo", seed: int = 0,
     folder : str or Path
         Where it lives.
     name, seed
-        Which scene (:func:`labkit.simulate.scene`).
+        Which scene (:func:`labkit.simulate.scene`), one of the simple ones; for others see
+        :func:`labkit.simulate.stored`.
     progress : bool
         Show a bar while it is made.
 
@@ -101,53 +115,81 @@ def demo(folder: str | Path = "data/demo", *, name: str = "demo", seed: int = 0,
     return write_scene(scene(name, seed, progress=progress), target, progress=progress)
 
 
-def recipe() -> str:
-    """Give the fingerprint of the simulation's own source: another recipe may give another scene for the same seed."""
-    digest = hashlib.sha256()
-    sources = (file for file in files("labkit.simulate").iterdir() if file.name.endswith(".py"))
-    for source in sorted(sources, key=lambda file: file.name):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+def refuse_other_files(target: Path) -> None:
+    """Raise where a folder holds something that is no scene."""
+    if target.exists() and not target.is_dir():
+        raise FileError(f"folder must be a folder, instead got the file {target}. Name another one")
+    if target.is_dir() and not (target / MANIFEST).exists() and any(target.iterdir()):
+        raise FileError(
+            f"folder must be new, empty or an earlier scene, instead {target} holds other files. Name another folder"
+        )
 
 
-def _write_all(simulated: Scene, folder: Path, progress: bool) -> None:
-    total = sum(ifgs.sizes["pair"] for ifgs in simulated.interferograms.values())
-    with tqdm(total=total, desc="writing pairs", unit="pair", disable=not progress) as bar:
-        for track, ifgs in simulated.interferograms.items():
-            home = folder / track
-            (home / "diff").mkdir(parents=True)
-            write_geometry(home, ifgs, simulated.dem, simulated.frames[track], simulated.place)
-            for k in range(ifgs.sizes["pair"]):
-                write_pair(home, ifgs.isel(pair=k).compute())
-                bar.update()
-            rates = simulated.rates[track]
-            rates.assign_attrs(scene=track).to_netcdf(home / "rates.nc", engine="h5netcdf")
-    for name in (*_VECTORS, *([_UNSEEN] if simulated.unseen is not None else [])):
+def pieces(simulated: Scene) -> list[Piece]:
+    """List the images of a scene: its tracks, or the bursts of its tracks."""
+    found = []
+    for track, ifgs in simulated.interferograms.items():
+        bursts = simulated.bursts.get(track, [ifgs])
+        frames = simulated.burst_frames.get(track, [simulated.frames[track]])
+        for burst, frame in zip(bursts, frames, strict=True):
+            found.append(Piece("-".join(part for part in (track, frame.burst) if part), burst, frame))
+    return found
+
+
+def pairs_bar(simulated: Scene, progress: bool) -> tqdm:
+    """Make a bar over all pairs of a scene."""
+    total = sum(piece.interferograms.sizes["pair"] for piece in pieces(simulated))
+    return tqdm(total=total, desc="writing pairs", unit="pair", disable=not progress)
+
+
+def write_piece(piece: Piece, simulated: Scene, home: Path, bar: tqdm) -> None:
+    """Write one image as a GAMMA folder; as many pairs are made and written at a time as there are cores."""
+    ifgs = piece.interferograms
+    (home / "diff").mkdir(parents=True)
+    dem = _around(simulated.dem, ifgs) if piece.frame.burst else simulated.dem
+    write_geometry(home, ifgs, dem, piece.frame, simulated.place)
+
+    def one(k: int) -> None:
+        write_pair(home, ifgs.isel(pair=k).compute(scheduler="synchronous"))
+        bar.update()
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(one, range(ifgs.sizes["pair"])))
+
+
+def write_tables(simulated: Scene, folder: Path) -> None:
+    """Write the rate maps, the truth, counties and rivers."""
+    for track, rates in simulated.rates.items():
+        (folder / track).mkdir(parents=True, exist_ok=True)
+        rates.assign_attrs(scene=track).to_netcdf(folder / track / "rates.nc", engine="h5netcdf")
+    in_bursts = bool(simulated.burst_frames)
+    besides = [*([_UNSEEN] if simulated.unseen is not None else []), *([_BURST_TRUTH] if in_bursts else [])]
+    for name in (*_VECTORS, *besides):
         table = getattr(simulated, name)
-        if "scene" in table:
-            table = table.assign(scene=table["track"])
+        if len(table) and "scene" in table:
+            on_burst = name == _BURST_TRUTH
+            table = table.assign(scene=table["track"] + "-" + table["burst"] if on_burst else table["track"])
         table.to_file(folder / f"{name}.gpkg", driver="GPKG")
-    written = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest: dict[str, object] = {
-        "name": simulated.name,
-        "seed": simulated.seed,
-        "recipe": recipe(),
-        "tracks": sorted(simulated.interferograms),
-        "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in written},
-    }
-    if simulated.effects is not None:
-        manifest["effects"] = asdict(simulated.effects)
-        manifest["calendar"] = simulated.calendar
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
-def _exchange(partial: Path, target: Path) -> None:
+def exchange(partial: Path, target: Path) -> None:
     """Put the new folder in the place of the old one; the old one goes only when the new one stands."""
     old = partial.with_name(partial.name + ".old")
     if target.exists():
         target.replace(old)
     partial.replace(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _around(dem: xr.DataArray, ifgs: xr.Dataset) -> xr.DataArray:
+    """The part of a DEM below an image, with some posts to spare."""
+    parts = {}
+    for axis, name in (("x", "lon"), ("y", "lat")):
+        posts, degrees = dem[axis].values, ifgs[name].values
+        inside = (posts >= degrees.min()) & (posts <= degrees.max())
+        first, last = int(inside.argmax()), len(posts) - int(inside[::-1].argmax())
+        parts[axis] = slice(max(first - 4, 0), last + 4)
+    return dem.isel(parts)
 
 
 def _is_whole(folder: Path, name: str, seed: int) -> bool:
