@@ -12,6 +12,7 @@ from labkit.simulate.effects import Effects
 from labkit.simulate.licsar import write_licsar
 from labkit.simulate.optical import sentinel2_looks
 from labkit.simulate.scenes import PRESETS, Scene, scene
+from labkit.simulate.shading import hillshade, layover_and_shadow, radar_lookup
 from labkit.simulate.stored import stored
 from labkit.simulate.write import demo, write_scene
 
@@ -22,7 +23,10 @@ __all__ = [
     "Effects",
     "Scene",
     "demo",
+    "hillshade",
+    "layover_and_shadow",
     "named_calendar",
+    "radar_lookup",
     "scene",
     "sentinel2_looks",
     "stored",

@@ -23,8 +23,11 @@ def write_pair(folder: Path, pair: xr.Dataset) -> None:
     """
     name = str(pair["pair"].item())
     phase, coherence = pair["phase"].values, pair["coherence"].values
-    values = np.nan_to_num(coherence * np.exp(1j * phase)).astype(">c8")
-    values.tofile(folder / "diff" / f"{name}.diff.ml.sm")
+    values = np.empty((*phase.shape, 2), np.float32)
+    np.multiply(coherence, np.cos(phase), out=values[..., 0])
+    np.multiply(coherence, np.sin(phase), out=values[..., 1])
+    values[np.isnan(phase) | np.isnan(coherence)] = 0.0
+    values.astype(">f4").tofile(folder / "diff" / f"{name}.diff.ml.sm")
     (folder / "geometry").mkdir(exist_ok=True)
     lines, samples = phase.shape
     text = _bperp(lines, samples, float(pair["perpendicular_baseline"]), float(pair.attrs["incidence_angle"]))

@@ -31,6 +31,7 @@ from labkit.simulate.interferometry import (
 from labkit.simulate.interferometry import calendar as draw_dates
 from labkit.simulate.landslides import los_rates, outlines, place_landslides
 from labkit.simulate.layout import Layout
+from labkit.simulate.shading import hillshade, layover_and_shadow, radar_lookup
 from labkit.simulate.terrain import Terrain, make_terrain
 from labkit.simulate.truth import truth_tables
 
@@ -175,6 +176,19 @@ class Scene:
     bursts: dict[str, list[xr.Dataset]] = field(default_factory=dict, repr=False)
     burst_frames: dict[str, list[Frame]] = field(default_factory=dict, repr=False)
     burst_truth: gpd.GeoDataFrame | None = field(default=None, repr=False)
+
+    @property
+    def hillshade(self) -> xr.DataArray:
+        """The relief under a low sun in the north-west, (y, x) 0..1 (:func:`labkit.simulate.hillshade`)."""
+        return hillshade(self.dem)
+
+    def masks(self, track: str) -> xr.Dataset:
+        """Give layover and shadow of a track, (y, x) bool (:func:`labkit.simulate.layover_and_shadow`)."""
+        return layover_and_shadow(self.dem, self.frames[track], self.place)
+
+    def lookup(self, track: str) -> xr.Dataset:
+        """Give the way from the map to a track's image and back (:func:`labkit.simulate.radar_lookup`)."""
+        return radar_lookup(self.dem, self.frames[track], self.place)
 
 
 def scene(
