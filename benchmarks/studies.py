@@ -20,6 +20,8 @@ import labkit as lk
 from labkit import studies
 
 EFFECTS = lk.simulate.Effects(snow_share=0.0, creep_mm=0.0, subsidence_mm=0.0)
+RATES = (-10.0, -20.0, -40.0, -80.0, -160.0)
+WINTERS = (-0.15, -0.4, -0.72, -1.0)
 COUNTS = (10, 20, 35, 50, 75, 100, 150, 250)
 
 
@@ -50,6 +52,22 @@ def print_interferograms(table: pd.DataFrame) -> None:
         print_markdown(part.assign(cell=shares(part)).pivot(index="n_pairs", columns="class", values="cell"))
 
 
+def seasons(seed: int, size: str) -> pd.DataFrame:
+    """Measure one scene for the temporal behaviour."""
+    return studies.temporal_behaviour(scene(seed, size), RATES, WINTERS, each=3, seed=seed)
+
+
+def print_seasons(table: pd.DataFrame) -> None:
+    """Print what each period detects of how many, and its signal-to-noise ratio, by rate and winter."""
+    by = ["winter_share", "rate", "period"]
+    pooled = studies.pool(table, by).merge(table.groupby(by, sort=False)["snr"].median().reset_index(), on=by)
+    for share, part in pooled.groupby("winter_share", sort=False):
+        print(f"\nwinter {share:+g} of the summer's speed, {part['labels'].iloc[0]:.0f} landslides of each rate\n")
+        cells = [f"{row.detected:.0f} ({row.snr:+.1f})" for row in part.itertuples()]
+        table = part.assign(cell=cells).pivot(index="period", columns="rate", values="cell")
+        print_markdown(table.loc[list(studies.PERIODS), [f for f in RATES if f in table]])
+
+
 def shares(table: pd.DataFrame) -> pd.Series:
     """Recall with its interval, as words."""
     columns = ["recall", "recall_low", "recall_high"]
@@ -71,6 +89,7 @@ def print_markdown(table: pd.DataFrame) -> None:
 
 STUDIES: dict[str, tuple[Callable[[int, str], pd.DataFrame], Callable[[pd.DataFrame], None]]] = {
     "interferograms": (interferograms, print_interferograms),
+    "seasons": (seasons, print_seasons),
 }
 
 

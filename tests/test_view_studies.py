@@ -61,3 +61,31 @@ def test_a_table_with_a_number_twice_or_a_column_too_few_is_refused() -> None:
         lk.view.studies.number_of_interferograms(pd.concat([counts(), counts()]))
     with pytest.raises(LabkitError, match="missing: \\['order'\\]"):
         lk.view.studies.number_of_interferograms(counts().drop(columns="order"))
+
+
+def seasons() -> pd.DataFrame:
+    """Two winters, two periods, three rates."""
+    rows = [
+        {"winter_share": share, "period": period, "rate": rate, "recall": 0.5, "snr": share * rate, "shown": share}
+        for share in (-0.15, -0.7)
+        for period in ("summer", "all")
+        for rate in (-20.0, -80.0, -40.0)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_each_winter_has_its_panel_and_each_period_its_curve(hv) -> None:
+    layout = lk.view.studies.temporal_behaviour(seasons(), value="snr")
+    curves = layout.traverse(lambda x: x, [hv.Curve])
+    assert [curve.label for curve in curves] == ["summer", "all"] * 2
+    np.testing.assert_allclose(curves[0].dimension_values(0), [20, 40, 80])
+    np.testing.assert_allclose(curves[3].dimension_values(1), [14, 28, 56])
+    titles = [plot.title.text for plot in hv.render(layout, backend="bokeh").select({"type": plots()})]
+    assert sorted(titles) == ["winter: -0.15 of the summer's speed", "winter: -0.70 of the summer's speed"]
+
+
+def test_a_season_that_cannot_be_drawn_is_refused() -> None:
+    with pytest.raises(LabkitError, match="value must be one of"):
+        lk.view.studies.temporal_behaviour(seasons(), value="colour")
+    with pytest.raises(LabkitError, match="each rate once"):
+        lk.view.studies.temporal_behaviour(pd.concat([seasons(), seasons()]))

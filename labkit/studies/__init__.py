@@ -13,12 +13,15 @@ from labkit.studies.injected import compare_on_pairs, inject
 from labkit.studies.interferograms import classes_of, number_of_interferograms
 from labkit.studies.planted import Conditions
 from labkit.studies.rates import rate_errors
+from labkit.studies.seasons import PERIODS, TwoSeasons, temporal_behaviour
 from labkit.studies.subsets import load_pairs
 
 __all__ = [
     "ALL",
-    "Conditions",
     "EITHER",
+    "PERIODS",
+    "Conditions",
+    "TwoSeasons",
     "aliasing_limits",
     "classes_of",
     "compare_estimators",
@@ -32,4 +35,5 @@ __all__ = [
     "number_of_interferograms",
     "pool",
     "rate_errors",
+    "temporal_behaviour",
 ]

@@ -83,11 +83,11 @@ def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", pane
     return hv.Layout([*above, *below]).cols(len(above))
 
 
-def _curve(x: object, y: object, value: str, name: str, colour: str) -> list[hv.Element]:
+def _curve(x: object, y: object, value: str, name: str, colour: str, along: str = "pairs") -> list[hv.Element]:
     import holoviews as hv
 
-    dots = hv.Scatter((x, y), "pairs", value).opts(color=colour, size=6, tools=["hover"])
-    return [hv.Curve((x, y), "pairs", value, label=name).opts(color=colour, line_width=2.5), dots]
+    dots = hv.Scatter((x, y), along, value).opts(color=colour, size=6, tools=["hover"])
+    return [hv.Curve((x, y), along, value, label=name).opts(color=colour, line_width=2.5), dots]
 
 
 def _check(table: pd.DataFrame, columns: list[str]) -> None:
@@ -96,3 +96,57 @@ def _check(table: pd.DataFrame, columns: list[str]) -> None:
         raise LabkitError(f"table must have the columns {columns}, instead these are missing: {missing}")
     if not len(table):
         raise LabkitError("table must hold at least one row, instead got 0 rows")
+
+
+def temporal_behaviour(table: pd.DataFrame, *, value: str = "recall") -> hv.Layout:
+    """Draw what each period's stack shows of landslides that move in summer and creep back in winter.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`labkit.studies.temporal_behaviour`, of one estimator.
+    value : str
+        "recall": the share detected; "snr": the signal-to-noise ratio, negative where the stack shows the landslide
+        going the other way than in summer; "shown": the share of the summer's rate.
+
+    Returns
+    -------
+    holoviews.Layout
+        A panel for each share of the winter's speed, a curve for each period, over the summer's LOS rate.
+
+    Raises
+    ------
+    LabkitError
+        A column is missing, or a rate is there twice.
+
+    References
+    ----------
+    Fu et al. (2022), section 6.1 and Figure 12.
+    """
+    titles = {
+        "recall": "share of landslides detected",
+        "snr": "signal-to-noise ratio",
+        "shown": "share of the summer's rate",
+    }
+    if value not in titles:
+        raise LabkitError(f"value must be one of {tuple(titles)}, instead got value={value!r}")
+    _check(table, ["winter_share", "period", "rate", value])
+    if table.duplicated(["winter_share", "period", "rate"]).any():
+        raise LabkitError("table must hold each rate once for a winter share and period. Take one estimator")
+    notebook.ready()
+    import holoviews as hv
+
+    panels = []
+    for share, part in table.groupby("winter_share", sort=False):
+        drawn: list[hv.Element] = [] if value == "recall" else [hv.HLine(0).opts(color="#888888", line_width=1)]
+        for colour, (period, rows) in zip(_COLOURS, part.groupby("period", sort=False), strict=False):
+            ordered = rows.assign(speed=rows["rate"].abs()).sort_values("speed")
+            drawn += _curve(ordered["speed"].to_numpy(), ordered[value].to_numpy(), value, str(period), colour, "speed")
+        panels.append(
+            hv.Overlay(drawn).opts(
+                title=f"winter: {share:+.2f} of the summer's speed", xlabel="LOS rate of the summer, mm/yr",
+                ylabel=titles[value], logx=True, frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
+                legend_position="bottom", legend_cols=1, **({"ylim": (-0.03, 1.03)} if value == "recall" else {}),
+            )
+        )  # fmt: skip
+    return hv.Layout(panels).cols(min(len(panels), 2))
