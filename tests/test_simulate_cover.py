@@ -9,7 +9,14 @@ import pytest
 from composed_scene import FRAME, plane
 
 from labkit.simulate import Effects
-from labkit.simulate.cover import SNOW_SHARE_LEFT, growing, make_cover, summer_snow_line
+from labkit.simulate.cover import (
+    SNOW_SHARE_LEFT,
+    aged_days,
+    growing,
+    make_cover,
+    summer_snow_line,
+    uneven_ages,
+)
 from labkit.simulate.geometry import Place
 from labkit.simulate.terrain import make_terrain
 
@@ -44,6 +51,36 @@ def test_midsummer_takes_the_share_that_was_asked_from_forest_and_half_of_it_fro
     assert coherence(on, JULY, forest=1.0) == pytest.approx(0.93 * (1 - 0.6 * summer), rel=1e-4)
     assert coherence(on, JULY, forest=0.0) == pytest.approx(0.93 * (1 - 0.3 * summer), rel=1e-4)
     assert coherence(on, JANUARY, forest=1.0) > 0.925
+
+
+def test_summer_wears_the_ground_faster_by_the_growth_between_the_dates() -> None:
+    """exp(−(days + k · Σ g) / memory), Σ g the sum over the days, each by the formula of the season."""
+    on = replace(OFF, decorrelation=True, summer_decay=4.0)
+    for start in (JANUARY, JULY, np.datetime64("2019-04-02")):
+        days = np.arange(start, start + 24)
+        worth = 24 + 4.0 * float((growing(days) + growing(days + 1)).sum() / 2)
+        expected = 0.45 + 0.48 * np.exp(-worth / 110)
+        assert coherence(on, start, 24) == pytest.approx(expected, rel=1e-3)
+        assert aged_days(start, start + 24, 4.0) == pytest.approx(worth, rel=1e-4)
+    assert coherence(on, JULY, 24) < coherence(on, JANUARY, 24) - 0.1
+
+
+def test_uneven_ages_are_the_calendar_s_in_the_mean_and_take_coherence_between_dates_alone() -> None:
+    dates = np.datetime64("2010-01-04") + 12 * np.arange(3000)
+    ages = uneven_ages(dates, 4.0, 0.7, np.random.default_rng(0))
+    aged = np.diff([ages[date] for date in dates])
+    expected = np.array([aged_days(a, a + 12, 4.0) for a in dates[:-1]])
+    ratio = aged / expected
+    assert ratio.mean() == pytest.approx(1.0, abs=4 * 0.7 / np.sqrt(3000)) and ratio.min() > 0
+    assert ratio.std() == pytest.approx(0.7, rel=0.1)
+    terrain = plane(0.0)
+    even = make_cover(FRAME, terrain, np.zeros_like(terrain.height), replace(OFF, decorrelation=True))
+    uneven = replace(even, ages=ages)
+    for first, second in ((0, 1), (5, 8)):
+        worth = ages[dates[second]] - ages[dates[first]]
+        assert float(uneven.coherence(dates[first], dates[second]).mean()) == pytest.approx(
+            0.45 + 0.48 * np.exp(-worth / 110), rel=1e-4
+        )
 
 
 def test_layover_takes_coherence_where_the_slope_faces_the_radar_too_steeply() -> None:

@@ -26,6 +26,7 @@ def test_none_switches_every_effect_off() -> None:
         ("snow_share", 2.0),
         ("looks", 1.0),
         ("water", 1),
+        ("coherence_window", 4),
         ("shared_looks", 0.5),
         ("seam_mm", "20"),
         ("subsidence_radius_m", 0.0),

@@ -9,18 +9,7 @@ import pytest
 from scipy import stats
 
 from labkit.simulate.geometry import Frame
-from labkit.simulate.resolution import (
-    AZIMUTH_CELL_M,
-    AZIMUTH_SAMPLE_M,
-    HAMMING,
-    RANGE_CELL_M,
-    RANGE_SAMPLE_M,
-    REACH,
-    Sharing,
-    sample_correlation,
-    shared_looks,
-    sharing,
-)
+from labkit.simulate.resolution import AZIMUTH, RANGE, RANGE_SAMPLE_M, REACH, Band, Sharing, shared_looks, sharing
 from labkit.simulate.speckle import add_speckle, pair_key
 
 #: The pixels of the real files of Danba: 4 samples in range by 1 in azimuth, 9.3 × 14 m.
@@ -34,11 +23,11 @@ def images(shape: tuple[int, int], frame: Frame, coherence: float, seed: int) ->
     rows, cols = shape[0], shape[1] * looks
     along, across = np.fft.fftfreq(rows, frame.spacing_m), np.fft.fftfreq(cols, frame.slant_spacing_m / looks)
 
-    def window(frequency: np.ndarray, cell: float) -> np.ndarray:
-        inside = np.abs(frequency * cell) < 0.5
-        return inside * (HAMMING + (1 - HAMMING) * np.cos(2 * np.pi * frequency * cell))
+    def window(frequency: np.ndarray, band: Band) -> np.ndarray:
+        inside = np.abs(frequency * band.cell_m) < 0.5
+        return inside * (band.hamming + (1 - band.hamming) * np.cos(2 * np.pi * frequency * band.cell_m))
 
-    response = np.outer(window(along, AZIMUTH_CELL_M), window(across, RANGE_CELL_M))
+    response = np.outer(window(along, AZIMUTH), window(across, RANGE))
     white = random.standard_normal((2, 2, rows, cols))
     first, second = (np.fft.ifft2(np.fft.fft2(real + 1j * imag) * response) for real, imag in white)
     return first, coherence * first + np.sqrt(1 - coherence**2) * second, looks
@@ -85,8 +74,8 @@ def test_intensities_of_samples_have_the_looks_and_the_correlation_by_the_formul
     intensity = (np.abs(first) ** 2).reshape(400, 400, looks).sum(axis=2)
     shared = sharing(FINE)
     assert intensity.mean() ** 2 / intensity.var() == pytest.approx(shared.looks, rel=0.03)
-    along, _ = shared_looks(FINE.spacing_m, AZIMUTH_SAMPLE_M, AZIMUTH_CELL_M)
-    across, _ = shared_looks(FINE.slant_spacing_m, RANGE_SAMPLE_M, RANGE_CELL_M)
+    along, _ = shared_looks(FINE.spacing_m, AZIMUTH)
+    across, _ = shared_looks(FINE.slant_spacing_m, RANGE)
     for axis, correlation in ((0, along), (1, across)):
         for lag in (1, 2):
             kept = np.moveaxis(intensity, axis, 0)
@@ -97,26 +86,33 @@ def test_intensities_of_samples_have_the_looks_and_the_correlation_by_the_formul
 
 def test_weights_make_the_correlation_that_was_asked_for() -> None:
     shared = sharing(FINE)
-    correlation, _ = shared_looks(FINE.spacing_m, AZIMUTH_SAMPLE_M, AZIMUTH_CELL_M)
+    correlation, _ = shared_looks(FINE.spacing_m, AZIMUTH)
     made = np.correlate(shared.azimuth, shared.azimuth, "full")[2 * REACH :]
     np.testing.assert_allclose(made[: REACH + 1], correlation, atol=0.01)
 
 
-def test_a_correlation_is_one_at_no_lag_and_that_of_a_plain_band_by_hand() -> None:
-    """Of a Hamming weight a + b cos the integral is a² + b²/2; one cell away a·b + … of it is left."""
-    a, b = HAMMING, 1 - HAMMING
-    assert float(sample_correlation(np.array([0.0]), 20.0)[0]) == pytest.approx(1.0)
-    # ∫ (a + b cos 2πs)² cos 2πs ds = a b
-    expected = a * b / (a**2 + b**2 / 2)
-    assert float(sample_correlation(np.array([20.0]), 20.0)[0]) == pytest.approx(expected, rel=1e-6)
+def test_a_band_resolves_what_it_says_and_its_correlation_is_that_by_hand() -> None:
+    """Of a + b cos the power's integral is a² + b²/2, and ∫ (a + b cos 2πs)² cos 2πs ds = a b: one cell away
+    a b / (a² + b²/2) of the correlation is left."""
+    a, b = AZIMUTH.hamming, 1 - AZIMUTH.hamming
+    assert float(AZIMUTH.correlation(np.array([0.0]))[0]) == pytest.approx(1.0)
+    left = float(AZIMUTH.correlation(np.array([AZIMUTH.cell_m]))[0])
+    assert left == pytest.approx(a * b / (a**2 + b**2 / 2), rel=1e-6)
+    # without a weight the power of a sinc falls to one half at 0.443 of a cell to either side
+    assert Band(20.0, 0.887 * 20.0, 14.0).hamming == pytest.approx(1.0, abs=5e-3)
+    # half power at half the resolution from the middle, by the transform of the weighted band
+    frequency = np.linspace(-0.5, 0.5, 20_001) / AZIMUTH.cell_m
+    window = a + b * np.cos(2 * np.pi * frequency * AZIMUTH.cell_m)
+    point = np.trapezoid(window * np.cos(2 * np.pi * frequency * 11.0), frequency) / np.trapezoid(window, frequency)
+    assert point**2 == pytest.approx(0.5, abs=1e-4)
 
 
 def test_coarse_pixels_share_little_and_hold_more_looks() -> None:
-    """40 m: 3 samples in azimuth by 11 in range, worth 15.5 looks; a tenth is shared along the track, none across."""
+    """40 m: 3 samples in azimuth by 11 in range, worth 13.8 looks; an eighth is shared along the track, none across."""
     coarse, fine = sharing(Frame("ascending", 348.0, 38.6, (9, 9), 40.0)), sharing(FINE)
-    assert coarse.looks == pytest.approx(15.5, abs=0.1) and fine.looks == pytest.approx(3.04, abs=0.05)
+    assert coarse.looks == pytest.approx(13.75, abs=0.05) and fine.looks == pytest.approx(2.95, abs=0.02)
     neighbour = [float(np.correlate(s.azimuth, s.azimuth, "full")[2 * REACH + 1]) for s in (coarse, fine)]
-    assert neighbour == pytest.approx([0.096, 0.339], abs=0.01)
+    assert neighbour == pytest.approx([0.121, 0.426], abs=0.01)
 
 
 @pytest.mark.parametrize("coherence", [0.0, 0.5, 0.9])

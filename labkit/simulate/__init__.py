@@ -7,6 +7,7 @@ with a switch, over the dates of a calendar, and makes its pairs when they are c
 
 from __future__ import annotations
 
+from labkit.simulate.alike import pairs_like
 from labkit.simulate.calendars import CALENDARS, Calendar, named_calendar
 from labkit.simulate.effects import Effects
 from labkit.simulate.licsar import write_licsar
@@ -26,6 +27,7 @@ __all__ = [
     "hillshade",
     "layover_and_shadow",
     "named_calendar",
+    "pairs_like",
     "radar_lookup",
     "scene",
     "sentinel2_looks",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -52,6 +53,11 @@ class Cover:
         How far it comes down in mid-winter.
     decays : bool
         Whether time takes coherence.
+    summer_decay : float
+        How many times faster than in winter it does so in midsummer, less 1; at least 0.
+    ages : dict of datetime64 to float
+        Where time takes coherence unevenly, by rain and wind: the days that the ground has aged until each date
+        (:func:`uneven_ages`), in place of the calendar's.
     """
 
     ground: Ground
@@ -60,16 +66,23 @@ class Cover:
     snow_line_m: float
     snow_winter_m: float
     decays: bool
+    summer_decay: float = 0.0
+    ages: dict[np.datetime64, float] = field(default_factory=dict)
 
     def coherence(self, reference: np.datetime64, secondary: np.datetime64) -> Image:
         """Give the true coherence of a pair, (y, x) float32, 0..1.
 
         Notes
         -----
-        (lasting + (initial − lasting) · exp(−days / memory)) · (1 − growth · (g₁ + g₂)/2) · (0.15 where snow lies on
-        either date), g the growing season at a date (:func:`growing`).
+        (lasting + (initial − lasting) · exp(−Σ (1 + summer_decay · g) / memory)) · (1 − growth · (g₁ + g₂)/2) · (0.15
+        where snow lies on either date), g the growing season at a date (:func:`growing`), Σ over the days between, or
+        the difference of their ``ages``.
         """
-        days = float((secondary - reference) / np.timedelta64(1, "D")) if self.decays else 0.0
+        days = 0.0
+        if self.decays and self.ages:
+            days = self.ages[secondary] - self.ages[reference]
+        elif self.decays:
+            days = aged_days(reference, secondary, self.summer_decay)
         season = float(growing(np.array([reference, secondary])).mean())
         line = min(self.snow_line(reference), self.snow_line(secondary))
         coherence = np.empty_like(self.height)
@@ -150,6 +163,7 @@ def make_cover(frame: Frame, terrain: Terrain, forest: Array, effects: Effects) 
         snow_line_m=summer_snow_line(terrain, effects),
         snow_winter_m=effects.snow_winter_m,
         decays=effects.decorrelation,
+        summer_decay=effects.summer_decay,
     )
 
 
@@ -182,6 +196,58 @@ def growing(dates: npt.NDArray[np.datetime64]) -> Array:
     """
     cosine = np.cos(2 * np.pi * (_day_of_year(dates) - _MIDSUMMER_DAY) / DAYS_PER_YEAR)
     return np.asarray(((1 + cosine) / 2) ** 2)
+
+
+def aged_days(reference: np.datetime64, secondary: np.datetime64, summer_decay: float) -> float:
+    """Give the days between two dates, each of midsummer's worth 1 + ``summer_decay``."""
+    days = float((secondary - reference) / np.timedelta64(1, "D"))
+    return days + summer_decay * growing_days(reference, secondary)
+
+
+def uneven_ages(
+    dates: npt.NDArray[np.datetime64], summer_decay: float, variation: float, random: np.random.Generator
+) -> dict[np.datetime64, float]:
+    """Draw the days that the ground has aged until each date, when some intervals are stormy and others calm.
+
+    Parameters
+    ----------
+    dates : numpy.ndarray
+        datetime64[D], in order.
+    summer_decay : float
+        See :class:`Cover`.
+    variation : float
+        Standard deviation of an interval's ageing over its mean, above 0.
+    random : numpy.random.Generator
+        Source of the weather.
+
+    Notes
+    -----
+    Each interval between dates ages the ground by :func:`aged_days` times a gamma number of mean 1.
+    """
+    mean = np.array([aged_days(a, b, summer_decay) for a, b in pairwise(dates)])
+    drawn = mean * random.gamma(1 / variation**2, variation**2, len(mean))
+    return dict(zip(dates, np.concatenate([[0.0], np.cumsum(drawn)]).tolist(), strict=True))
+
+
+def growing_days(reference: np.datetime64, secondary: np.datetime64) -> float:
+    """Give the days of midsummer's growth between two dates: the integral of :func:`growing`.
+
+    Notes
+    -----
+    ((1 + cos φ)/2)² = 3/8 + cos φ / 2 + cos 2φ / 8, φ = 2π (d − 205)/365.25.
+
+    Examples
+    --------
+    A year has 3/8 of its days:
+
+    >>> round(growing_days(np.datetime64("2001-01-01"), np.datetime64("2005-01-01")) / 4 / 365.25, 4)
+    0.375
+    """
+    days = float((secondary - reference) / np.timedelta64(1, "D"))
+    first = 2 * np.pi * (float(_day_of_year(np.array([reference]))[0]) - _MIDSUMMER_DAY) / DAYS_PER_YEAR
+    last = first + 2 * np.pi * days / DAYS_PER_YEAR
+    waves = (np.sin(last) - np.sin(first)) / 2 + (np.sin(2 * last) - np.sin(2 * first)) / 16
+    return float(3 / 8 * days + waves * DAYS_PER_YEAR / (2 * np.pi))
 
 
 def _day_of_year(dates: npt.NDArray[np.datetime64]) -> Array:

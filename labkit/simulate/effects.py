@@ -25,6 +25,8 @@ class Effects:
         Rms of the random error of the DEM that was subtracted, m, at least 0. 5 m: the order of global 30 m DEMs [3]_.
     dem_blur_m : float
         Resolution σ (m, at least 0) with which that DEM rounds off crests: its error there is an artefact along ridges.
+        Chosen, with no measurement behind it: a little more than the spacing of global DEMs, 30 m, which resolve less
+        than they sample.
     baseline_m : float
         Spread (standard deviation) of an orbit's place across the line of sight, m, at least 0. Sentinel-1 keeps a tube
         of 50 m rms [4]_.
@@ -32,29 +34,47 @@ class Effects:
         Rms azimuth misregistration of an acquisition, mm, at least 0, which makes phase jumps between bursts. 20 mm is
         what precise orbits leave: 1.6 to 2.8 cm [5]_.
     looks : float
-        Independent looks in a pixel, at least 2, from which speckle is drawn; 0 means no speckle.
+        Independent looks in a pixel, at least 2, from which speckle is drawn; 0 means no speckle. 24 is the 33 samples
+        of a pixel of 40 m less some overlap; by the sensor's resolution they are worth 13.8
+        (:func:`labkit.simulate.resolution.sharing`).
     shared_looks : bool
         Neighbouring pixels share the looks that the sensor cannot tell apart (:mod:`labkit.simulate.resolution`).
+    coherence_window : int
+        Odd edge, px, of the triangular window in which coherence is estimated, as processors do it (5 is usual), which
+        makes it smooth and lower where fringes are dense; 0: from each pixel's own looks.
+    coherence_by_magnitude : bool
+        In a window, the interferogram's own magnitude takes the place of both intensities, as in products whose
+        processor was not given these; multilooked pixels then seem more coherent than their ground is.
     decorrelation : bool
         Temporal decorrelation by land cover; off: every pair keeps the coherence that it would have without time.
     season : float
         Share of the vegetation's coherence that midsummer takes, 0..1. 0.6 follows real valley floors in Sichuan, whose
         12-day coherence falls from 0.98 in winter to 0.4 in summer.
+    summer_decay : float
+        How many times faster ground loses its coherence in midsummer than in winter, less 1; at least 0. Off unless
+        asked for; real pairs of Danba need about 20 (:mod:`labkit.simulate.alike`).
     layover : bool
         Layover and shadow have no coherence to speak of.
     water : bool
         The main river is no data.
     snow_share : float
-        Share of the ground, the highest, 0..1, that lies above the summer snow line. 0: no snow and no ice.
+        Share of the ground, the highest, 0..1, that lies above the summer snow line. 0: no snow and no ice. Chosen, so
+        that the highest crests of a scene of some 1500 m relief carry snow, as in the first paper's region; the real
+        share is anything from 0 in the valleys.
     snow_winter_m : float
-        How far the snow line comes down in mid-winter, m, at least 0.
+        How far the snow line comes down in mid-winter, m, at least 0. Chosen, to be well inside a scene's relief: on
+        the Tibetan Plateau snow covers least ground in July and most in March [7]_; single falls come far lower.
     creep_mm : float
         Downslope speed of ice-rich ground above the summer snow line, mm/yr, at least 0. Rock glaciers creep at 0.1 to
-        1 m/yr [6]_.
+        1 m/yr [6]_. Those of the Daxue Shan beside Danba lie at 4300–4600 m on slopes of 22–35° [8]_.
     subsidence_mm : float
-        Subsidence at the centre of a mining bowl, mm/yr, at least 0; a deformation, not a landslide.
+        Subsidence at the centre of a mining bowl, mm/yr, at least 0; a deformation, not a landslide. Chosen near the
+        65 mm/yr in line of sight that were measured over coal mines in the Ordos Basin [9]_; above an advancing
+        longwall it is decimetres in weeks, which no interferogram of 12 days holds.
     subsidence_radius_m : float
-        Radius (σ of the Gaussian bowl), m, above 0.
+        Radius (σ of the Gaussian bowl), m, above 0. Chosen: a bowl as wide as a landslide fools people.
+        Knothe's law gives σ = H / (√(2π) tan β) over one point at depth H, 350 m for 1750 m at tan β = 2; a shallower
+        mine has to be as wide.
 
     Raises
     ------
@@ -70,6 +90,9 @@ class Effects:
     .. [4] Torres and others (2012), GMES Sentinel-1 mission.
     .. [5] Fattahi, Agram and Simons (2017), A network-based enhanced spectral diversity approach.
     .. [6] Barsch (1996), Rockglaciers.
+    .. [7] Chu and others (2014), Snow cover variation over the Tibetan Plateau from MODIS, J. Appl. Remote Sens. 8.
+    .. [8] Ran and Liu (2018), Rock glaciers in Daxue Shan, south-eastern Tibetan Plateau, The Cryosphere 12, 2327.
+    .. [9] Zheng and others (2020), Land subsidence related to coal mining in China revealed by L-band InSAR analysis.
 
     Examples
     --------
@@ -87,8 +110,11 @@ class Effects:
     seam_mm: float = 20.0
     looks: float = 24.0
     shared_looks: bool = True
+    coherence_window: int = 0
+    coherence_by_magnitude: bool = False
     decorrelation: bool = True
     season: float = 0.6
+    summer_decay: float = 0.0
     layover: bool = True
     water: bool = True
     snow_share: float = 0.04
@@ -109,6 +135,8 @@ class Effects:
             value = getattr(self, name)
             _rule(value <= 1, name, "between 0 and 1", value)
         _rule(self.looks == 0 or self.looks >= 2, "looks", "0 (no speckle) or at least 2", self.looks)
+        window = self.coherence_window
+        _rule(window == 0 or (window % 2 == 1 and window >= 3), "coherence_window", "0 or odd and at least 3", window)
         _rule(self.subsidence_radius_m > 0, "subsidence_radius_m", "above 0 m", self.subsidence_radius_m)
 
     @classmethod
@@ -122,8 +150,11 @@ class Effects:
             seam_mm=0.0,
             looks=0.0,
             shared_looks=False,
+            coherence_window=0,
+            coherence_by_magnitude=False,
             decorrelation=False,
             season=0.0,
+            summer_decay=0.0,
             layover=False,
             water=False,
             snow_share=0.0,
@@ -146,7 +177,7 @@ class Effects:
         return replace(cls.none(), **strengths)
 
 
-_SWITCHES = ("shared_looks", "decorrelation", "layover", "water")
+_SWITCHES = ("shared_looks", "coherence_by_magnitude", "decorrelation", "layover", "water")
 
 
 def _rule(holds: bool, name: str, rule: str, value: object) -> None:

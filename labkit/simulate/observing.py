@@ -22,7 +22,7 @@ from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import Frame
 from labkit.simulate.interferometry import PHASE_SIGN, Pair, phase_per_mm
 from labkit.simulate.movers import Mover, displacement
-from labkit.simulate.resolution import sharing
+from labkit.simulate.resolution import Sharing, sharing
 from labkit.simulate.speckle import add_speckle, pair_key
 
 Array = npt.NDArray[np.floating]
@@ -88,6 +88,8 @@ class Observer:
         All that is seen, and how.
     air : callable, optional
         Gives the turbulent delay of a date where a frame is part of a larger one; None: it is drawn for this frame.
+    shared : Sharing, optional
+        What neighbouring pixels share; without it that of the frame.
     """
 
     frame: Frame
@@ -98,6 +100,7 @@ class Observer:
     effects: Effects
     seed: int
     air: Callable[[int], Image] | None = None
+    shared: Sharing | None = None
     _weather: OrderedDict[int, Image] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -125,9 +128,15 @@ class Observer:
         self._add_phase(phase, pair)
         coherence = self.cover.coherence(reference, secondary)
         _clear(self.cover.ground.water, coherence)
-        key = pair_key(self.seed, self.frame.name, reference, secondary)
-        shared = sharing(self.frame) if self.effects.shared_looks else None
-        add_speckle(key, self.effects.looks, phase, coherence, shared)
+        add_speckle(
+            pair_key(self.seed, self.frame.name, reference, secondary),
+            self.effects.looks,
+            phase,
+            coherence,
+            (self.shared or sharing(self.frame)) if self.effects.shared_looks else None,
+            self.effects.coherence_window,
+            self.effects.coherence_by_magnitude,
+        )
         return phase, coherence
 
     def weather(self, date: int) -> Image:

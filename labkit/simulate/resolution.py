@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
 from labkit.simulate.geometry import Frame
 
@@ -21,8 +22,8 @@ AZIMUTH_CELL_M = 6803.0 / 327.0
 #: Spacing of the single-look complex samples, m: in slant range and in azimuth.
 RANGE_SAMPLE_M, AZIMUTH_SAMPLE_M = 2.33, 13.98
 
-#: Both spectra are weighted by 0.75 + 0.25 cos(2π f / bandwidth), which turns 2.65 × 20.8 m into 2.9–3.1 × 22–24 m.
-HAMMING = 0.75
+#: What is resolved, m: the width at half power of a point's image, 2.7 × 22 m by the product definition.
+RANGE_RESOLUTION_M, AZIMUTH_RESOLUTION_M = 2.7, 22.0
 
 #: Neighbours further apart than this share nothing to speak of, px.
 REACH = 2
@@ -45,27 +46,33 @@ class Sharing:
     looks: float
 
 
-@lru_cache(maxsize=64)
 def sharing(frame: Frame) -> Sharing:
-    """Give what neighbouring pixels of a frame share, whose pixels average as many samples as fit.
-
-    Parameters
-    ----------
-    frame : Frame
-        The image.
-
-    Notes
-    -----
-    See :func:`shared_looks`; range and azimuth are separate.
+    """Give what neighbouring pixels of a frame share (:func:`sharing_at`).
 
     Examples
     --------
     >>> from labkit.simulate.geometry import Frame
     >>> round(sharing(Frame("ascending", 348.0, 38.6, (10, 10), 40.0)).looks, 1)
-    15.5
+    13.8
     """
-    along, along_looks = shared_looks(frame.spacing_m, AZIMUTH_SAMPLE_M, AZIMUTH_CELL_M)
-    across, across_looks = shared_looks(frame.slant_spacing_m, RANGE_SAMPLE_M, RANGE_CELL_M)
+    return sharing_at(frame.spacing_m, frame.slant_spacing_m)
+
+
+@lru_cache(maxsize=64)
+def sharing_at(azimuth_m: float, range_m: float) -> Sharing:
+    """Give what neighbouring pixels share that average as many samples as fit.
+
+    Parameters
+    ----------
+    azimuth_m, range_m : float
+        Spacing of the pixels along the track and in slant range, m.
+
+    Notes
+    -----
+    See :func:`shared_looks`; range and azimuth are separate.
+    """
+    along, along_looks = shared_looks(azimuth_m, AZIMUTH)
+    across, across_looks = shared_looks(range_m, RANGE)
     return Sharing(_weights(along), _weights(across), along_looks * across_looks)
 
 
@@ -76,38 +83,67 @@ def alone() -> Sharing:
     return Sharing(only, only, 1.0)
 
 
-def sample_correlation(lag_m: Array, cell_m: float) -> Array:
-    """Give the correlation of two complex samples of distributed ground that lie so far apart.
+@dataclass(frozen=True)
+class Band:
+    """A spectrum of single-look samples along one axis.
 
-    Parameters
+    Attributes
     ----------
-    lag_m : numpy.ndarray
-        Distance, m.
     cell_m : float
         Inverse of the bandwidth, m.
-
-    Notes
-    -----
-    The transform of the squared amplitude of a spectrum of bandwidth 1 / cell that is weighted by a Hamming window:
-    (0.75 + 0.25 cos(2π f cell))² on |f| < 1 / (2 cell), normalised.
+    resolution_m : float
+        Width at half power of a point's image, m.
+    sample_m : float
+        Spacing of the samples, m.
     """
+
+    cell_m: float
+    resolution_m: float
+    sample_m: float
+
+    @property
+    def hamming(self) -> float:
+        """The weight a of a + (1 − a) cos(2π f cell) on |f| < 1 / (2 cell) with which the resolution is what it is."""
+
+        def power_at_half_width(weight: float) -> float:
+            share = _shares()
+            window = weight + (1 - weight) * np.cos(2 * np.pi * share)
+            point = (window * np.cos(np.pi * share * self.resolution_m / self.cell_m)).sum() / window.sum()
+            return float(point**2 - 0.5)
+
+        return float(brentq(power_at_half_width, 0.54, 1.0))
+
+    def correlation(self, lag_m: Array) -> Array:
+        """Give the correlation of two samples of distributed ground that lie so far (m) apart.
+
+        Notes
+        -----
+        The transform of the power of the weighted spectrum, normalised.
+        """
+        share, weight = _shares(), self.hamming
+        power = (weight + (1 - weight) * np.cos(2 * np.pi * share)) ** 2
+        waves = np.cos(2 * np.pi * np.multiply.outer(np.asarray(lag_m) / self.cell_m, share))
+        return np.asarray(waves @ power / power.sum())
+
+
+RANGE = Band(RANGE_CELL_M, RANGE_RESOLUTION_M, RANGE_SAMPLE_M)
+AZIMUTH = Band(AZIMUTH_CELL_M, AZIMUTH_RESOLUTION_M, AZIMUTH_SAMPLE_M)
+
+
+def _shares() -> Array:
     steps = 2000
-    share = (np.arange(steps) + 0.5) / steps - 0.5
-    power = (HAMMING + (1 - HAMMING) * np.cos(2 * np.pi * share)) ** 2
-    return np.asarray(np.cos(2 * np.pi * np.multiply.outer(np.asarray(lag_m) / cell_m, share)) @ power / power.sum())
+    return (np.arange(steps) + 0.5) / steps - 0.5
 
 
-def shared_looks(spacing_m: float, sample_m: float, cell_m: float) -> tuple[Array, float]:
+def shared_looks(spacing_m: float, band: Band) -> tuple[Array, float]:
     """Give the correlation of a pixel's noise with that of its neighbours along one axis, and its looks.
 
     Parameters
     ----------
     spacing_m : float
-        Of the pixels, m.
-    sample_m : float
-        Of the samples, m; a pixel is the mean of the whole number of them that comes nearest to it, at least 1.
-    cell_m : float
-        Inverse of the bandwidth, m (:func:`sample_correlation`).
+        Of the pixels, m; a pixel is the mean of the whole number of samples that comes nearest to it, at least 1.
+    band : Band
+        Of the samples.
 
     Returns
     -------
@@ -123,13 +159,14 @@ def shared_looks(spacing_m: float, sample_m: float, cell_m: float) -> tuple[Arra
 
     References
     ----------
-    Goodman (1975), Statistical properties of laser speckle patterns; Sentinel-1 Product Definition (S1-RS-MDA-52-7440).
+    Goodman (1975), Statistical properties of laser speckle patterns; Sentinel-1 Product Definition (S1-RS-MDA-52-7440)
+    for bandwidths, spacings and resolution of single-look products.
     """
-    count = max(1, round(spacing_m / sample_m))
+    count = max(1, round(spacing_m / band.sample_m))
     step = spacing_m / count
     i, j = np.indices((count, count))
     lags = np.arange(REACH + 1)[:, None, None] * count
-    sums = (sample_correlation((i - j + lags) * step, cell_m) ** 2).sum(axis=(1, 2))
+    sums = (band.correlation((i - j + lags) * step) ** 2).sum(axis=(1, 2))
     return sums / sums[0], float(count**2 / sums[0])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
+from labkit.simulate.estimated import PARTS, estimate_row, keep_row, triangle
 from labkit.simulate.normals import normal_rows, pair_key
 from labkit.simulate.polynomials import Coefficients, polynomial, series
 from labkit.simulate.resolution import REACH, Sharing, alone
@@ -37,7 +38,15 @@ _HALF_PI = np.float32(np.pi / 2)
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 
 
-def add_speckle(key: np.uint64, looks: float, phase: Image, coherence: Image, shared: Sharing | None = None) -> None:
+def add_speckle(
+    key: np.uint64,
+    looks: float,
+    phase: Image,
+    coherence: Image,
+    shared: Sharing | None = None,
+    window: int = 0,
+    by_magnitude: bool = False,
+) -> None:
     """Turn true phase and coherence into measured ones, in place, and wrap the phase into [−π, π).
 
     Parameters
@@ -50,6 +59,10 @@ def add_speckle(key: np.uint64, looks: float, phase: Image, coherence: Image, sh
         Float32, true; rad (of any size) and 0..1. Overwritten. Where the coherence is NaN, both become NaN.
     shared : Sharing, optional
         What neighbouring pixels share (:func:`labkit.simulate.resolution.sharing`); without it nothing.
+    window : int
+        Odd edge of the triangular window (px) in which coherence is estimated; 0: from each pixel's own looks.
+    by_magnitude : bool
+        In a window, norm by the interferogram's own magnitude, |Σ w W21| / Σ w |W21|, instead of by both intensities.
 
     Notes
     -----
@@ -72,6 +85,8 @@ def add_speckle(key: np.uint64, looks: float, phase: Image, coherence: Image, sh
         gamma_root(looks - 1.0),
         sharing.azimuth.astype(np.float32),
         sharing.range.astype(np.float32),
+        triangle(window or 1),
+        by_magnitude,
         phase,
         coherence,
     )
@@ -134,11 +149,19 @@ def _add(
     second: Coefficients,
     along: Image,
     across: Image,
+    window: Image,
+    by_magnitude: bool,
     phase: Image,
     coherence: Image,
 ) -> None:
-    """Add the speckle row by row; the ring holds the white rows that a row's average along the lines needs."""
+    """Add the speckle row by row; the ring holds the white rows that a row's average along the lines needs.
+
+    Where coherence is estimated in a window, that of a row waits until the rows below it are there.
+    """
     rows, cols = phase.shape
+    size, half = len(window), len(window) // 2
+    parts = np.empty((PARTS, cols), np.float32)
+    kept = np.empty((size, PARTS, cols), np.float32)
     words = np.empty(cols + 2 * REACH, np.uint32)
     raw = np.empty((_FIELDS, cols + 2 * REACH), np.float32)
     ring = np.empty((_TAPS, _FIELDS, cols), np.float32)
@@ -154,12 +177,23 @@ def _add(
             above, here, below = ring[(y + 1) % _TAPS, k], ring[(y + 2) % _TAPS, k], ring[(y + 3) % _TAPS, k]
             for x in range(cols):
                 averaged[x] = own * here[x] + near * (above[x] + below[x]) + far * (before[x] + last[x])
-        _measure(noise, first, second, phase[y], coherence[y])
+        _measure(noise, first, second, phase[y], coherence[y], parts)
+        if half:
+            if by_magnitude:
+                parts[0, :] = parts[2]
+                parts[1, :] = parts[2]
+            keep_row(parts, phase[y], window, kept[y % size])
+            if y >= half:
+                estimate_row(kept, y - half, rows, window, coherence[y - half])
+    for y in range(max(rows - half, 0), rows):
+        estimate_row(kept, y, rows, window, coherence[y])
 
 
 @_compiled
-def _measure(noise: Image, first: Coefficients, second: Coefficients, phase: Image, coherence: Image) -> None:
-    """Turn one row's true phase and coherence into measured ones by its noise."""
+def _measure(
+    noise: Image, first: Coefficients, second: Coefficients, phase: Image, coherence: Image, parts: Image
+) -> None:
+    """Turn one row's true phase and coherence into measured ones by its noise; keep W11, W22 and |W21| as parts."""
     farthest = np.float32(_FARTHEST)
     half = np.float32(np.sqrt(0.5))
     for x in range(phase.shape[0]):
@@ -173,5 +207,6 @@ def _measure(noise: Image, first: Coefficients, second: Coefficients, phase: Ima
         imag = scale * noise[1, x]
         cross = real * real + imag * imag
         # |W21|² / (W11 W22), each divided by W11 = a
+        parts[0, x], parts[1, x], parts[2, x] = a, cross + rest * b, np.sqrt(a * cross)
         coherence[x] = min(np.sqrt(cross / (cross + rest * b)), _ONE) + _ZERO * gamma
         phase[x] = _wrapped(phase[x] + _angle(imag, real) + _ZERO * gamma)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from labkit.view import studies
 from labkit.view.baselines import network
+from labkit.view.blind import save_side_by_side_png
 from labkit.view.comparison import compare
 from labkit.view.interferogram import pair
 from labkit.view.leaflet import map
@@ -24,6 +25,7 @@ __all__ = [
     "map",
     "save_gradients_png",
     "save_map_png",
+    "save_side_by_side_png",
     "studies",
     "switchboard",
 ]

@@ -8,6 +8,9 @@ GRADIENT_COLOURS = "RdBu_r"
 #: Rates: toward the radar (positive) is blue, away is red, as in Zhang et al. (2025), Figure 2.
 RATE_COLOURS = "RdBu"
 
+#: Wrapped phase: runs in a circle, so that −π and π look alike.
+PHASE_COLOURS = "twilight"
+
 #: Density of landslides, from none to most; a colour map without red or blue, which stand for gradients and boxes.
 DENSITY_COLOURS = "YlOrBr"
 

@@ -14,9 +14,6 @@ from labkit.view import colours, notebook, panels, pixels
 if TYPE_CHECKING:
     import holoviews as hv
 
-#: Runs in a circle, so that −π and π look alike.
-_PHASE_COLOURS = "twilight"
-
 _TICKS = {"phase": [-np.pi, -np.pi / 2, 0.0, np.pi / 2, np.pi], "coherence": [0.0, 0.25, 0.5, 0.75, 1.0]}
 _PI_WORDS = {-np.pi: "−π", -np.pi / 2: "−π/2", 0: "0", np.pi / 2: "π/2", np.pi: "π"}
 
@@ -96,7 +93,7 @@ def _options(ifgs: xr.Dataset, shown: str) -> dict[str, Any]:
     if phase:
         bar["major_label_overrides"] = _PI_WORDS
     return {
-        "cmap": _PHASE_COLOURS if phase else "gray",
+        "cmap": colours.PHASE_COLOURS if phase else "gray",
         "clim": (-np.pi, np.pi) if phase else (0.0, 1.0),
         "clipping_colors": {"NaN": colours.NO_DATA},
         "colorbar": True,

@@ -1,0 +1,140 @@
+"""Hold simulated pairs against real ones of the same dates: a picture to judge blind, and how well a computer judges.
+
+    LABKIT_REAL_DATA=… python benchmarks/believable.py OUT [--count 8] [--seed 0]
+
+``OUT/side_by_side.png`` shows real and simulated pairs of Danba in an order that only ``OUT/key.json`` tells. A
+logistic regression on texture (how phase and coherence go with their neighbours, how coherence is spread) learns from
+four fifths of the pairs to tell both apart and is asked about the rest; 0.5 is chance. It is asked twice: about pairs
+whose pixels share no looks and whose coherence is that of each pixel alone, and about pairs with both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.ndimage import map_coordinates
+from scipy.optimize import minimize
+
+import labkit as lk
+from labkit import files, view
+from labkit.simulate import Effects, pairs_like
+from labkit.simulate.geometry import Frame
+from labkit.simulate.landslides import Landslide
+from labkit.simulate.motion import Motion
+from labkit.simulate.movers import Mover
+from labkit.simulate.resolution import sharing_at
+
+Array = npt.NDArray[np.floating]
+
+#: Tiles per image along y and x, whose texture is judged.
+TILES = (2, 3)
+
+FOLDS = 5
+LAGS = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (0, 4), (4, 0), (0, 8), (8, 0))
+
+
+def heights(folder: Path, ifgs: xr.Dataset) -> Array:
+    """Heights (m) of the DEM beside the files, at the pixels."""
+    words = dict(
+        line.split(":", 1) for line in (folder / "EQA.dem_par").read_text().splitlines() if line.count(":") == 1
+    )
+    cols, rows = int(words["width"]), int(words["nlines"])
+    north, west, down, right = (
+        float(words[name].split()[0]) for name in ("corner_lat", "corner_lon", "post_lat", "post_lon")
+    )
+    dem = np.fromfile(folder / "EQA.dem", ">f4").reshape(rows, cols).astype(float)
+    places = (ifgs["lat"].values - north) / down, (ifgs["lon"].values - west) / right
+    return np.asarray(map_coordinates(dem, places, order=1, mode="nearest"))
+
+
+def slide(ifgs: xr.Dataset) -> Mover:
+    """A slow landslide of the real one's size, elsewhere in the image and of another outline and rate."""
+    shape = ifgs.sizes["y"], ifgs.sizes["x"]
+    attributes = ifgs.attrs
+    frame = Frame(
+        "descending", attributes["heading"], attributes["incidence_angle"], shape, attributes["ground_spacing"]
+    )
+    harmonics = np.random.default_rng(5).normal(0.0, 0.18, (5, 2)) / np.arange(2, 7)[:, None]
+    east, north = frame.ground(0.5 * shape[0], 0.55 * shape[1])
+    body = Landslide("slide", float(east), float(north), 1100.0, 750.0, 260.0, 25.0, 110.0, 0.6, harmonics)
+    rate = body.los_rate(frame) * body.share(*frame.pixel_centres())
+    whole = slice(0, shape[0]), slice(0, shape[1])
+    dates = (
+        ifgs["reference"].values.astype("datetime64[D]").min(),
+        ifgs["secondary"].values.astype("datetime64[D]").max(),
+    )
+    return Mover(*whole, rate.astype(np.float32), Motion("linear", *dates))
+
+
+def texture(ifgs: xr.Dataset) -> Array:
+    """(pair, tile, feature): neighbours' phasors and coherences, and the spread of coherence."""
+    rows, cols = (ifgs.sizes[axis] // count for axis, count in zip(("y", "x"), TILES, strict=True))
+    made = []
+    for top in range(TILES[0]):
+        for left in range(TILES[1]):
+            cut = ifgs.isel(y=slice(top * rows, (top + 1) * rows), x=slice(left * cols, (left + 1) * cols))
+            phasor, coherence = np.exp(1j * np.nan_to_num(cut["phase"].values)), np.nan_to_num(cut["coherence"].values)
+            features = [np.quantile(coherence, share, axis=(1, 2)) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+            centred = coherence - coherence.mean(axis=(1, 2), keepdims=True)
+            for dy, dx in LAGS:
+                near, far = phasor[:, dy:, dx:], phasor[:, : rows - dy, : cols - dx]
+                features.append(np.abs((near * far.conj()).mean(axis=(1, 2))))
+                near, far = centred[:, dy:, dx:], centred[:, : rows - dy, : cols - dx]
+                features.append((near * far).mean(axis=(1, 2)) / centred.var(axis=(1, 2)))
+            made.append(np.stack(features, axis=1))
+    return np.stack(made, axis=1)
+
+
+def told_apart(real: Array, simulated: Array, seed: int = 0) -> float:
+    """Share of tiles of unseen pairs that a logistic regression names rightly; a pair is unseen in both stacks."""
+    fold = np.random.default_rng(seed).permutation(len(real)) % FOLDS
+    right = []
+    for unseen in range(FOLDS):
+        learn, ask = fold != unseen, fold == unseen
+        data = [np.concatenate([s[rows].reshape(-1, s.shape[-1]) for s in (real, simulated)]) for rows in (learn, ask)]
+        truth = [np.repeat([1.0, -1.0], len(rows) // 2) for rows in data]
+        middle, spread = data[0].mean(axis=0), data[0].std(axis=0)
+        known, asked = ((np.c_[(rows - middle) / spread, np.ones(len(rows))]) for rows in data)
+
+        def loss(weights: Array, known: Array = known, truth: Array = truth[0]) -> tuple[float, Array]:
+            margin = truth * (known @ weights)
+            slope = -(known * (truth / (1 + np.exp(margin)))[:, None]).sum(axis=0) + 2 * weights
+            return float(np.logaddexp(0, -margin).sum() + (weights**2).sum()), slope
+
+        weights = minimize(loss, np.zeros(known.shape[1]), jac=True, method="L-BFGS-B").x
+        right.append(np.sign(asked @ weights) == truth[1])
+    return float(np.concatenate(right).mean())
+
+
+def main() -> None:
+    """Simulate, draw, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    folder = Path(os.environ["LABKIT_REAL_DATA"]) / "danba_gamma"
+    real = lk.select_pairs(lk.open_interferograms(folder)).compute()
+    surroundings = {"height": heights(folder, real), "movers": [slide(real)], "seed": chosen.seed}
+    simulated = pairs_like(real, **surroundings).compute()
+    looks = sharing_at(real.attrs["y_spacing"], real.attrs["x_spacing"]).looks
+    plain = pairs_like(real, Effects(looks=looks, shared_looks=False), **surroundings).compute()
+    key = view.save_side_by_side_png(
+        real, simulated, chosen.out / "side_by_side.png", count=chosen.count, seed=chosen.seed
+    )
+    with files.whole(chosen.out / "key.json") as beside:
+        beside.write_text(json.dumps(dict(enumerate(key, 1)), indent=1))
+    print(f"{chosen.out / 'side_by_side.png'}: {len(key)} pairs, {real.sizes['pair']} real ones to choose from")
+    known = texture(real)
+    for words, stack in (("without shared looks and window", plain), ("with both", simulated)):
+        print(f"told apart {words}: {told_apart(known, texture(stack)):.2f} of tiles (0.5 is chance)")
+
+
+if __name__ == "__main__":
+    main()

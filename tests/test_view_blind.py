@@ -1,0 +1,53 @@
+"""The blind picture shows as many pairs of each, in an order that only the key tells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labkit.errors import LabkitError
+from labkit.simulate import Scene, pairs_like
+from labkit.view import save_side_by_side_png
+
+
+def test_half_of_the_panels_are_real_and_the_key_says_which(tiny_scene: Scene, tmp_path: Path) -> None:
+    real = tiny_scene.interferograms["descending"].isel(pair=slice(0, 10)).compute()
+    # what is called simulated here has no coherence at all: its panels are black below
+    simulated = real.assign(coherence=real["coherence"] * 0)
+    path = tmp_path / "pictures" / "blind.png"
+    key = save_side_by_side_png(real, simulated, path, count=4, seed=1, dpi=60)
+    assert Counter(key) == {"real": 4, "simulated": 4}
+    picture = np.asarray(Image.open(path).convert("L"), float)
+    # the panels fill a grid of 2 × 4, coherence in the lower part of each
+    rows, cols = picture.shape[0] / 2, picture.shape[1] / 4
+    dark = []
+    for number in range(8):
+        row, column = divmod(number, 4)
+        down, across = (slice(int((n + low) * size), int((n + high) * size)) for n, size, low, high in (
+            (row, rows, 0.75, 0.9), (column, cols, 0.3, 0.7)
+        ))  # fmt: skip
+        part = picture[down, across]
+        dark.append(part.mean() < 20)
+    assert dark == [name == "simulated" for name in key]
+
+
+def test_another_seed_another_order_the_same_seed_the_same(tiny_scene: Scene, tmp_path: Path) -> None:
+    real = tiny_scene.interferograms["descending"].isel(pair=slice(0, 12)).compute()
+    simulated = pairs_like(real).compute()
+    keys = [save_side_by_side_png(real, simulated, tmp_path / "x.png", count=6, seed=s, dpi=40) for s in (0, 0, 1)]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_stacks_that_differ_and_too_many_pairs_are_refused(tiny_scene: Scene, tmp_path: Path) -> None:
+    real = tiny_scene.interferograms["descending"].isel(pair=slice(0, 6))
+    with pytest.raises(LabkitError, match="simulated must have the pairs and the shape of real"):
+        save_side_by_side_png(real, real.isel(pair=slice(0, 5)), tmp_path / "x.png", count=2)
+    with pytest.raises(LabkitError, match="count must be from 1 to half"):
+        save_side_by_side_png(real, real, tmp_path / "x.png", count=4)
+    with pytest.raises(LabkitError, match=r"path must end in \.png"):
+        save_side_by_side_png(real, real, tmp_path / "x.jpg", count=2)
+    assert not list(tmp_path.iterdir())
