@@ -25,8 +25,8 @@ Image = npt.NDArray[np.float32]
 #: Coherence without time between, that which never goes, and the days in which the rest falls to 1/e in winter; how
 #: these days differ over the ground (standard deviation of their logarithm); the season's part; and how unevenly time
 #: takes it. Fitted to the percentiles of coherence of 79 real pairs of 12, 24 and 36 days over Danba county, Sichuan.
-INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.985, 0.02, 120.0, 0.8
-GROWTH, SUMMER_DECAY, UNEVENNESS = 0.3, 17.0, 0.7
+INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.998, 0.02, 80.0, 0.64
+GROWTH, SUMMER_DECAY, UNEVENNESS = 0.2, 16.0, 0.85
 
 #: Below 2 km the ground's pattern has a spectrum of k to minus this, as the mean coherence of the same pairs has.
 _GROUND_EXPONENT, _GROUND_M = 3.0, 2000.0

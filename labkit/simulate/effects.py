@@ -52,7 +52,7 @@ class Effects:
         12-day coherence falls from 0.98 in winter to 0.4 in summer.
     summer_decay : float
         How many times faster ground loses its coherence in midsummer than in winter, less 1; at least 0. Off unless
-        asked for; real pairs of Danba need about 20 (:mod:`labkit.simulate.alike`).
+        asked for; real pairs of Danba need 16 (:mod:`labkit.simulate.alike`).
     layover : bool
         Layover and shadow have no coherence to speak of.
     water : bool
