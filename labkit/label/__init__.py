@@ -8,16 +8,20 @@
 
 from __future__ import annotations
 
+from labkit.label.coco import read_coco, write_coco
 from labkit.label.columns import LABEL_COLUMNS
 from labkit.label.config import CLASSES, labelling_interface
 from labkit.label.duplicates import drop_duplicates
 from labkit.label.environment import ensure_environment
 from labkit.label.ground import move_labels
 from labkit.label.labelfile import load_labels, save_labels
+from labkit.label.pictures import Pictures, labels_of, pictures_of
 from labkit.label.releases import load_release
 from labkit.label.server import LabelServer, find_server, is_healthy, start_server
 from labkit.label.store import LabelStore, open_store
 from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
+from labkit.label.voc import read_voc, write_voc
+from labkit.label.yolo import read_yolo, write_yolo
 
 __all__ = [
     "start_server",
@@ -38,5 +42,14 @@ __all__ = [
     "load_release",
     "save_labels",
     "load_labels",
+    "Pictures",
+    "pictures_of",
+    "labels_of",
+    "write_voc",
+    "read_voc",
+    "write_coco",
+    "read_coco",
+    "write_yolo",
+    "read_yolo",
     "ensure_environment",
 ]

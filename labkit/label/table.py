@@ -25,7 +25,7 @@ from labkit.label.columns import (
     typed,
 )
 from labkit.label.regions import UnusableRegionError, from_region
-from labkit.label.tasks import place_in_chip
+from labkit.label.tasks import place_box
 
 #: A chip may lie this share of its edge away from where it was pushed: rounding of its corners, no other grid.
 GRID_TOLERANCE = 0.01
@@ -168,7 +168,7 @@ def _regions(
             row = {"region_id": region_id, "reason": str(error), "item": text}
             aside.append(about | row | {"aside_id": digest([*key, text])[:32]})
             continue
-        place = _place(data, region.box)
+        place = place_box(data.get("corners"), data["size"], region.box)
         labels.append(
             about
             | {
@@ -267,15 +267,6 @@ def _task_data(task: Mapping[str, Any]) -> dict[str, Any]:
             f"task {task.get('id')} must have chip_id, scene, row, col and size in its data, instead got "
             f"{sorted(data)}. Keep tasks that labkit did not push in a project of their own"
         ) from error
-
-
-def _place(data: Mapping[str, Any], box: tuple[float, float, float, float]) -> Polygon | None:
-    corners = data.get("corners")
-    if not corners:
-        return None
-    xmin, ymin, xmax, ymax = box
-    lon, lat = place_in_chip(corners, data["size"], [ymin, ymin, ymax, ymax], [xmin, xmax, xmax, xmin])
-    return Polygon(list(zip(lon.tolist(), lat.tolist(), strict=True)))
 
 
 def _annotator(completed_by: object, annotators: Mapping[int, str]) -> str:

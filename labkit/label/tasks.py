@@ -139,6 +139,15 @@ def place_in_chip(
     return np.asarray(lon), np.asarray(lat)
 
 
+def place_box(corners: Sequence[Sequence[float]] | None, size: int, box: Box) -> Polygon | None:
+    """Give the lon/lat outline of a box in pixels of a chip; None where the chip's corners are unknown."""
+    if not corners:
+        return None
+    xmin, ymin, xmax, ymax = box
+    lon, lat = place_in_chip(corners, size, [ymin, ymin, ymax, ymax], [xmin, xmax, xmax, xmin])
+    return Polygon(np.column_stack([lon, lat]))
+
+
 def boxes_on(data: dict[str, Any], boxes: pd.DataFrame, directions: Iterable[str]) -> list[tuple[pd.Series, Box]]:
     """Pick the boxes of a table that lie on a task's chip, in pixels of the chip.
 

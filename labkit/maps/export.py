@@ -16,7 +16,7 @@ from rasterio import Affine
 from labkit import geo
 from labkit.errors import LabkitError
 from labkit.files import whole
-from labkit.maps.kml import kml_text, write_kmz
+from labkit.kml import kml_text, write_kmz
 
 
 def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
