@@ -50,10 +50,9 @@ def octaves(phase: np.ndarray, axis: int) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize(("coherence", "tolerance"), [(0.0, 0.08), (0.3, 0.08), (0.6, 0.12), (0.85, 0.25)])
-def test_the_phase_has_the_spectrum_of_multilooked_single_look_images(coherence: float, tolerance: float) -> None:
-    """Within 8 % where noise is strong. Where it is weak, up to 20 % too much: samples that overlap have fewer deep
-    fades than the gamma number of as many looks, and fades make what phase noise there is."""
+@pytest.mark.parametrize("coherence", [0.0, 0.3, 0.6, 0.85])
+def test_the_phase_has_the_spectrum_of_multilooked_single_look_images(coherence: float) -> None:
+    """Within 15 %, and its spread within 3 %: the looks are counted rightly."""
     shared = sharing(FINE)
     expected, made, spread = [], [], []
     for seed in range(3):
@@ -64,16 +63,18 @@ def test_the_phase_has_the_spectrum_of_multilooked_single_look_images(coherence:
         for image, sums in ((true, expected), (phase, made)):
             sums.append([octaves(image, axis) for axis in (0, 1)])
         spread.append(phase.std() / true.std())
-    np.testing.assert_allclose(np.mean(made, axis=0), np.mean(expected, axis=0), rtol=tolerance)
-    # and it scatters as much: the looks are counted rightly
-    assert np.mean(spread) == pytest.approx(1.0, abs=tolerance / 2)
+    np.testing.assert_allclose(np.mean(made, axis=0), np.mean(expected, axis=0), rtol=0.15)
+    assert np.mean(spread) == pytest.approx(1.0, abs=0.03)
 
 
 def test_intensities_of_samples_have_the_looks_and_the_correlation_by_the_formula() -> None:
     first, _, looks = images((400, 400), FINE, 0.0, 2)
     intensity = (np.abs(first) ** 2).reshape(400, 400, looks).sum(axis=2)
     shared = sharing(FINE)
-    assert intensity.mean() ** 2 / intensity.var() == pytest.approx(shared.looks, rel=0.03)
+    assert intensity.mean() ** 2 / intensity.var() == pytest.approx(shared.intensity_looks, rel=0.03)
+    # the mean of the inverse power is what the phase goes by where coherence is high
+    inverse = float((intensity.mean() / intensity).mean())
+    assert inverse == pytest.approx(shared.looks / (shared.looks - 1), rel=0.03)
     along, _ = shared_looks(FINE.spacing_m, AZIMUTH)
     across, _ = shared_looks(FINE.slant_spacing_m, RANGE)
     for axis, correlation in ((0, along), (1, across)):
@@ -108,9 +109,9 @@ def test_a_band_resolves_what_it_says_and_its_correlation_is_that_by_hand() -> N
 
 
 def test_coarse_pixels_share_little_and_hold_more_looks() -> None:
-    """40 m: 3 samples in azimuth by 11 in range, worth 13.8 looks; an eighth is shared along the track, none across."""
+    """40 m: 3 samples in azimuth by 11 in range, worth 14.4 looks; an eighth is shared along the track, none across."""
     coarse, fine = sharing(Frame("ascending", 348.0, 38.6, (9, 9), 40.0)), sharing(FINE)
-    assert coarse.looks == pytest.approx(13.75, abs=0.05) and fine.looks == pytest.approx(2.95, abs=0.02)
+    assert coarse.looks == pytest.approx(14.4, abs=0.1) and fine.looks == pytest.approx(3.23, abs=0.02)
     neighbour = [float(np.correlate(s.azimuth, s.azimuth, "full")[2 * REACH + 1]) for s in (coarse, fine)]
     assert neighbour == pytest.approx([0.121, 0.426], abs=0.01)
 

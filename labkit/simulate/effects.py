@@ -35,7 +35,7 @@ class Effects:
         what precise orbits leave: 1.6 to 2.8 cm [5]_.
     looks : float
         Independent looks in a pixel, at least 2, from which speckle is drawn; 0 means no speckle. 24 is the 33 samples
-        of a pixel of 40 m less some overlap; by the sensor's resolution they are worth 13.8
+        of a pixel of 40 m less some overlap; by the sensor's resolution they are worth 14.4
         (:func:`labkit.simulate.resolution.sharing`).
     shared_looks : bool
         Neighbouring pixels share the looks that the sensor cannot tell apart (:mod:`labkit.simulate.resolution`).

@@ -38,12 +38,16 @@ class Sharing:
     azimuth, range : numpy.ndarray (5,)
         Weights, of sum of squares 1, by which white noise becomes the noise of pixels, along lines and along samples.
     looks : float
-        Independent looks that the samples averaged into a pixel are worth.
+        Independent looks that the samples averaged into a pixel are worth where coherence is high, to the phase
+        (:func:`phase_looks`); at low coherence the phase hardly depends on them.
+    intensity_looks : float
+        Independent looks that they are worth to the intensity, mean² / variance; a little less.
     """
 
     azimuth: Array
     range: Array
     looks: float
+    intensity_looks: float
 
 
 def sharing(frame: Frame) -> Sharing:
@@ -53,7 +57,7 @@ def sharing(frame: Frame) -> Sharing:
     --------
     >>> from labkit.simulate.geometry import Frame
     >>> round(sharing(Frame("ascending", 348.0, 38.6, (10, 10), 40.0)).looks, 1)
-    13.8
+    14.4
     """
     return sharing_at(frame.spacing_m, frame.slant_spacing_m)
 
@@ -71,16 +75,16 @@ def sharing_at(azimuth_m: float, range_m: float) -> Sharing:
     -----
     See :func:`shared_looks`; range and azimuth are separate.
     """
-    along, along_looks = shared_looks(azimuth_m, AZIMUTH)
-    across, across_looks = shared_looks(range_m, RANGE)
-    return Sharing(_weights(along), _weights(across), along_looks * across_looks)
+    along, across = shared_looks(azimuth_m, AZIMUTH), shared_looks(range_m, RANGE)
+    shares = np.multiply.outer(sample_shares(azimuth_m, AZIMUTH), sample_shares(range_m, RANGE))
+    return Sharing(_weights(along[0]), _weights(across[0]), phase_looks(shares.ravel()), along[1] * across[1])
 
 
 def alone() -> Sharing:
     """Give the sharing of pixels that share nothing."""
     only = np.zeros(2 * REACH + 1)
     only[REACH] = 1.0
-    return Sharing(only, only, 1.0)
+    return Sharing(only, only, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,44 @@ def shared_looks(spacing_m: float, band: Band) -> tuple[Array, float]:
     lags = np.arange(REACH + 1)[:, None, None] * count
     sums = (band.correlation((i - j + lags) * step) ** 2).sum(axis=(1, 2))
     return sums / sums[0], float(count**2 / sums[0])
+
+
+def sample_shares(spacing_m: float, band: Band) -> Array:
+    """Give the eigenvalues of the correlation of a pixel's samples along one axis, over their sum.
+
+    Notes
+    -----
+    The mean of correlated samples' powers is a sum of independent exponential numbers with these weights.
+    """
+    count = max(1, round(spacing_m / band.sample_m))
+    i, j = np.indices((count, count))
+    values = np.linalg.eigvalsh(band.correlation((i - j) * spacing_m / count))
+    return np.asarray(np.maximum(values, 0.0) / count)
+
+
+def phase_looks(shares: Array) -> float:
+    """Give the independent looks L that have the phase noise of a sum of exponential numbers with given weights.
+
+    Parameters
+    ----------
+    shares : numpy.ndarray (n,)
+        Weights, at least 0, of sum 1.
+
+    Notes
+    -----
+    Where coherence is high the variance of the phase goes with the mean of 1/power: L/(L − 1) = E[1/x] for the mean of
+    L looks, and E[1/x] = ∫₀^∞ Πᵢ 1/(1 + λᵢ t) dt for the sum. Looks that overlap fade less deeply than the gamma number
+    of the same variance, so that this is more than 1 / Σ λ².
+
+    Examples
+    --------
+    >>> round(phase_looks(np.full(4, 0.25)), 3)
+    4.000
+    """
+    steps = np.linspace(-20.0, 40.0, 6001)
+    logarithm = steps - np.log1p(np.multiply.outer(np.exp(steps), shares)).sum(axis=1)
+    inverse = float(np.trapezoid(np.exp(logarithm), steps))
+    return inverse / (inverse - 1)
 
 
 def _weights(correlation: Array) -> Array:
