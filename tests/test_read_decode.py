@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit.read.decode import join_coherence, split_complex, swap_words, wrap_phase
+from labkit.read.decode import join_coherence, join_parts, split_complex, split_parts, swap_words, wrap_phase
 
 ONE, NO_DATA, LIMIT = np.float32(1), np.float32(-9999), np.float32(1.01)
 SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e-30, 3e38, -9999.0, 0.5, -0.5]
@@ -106,3 +106,59 @@ def test_a_coherence_outside_0_to_1_is_told(value: float, phase_there: float) ->
     stored[31] = value
     phase = np.full(50, phase_there, np.float32)
     assert not join_coherence(stored, NO_DATA, LIMIT, phase, np.empty(50, np.float32))
+
+
+EXTREMES = [
+    0,
+    1,
+    -1,
+    1j,
+    -0.5j,
+    1e-42,
+    1e-30 + 1e-30j,
+    -9999,
+    np.nan,
+    np.inf,
+    3e38 + 3e38j,
+    1.004 + 0.001j,
+    1.2,
+    -0.3 + 2j,
+]
+
+
+@pytest.mark.parametrize("limit", [1.01, np.inf])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_parts_are_phase_and_magnitude_in_another_form(sign: int, limit: float) -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.uniform(0, 1.005, 5000) * np.exp(1j * rng.uniform(-np.pi, np.pi, 5000))
+    for values in (noise, np.array(EXTREMES), noise[:37], noise[noise.real**2 + noise.imag**2 < 1]):
+        stored = values.astype(np.complex64)
+        phase, size, real, imag = np.empty((4, len(stored)), np.float32)
+        rules = np.float32(sign), NO_DATA, np.float32(limit)
+        within = split_complex(stored.view(np.float32), *rules, phase, size)
+        assert split_parts(stored.view(np.float32), *rules, real, imag) == within
+        np.testing.assert_array_equal(np.isnan(real), np.isnan(phase))
+        np.testing.assert_array_equal(np.isnan(imag), np.isnan(phase))
+        finite = np.isfinite(phase) & (size * 1e30 < np.inf)
+        expected = size[finite] * np.exp(1j * phase[finite].astype(float))
+        largest = np.abs(stored[finite]) < 1e30
+        np.testing.assert_allclose((real + 1j * imag)[finite][largest], expected[largest], atol=2e-6)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_parts_take_the_coherence_that_is_given_whatever_the_magnitude(sign: int) -> None:
+    rng = np.random.default_rng(3)
+    size = 10 ** rng.uniform(-37, 37, 3000)
+    stored = (size * np.exp(1j * rng.uniform(-np.pi, np.pi, 3000))).astype(np.complex64)
+    stored[:4] = 0, np.nan, np.inf, -9999
+    levels = rng.uniform(0, 1.01, 3000).astype(np.float32)
+    levels[4:8] = 0, 1.005, np.nan, -9999
+    phase, ignored, coherence, real, imag = np.empty((5, 3000), np.float32)
+    split_complex(stored.view(np.float32), np.float32(sign), NO_DATA, np.float32(np.inf), phase, ignored)
+    assert join_coherence(levels, NO_DATA, np.float32(1.01), phase, coherence)
+    assert join_parts(stored.view(np.float32), levels, np.float32(sign), NO_DATA, np.float32(1.01), real, imag)
+    np.testing.assert_array_equal(np.isnan(real + imag), np.isnan(phase))
+    expected = coherence * np.exp(1j * phase.astype(float))
+    np.testing.assert_allclose(real + 1j * imag, expected, atol=2e-6)
+    levels[9] = 1.02
+    assert not join_parts(stored.view(np.float32), levels, np.float32(sign), NO_DATA, np.float32(1.01), real, imag)

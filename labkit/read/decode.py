@@ -172,6 +172,82 @@ def join_coherence(values: F4, no_data: np.float32, limit: np.float32, phase: F4
 
 
 @_compiled
+def split_parts(
+    parts: F4, sign: np.float32, no_data: np.float32, limit: np.float32, real: F4, imag: F4
+) -> bool:  # pragma: no cover
+    """Lay real and imaginary parts apart, whose magnitude is the coherence.
+
+    Parameters
+    ----------
+    parts, sign, no_data, limit
+        As in :func:`split_complex`.
+    real, imag : (n,) float32
+        Receive the parts, shortened to a magnitude of 1 where it is more; NaN in both = no data.
+
+    Returns
+    -------
+    bool
+        Whether no magnitude, infinite ones included, is above the limit.
+    """
+    long = np.uint32(0)
+    for i in range(np.uint64(real.size)):
+        x, y = parts[_2 * i], parts[_2 * i + _1]
+        ax, ay = abs(x), abs(y)
+        known = (ax <= _LARGEST) & (ay <= _LARGEST) & (max(ax, ay) > _ZERO) & (x != no_data)
+        long = _either(long, ax * ax + ay * ay > _ONE)
+        real[i] = x if known else _NAN
+        imag[i] = y * sign if known else _NAN
+    if long == 0:
+        return True
+    beyond = np.uint32(0)
+    for i in range(np.uint64(real.size)):
+        x, y = parts[_2 * i], parts[_2 * i + _1]
+        magnitude = np.sqrt(x * x + y * y)
+        beyond = _either(beyond, magnitude > limit)
+        scale = _ONE / magnitude if magnitude > _ONE else _ONE
+        real[i] *= scale
+        imag[i] *= scale
+    return beyond == 0
+
+
+@_compiled
+def join_parts(
+    parts: F4, values: F4, sign: np.float32, no_data: np.float32, limit: np.float32, real: F4, imag: F4
+) -> bool:  # pragma: no cover
+    """Real and imaginary part of coherence · exp(i phase), from complex values of any magnitude and the coherence.
+
+    Parameters
+    ----------
+    parts, sign, no_data
+        As in :func:`split_complex`.
+    values, limit
+        As in :func:`join_coherence`.
+    real, imag : (n,) float32
+        Receive the parts; NaN in both = no data in either.
+
+    Returns
+    -------
+    bool
+        Whether every known coherence lies in 0…``limit``.
+    """
+    wrong = np.uint32(0)
+    for i in range(np.uint64(real.size)):
+        x, y, c = parts[_2 * i], parts[_2 * i + _1], values[i]
+        ax, ay = abs(x), abs(y)
+        large = max(ax, ay)
+        stated = (abs(c) <= _LARGEST) & (c != no_data)
+        wrong = _either(wrong, stated & ((c < _ZERO) | (c > limit)))
+        known = stated & (ax <= _LARGEST) & (ay <= _LARGEST) & (large > _ZERO) & (x != no_data)
+        # Divided first: squares of large or small values leave the range of float32.
+        large = large if known else _ONE
+        u, v = x / large, y / large
+        scale = min(c, _ONE) / np.sqrt(u * u + v * v)
+        real[i] = u * scale if known else _NAN
+        imag[i] = v * scale * sign if known else _NAN
+    return wrong == 0
+
+
+@_compiled
 def blank(values: npt.NDArray[np.floating], no_data: np.float64) -> None:  # pragma: no cover
     """Make NaN of what equals ``no_data``, in place."""
     for i in range(np.uint64(values.size)):

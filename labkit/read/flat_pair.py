@@ -23,6 +23,7 @@ from labkit.read.pair_rows import (
     first_wrong,
     outside_unit,
     read_pair,
+    read_phasors,
     read_rows,
     to_phase,
 )
@@ -45,6 +46,12 @@ class FlatPair(PairFiles):
     coherence_band: FlatBand | None = None
     reverse: bool = False
     magnitude: bool = False
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether complex values are stored."""
+        band = self.phase_band
+        return band is not None and (self.imaginary_band is not None or np.dtype(band.dtype).kind == "c")
 
 
 def load_flat_pair(pair: PairFiles, shape: tuple[int, int]) -> tuple[Image, Image]:
@@ -70,13 +77,27 @@ def load_flat_rows(pair: PairFiles, shape: tuple[int, int], first: int, phase: I
         read_rows(first, stored, quality, phase, coherence, reverse=flat.reverse, magnitude=flat.magnitude)
 
 
+def load_flat_phasors(pair: PairFiles, shape: tuple[int, int], first: int, real: Image, imag: Image) -> None:
+    """Fill (rows, x) float32 with coherence · exp(i phase) of the rows from ``first`` on; the pair ``is_complex``."""
+    with _open_rows(pair, shape) as (flat, stored, quality):
+        read_phasors(first, stored, quality, real, imag, reverse=flat.reverse)
+
+
 def assemble_flat(
     pairs: Sequence[FlatPair], shape: tuple[int, int], coords: dict[str, object], attrs: dict[str, object]
 ) -> xr.Dataset:
     """Build the lazy interferograms dataset of flat pairs (:func:`labkit.read.pairs.assemble`)."""
     # An estimate needs the rows around.
     stated = all(p.coherence_band is not None or p.magnitude for p in pairs)
-    return assemble(pairs, shape, load_flat_pair, coords, attrs, load_rows=load_flat_rows if stated else None)
+    return assemble(
+        pairs,
+        shape,
+        load_flat_pair,
+        coords,
+        attrs,
+        load_rows=load_flat_rows if stated else None,
+        load_phasors=load_flat_phasors if stated and all(p.is_complex for p in pairs) else None,
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from labkit.errors import FileError
 from labkit.read.coherence_estimate import estimate_coherence
-from labkit.read.decode import join_coherence, split_complex, wrap_phase
+from labkit.read.decode import join_coherence, join_parts, split_complex, split_parts, wrap_phase
 from labkit.read.rows import Rows
 
 Image = npt.NDArray[np.float32]
@@ -77,7 +77,7 @@ def read_rows(
     """
     beyond: list[float] = []
     wrong: list[float] = []
-    limit = MAX_COHERENCE if magnitude else np.float32(np.inf)
+    limit = MAX_COHERENCE if magnitude and coherence is None else np.float32(np.inf)
     lines, width = angle.shape
     portion = max(1, _PORTION // width)
     for start in range(0, lines, portion):
@@ -95,10 +95,59 @@ def read_rows(
         if rows is not None:
             rows.judge()
     if beyond:
-        raise FileError(
-            f"{phase.path} must carry the coherence (0..1) as its magnitude, instead it reaches {max(beyond):.4g}. "
-            "Put the coherence of the pair beside it (YYYYMMDD_YYYYMMDD.cc, big-endian float32)"
-        )
+        raise _no_coherence(phase.path, max(beyond))
+    if coherence is not None and wrong:
+        raise outside_unit(coherence.path, wrong[0])
+
+
+def read_phasors(
+    first: int, phase: Rows, coherence: Rows | None, real: Image, imag: Image, *, reverse: bool = False
+) -> None:
+    """Fill ``real`` and ``imag`` (rows, x) with coherence · exp(i phase) of what :func:`read_rows` gives.
+
+    Parameters
+    ----------
+    first : int
+        The first row.
+    phase : Rows
+        Complex values; their magnitude is the coherence unless there is ``coherence``.
+    coherence, reverse
+        As in :func:`read_pair`.
+    real, imag : (rows, x) float32, contiguous
+        NaN in both = no data.
+
+    Raises
+    ------
+    FileError
+        As :func:`read_pair`.
+
+    Notes
+    -----
+    No angle is taken: where the magnitude is the coherence, the values are what they are in the file. They are those
+    of :func:`read_rows` within 2e-6, the rounding of its phase.
+    """
+    sign = np.float32(-1 if reverse else 1)
+    beyond: list[float] = []
+    wrong: list[float] = []
+    lines, width = real.shape
+    portion = max(1, _PORTION // width)
+    for start in range(0, lines, portion):
+        count = min(portion, lines - start)
+        to = tuple(image[start : start + count].reshape(-1) for image in (real, imag))
+        values = phase.read(first + start, count).reshape(-1)
+        parts = values.astype(np.complex64, copy=False).view(np.float32)
+        if coherence is None:
+            if not split_parts(parts, sign, NO_DATA, MAX_COHERENCE, *to):
+                beyond.append(float(np.abs(values).max()))
+            continue
+        stored = as_float32(coherence.read(first + start, count)).reshape(-1)
+        if not join_parts(parts, stored, sign, NO_DATA, MAX_COHERENCE, *to):
+            wrong.append(first_wrong(stored))
+    for rows in (phase, coherence):
+        if rows is not None:
+            rows.judge()
+    if beyond:
+        raise _no_coherence(phase.path, max(beyond))
     if coherence is not None and wrong:
         raise outside_unit(coherence.path, wrong[0])
 
@@ -117,6 +166,13 @@ def to_phase(values: npt.NDArray[Any], phase: Image, size: Image, *, reverse: bo
 def as_float32(values: npt.NDArray[Any]) -> Image:
     """Real parts as float32; what is float32 already is not copied."""
     return values.real.astype(np.float32) if values.dtype.kind == "c" else values.astype(np.float32, copy=False)
+
+
+def _no_coherence(path: Path, largest: float) -> FileError:
+    return FileError(
+        f"{path} must carry the coherence (0..1) as its magnitude, instead it reaches {largest:.4g}. "
+        "Put the coherence of the pair beside it (YYYYMMDD_YYYYMMDD.cc, big-endian float32)"
+    )
 
 
 def outside_unit(path: Path, value: float) -> FileError:

@@ -128,6 +128,7 @@ def assemble(
     attrs: dict[str, object],
     *,
     load_rows: LoadRows | None = None,
+    load_phasors: LoadRows | None = None,
 ) -> xr.Dataset:
     """Build the lazy interferograms dataset from a function that loads one pair.
 
@@ -145,6 +146,9 @@ def assemble(
     load_rows : callable, optional
         ``load_rows(pair, shape, first, phase, coherence)`` fills (rows, x) float32 with the rows from ``first`` on of
         what ``load`` gives; stacking then never has a whole image in memory.
+    load_phasors : callable, optional
+        Besides ``load_rows``: fills real and imaginary parts of coherence · exp(i phase) instead, which is faster where
+        complex values are stored.
 
     Raises
     ------
@@ -155,10 +159,7 @@ def assemble(
     for first, second in itertools.pairwise(ordered):
         if first.name == second.name:
             raise FileError(f"each pair must stand once, instead {first.name} is in {first.phase} and {second.phase}")
-    phase, coherence = _lazy_images(
-        [_LoadPair(load, p, shape) if load_rows is None else _LoadRows(load, p, shape, load_rows) for p in ordered],
-        shape,
-    )
+    phase, coherence = _lazy_images([_loader(load, p, shape, load_rows, load_phasors) for p in ordered], shape)
     dates = [p.dates for p in ordered]
     reference = np.array([d[0] for d in dates], "datetime64[ns]")
     secondary = np.array([d[1] for d in dates], "datetime64[ns]")
@@ -215,6 +216,32 @@ class _LoadRows(_LoadPair):
     def read_into(self, first: int, phase: Image, coherence: Image) -> None:
         """Fill both (rows, x) float32 with the rows from ``first`` on: rad and 0..1, NaN = no data."""
         self.load_rows(self.pair, self.shape, first, phase, coherence)
+
+
+@dataclass(frozen=True)
+class _LoadPhasors(_LoadRows):
+    """A task that can be asked for some rows as complex values as well."""
+
+    load_phasors: LoadRows
+
+    def read_phasors(self, first: int, real: Image, imag: Image) -> None:
+        """Fill both (rows, x) float32 with coherence · exp(i phase) of the rows from ``first`` on, NaN = no data."""
+        self.load_phasors(self.pair, self.shape, first, real, imag)
+
+
+def _loader(
+    load: Callable[[PairFiles, tuple[int, int]], tuple[Image, Image]],
+    pair: PairFiles,
+    shape: tuple[int, int],
+    load_rows: LoadRows | None,
+    load_phasors: LoadRows | None,
+) -> _LoadPair:
+    """The task that reads a pair in all the ways it can be read."""
+    if load_rows is None:
+        return _LoadPair(load, pair, shape)
+    if load_phasors is None:
+        return _LoadRows(load, pair, shape, load_rows)
+    return _LoadPhasors(load, pair, shape, load_rows, load_phasors)
 
 
 def _first_image(images: tuple[Image, Image]) -> Image:

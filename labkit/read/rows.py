@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,6 +14,18 @@ from labkit.errors import FileError
 from labkit.read.byte_order import JUDGED, is_swapped
 from labkit.read.decode import swap_words
 from labkit.read.flat_binary import REMEDY_CUT, FlatBand
+
+_MOST_SPARE, _LARGEST_SPARE = 3, 2**21
+
+
+class _Spare(threading.local):
+    """Memory that this thread's readers have given back: memory that is new costs more than what is read into it."""
+
+    def __init__(self) -> None:
+        self.buffers: list[npt.NDArray[np.uint8]] = []
+
+
+_spare = _Spare()
 
 
 class Rows(Protocol):
@@ -49,13 +62,13 @@ class FlatRows:
         self._row_bytes = band.shape[1] * self._layers * self._dtype.itemsize
         plane = band.shape[0] * band.shape[1] * self._dtype.itemsize
         self._start = band.header_bytes + (band.band * plane if band.interleave == "bsq" else 0)
-        self._buffer = np.empty(0, np.uint8)
         self._judged = max(1, int(np.sqrt(band.shape[0] * band.shape[1] / JUDGED)))
         self._some: list[npt.NDArray[Any]] = []
 
     def __enter__(self) -> Self:
         """Open the file."""
         self._file = self.path.open("rb", buffering=0)
+        self._buffer = borrow_buffer()
         return self
 
     def __exit__(
@@ -63,6 +76,7 @@ class FlatRows:
     ) -> None:
         """Close the file."""
         self._file.close()
+        give_back(self._buffer)
 
     def read(self, first: int, count: int) -> npt.NDArray[Any]:
         """Give (count, width) values, contiguous, in this machine's byte order; the next call overwrites them."""
@@ -112,6 +126,17 @@ class ComplexRows:
         """Raise FileError where either makes sense in the other byte order only."""
         for part in self._parts:
             part.judge()
+
+
+def borrow_buffer() -> npt.NDArray[np.uint8]:
+    """Memory of any size, which nobody else in this thread uses until it is given back."""
+    return _spare.buffers.pop() if _spare.buffers else np.empty(0, np.uint8)
+
+
+def give_back(buffer: npt.NDArray[np.uint8]) -> None:
+    """Leave memory to this thread's next reader; one buffer for each raster of a pair is kept, no more."""
+    if len(_spare.buffers) < _MOST_SPARE and buffer.size <= _LARGEST_SPARE:
+        _spare.buffers.append(buffer)
 
 
 def read_into(file: Any, start: int, raw: npt.NDArray[np.uint8], path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from labkit.errors import FileError
 from labkit.read.decode import blank
 from labkit.read.raster import RasterRows, check_tiff
-from labkit.read.rows import Rows, native, read_into
+from labkit.read.rows import Rows, borrow_buffer, give_back, native, read_into
 from labkit.read.tiff_layout import TiffLayout, read_layout
 
 _BYTES = 4
@@ -44,11 +44,11 @@ class TiffRows:
     def __init__(self, path: Path, layout: TiffLayout) -> None:
         self.path = path
         self._layout = layout
-        self._buffer = np.empty(0, np.uint8)
 
     def __enter__(self) -> Self:
         """Open the file."""
         self._file = self.path.open("rb", buffering=0)
+        self._buffer = borrow_buffer()
         return self
 
     def __exit__(
@@ -56,6 +56,7 @@ class TiffRows:
     ) -> None:
         """Close the file."""
         self._file.close()
+        give_back(self._buffer)
 
     def read(self, first: int, count: int) -> npt.NDArray[Any]:
         """Give (count, width) values, contiguous, in this machine's byte order; the next call overwrites them."""

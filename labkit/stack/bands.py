@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from labkit.stack.by_rows import RowReader
+from labkit.stack.by_rows import PhasorReader, RowReader
 from labkit.stack.kept import Patches
 from labkit.stack.kernels import GROUP, Filter, Sums, add_pairs
 
 Images = npt.NDArray[np.float32]
 
-#: Rows of a band. The rows beside it that a filter reaches are read twice: less than a tenth.
-_ROWS = 48
+#: Rows of a band, of which few allow more pairs at once. The rows beside it that a filter reaches are read twice.
+_ROWS = 32
 #: What a worker holds of the pairs, at most; the kernel fetches and stores its sums once for so many.
 _BUFFER_BYTES, _MOST_PAIRS = 20_000_000, 16
 _BYTES_PER_PIXEL = 8
@@ -44,6 +44,7 @@ class BandedPass:
     patches: Patches | None
     refuse: _Refuse
     stopped: threading.Event = field(default_factory=threading.Event)
+    memory: threading.local = field(default_factory=threading.local)
 
     def run(self, workers: int, advance: Callable[[int], object]) -> None:
         """Add all pairs; ``advance`` is told how many rows of the scene are done.
@@ -81,22 +82,38 @@ class BandedPass:
         size = min(max(_BUFFER_BYTES // ((last - first) * width * _BYTES_PER_PIXEL), 1), _MOST_PAIRS, pairs)
         # The kernel takes pairs in groups: one that is not full costs as much.
         size = max(size // GROUP * GROUP, min(size, GROUP))
-        phase, coherence = np.empty((2, size, last - first, width), np.float32)
+        images = self._buffer(size, last - first, width)
+        phasors = self.how.takes_phasors and all(isinstance(reader, PhasorReader) for reader in self.readers)
         seen = np.zeros(pairs, bool)
         for start in range(0, pairs, size):
             if self.stopped.is_set():
                 break
             stop = min(start + size, pairs)
             for k in range(start, stop):
-                self.readers[k].read_into(first, phase[k - start], coherence[k - start])
-                seen[k] = _has_data(phase[k - start])
-            batch = phase[: stop - start], coherence[: stop - start]
-            if not add_pairs(self.sums, *batch, self.how, band, start=start, top=first):
+                self._read(k, first, images[:, k - start], phasors)
+                seen[k] = _has_data(images[0, k - start])
+            batch = images[0, : stop - start], images[1, : stop - start]
+            if not add_pairs(self.sums, *batch, self.how, band, start=start, top=first, polar=not phasors):
                 self.refuse(start, batch[0])
             if self.patches is not None:
                 own = slice(band[0] - first, band[1] - first)
-                self.patches.take(start, batch[0][:, own], batch[1][:, own], top=band[0])
+                take = self.patches.take_phasors if phasors else self.patches.take
+                take(start, batch[0][:, own], batch[1][:, own], top=band[0])
         return band[1] - band[0], seen
+
+    def _read(self, k: int, first: int, images: Images, phasors: bool) -> None:
+        """Fill (2, rows, x) with phase and coherence of a pair, or with its phasors."""
+        reader = self.readers[k]
+        read = reader.read_phasors if phasors and isinstance(reader, PhasorReader) else reader.read_into
+        read(first, images[0], images[1])
+
+    def _buffer(self, size: int, rows: int, width: int) -> Images:
+        """Memory for some rows of some pairs: each worker has its own, and fills it again and again."""
+        needed = 2 * size * rows * width
+        held: Images | None = getattr(self.memory, "held", None)
+        if held is None or held.size < needed:
+            held = self.memory.held = np.empty(needed, np.float32)
+        return held[:needed].reshape(2, size, rows, width)
 
 
 def _has_data(phase: Images) -> bool:

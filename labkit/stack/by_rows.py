@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import dask
 import dask.array as da
@@ -28,6 +28,14 @@ class RowReader(Protocol):
 
     def refuse_empty(self) -> None:
         """Raise FileError: the pair holds no data."""
+
+
+@runtime_checkable
+class PhasorReader(RowReader, Protocol):
+    """Reads rows as complex values too, because they are so in the file."""
+
+    def read_phasors(self, first: int, real: Images, imag: Images) -> None:
+        """Fill both (rows, x) float32 with coherence · exp(i phase) of the rows from ``first`` on; NaN = no data."""
 
 
 def row_readers(ifgs: xr.Dataset) -> Sequence[RowReader] | None:

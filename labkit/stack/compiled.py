@@ -6,19 +6,21 @@ its arrays do not overlap, so that the compiler turns it into vector code. Every
 order, pair by pair, whatever the tile, the strip, the batch or the number of threads, so results are identical to the
 bit.
 
-Compiled code is cached on disk for each module, and renewed when that module changes: after a change here, remove
-``labkit/stack/__pycache__/*.nb*``.
+Compiled code is cached on disk for each module, and renewed when that module or one of :data:`_SHARED` changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.extending import intrinsic
 
 F4 = npt.NDArray[np.float32]
@@ -42,6 +44,9 @@ DIRECTION_PLANES, COHERENCE_PLANE, N_PLANES = 6, 12, 14
 #: Pairs are added by four, so that a tile's sums are fetched from the cache a quarter as often.
 GROUP = 4
 
+#: Numbers in a line of the cache.
+_LINE = np.uint64(16)
+
 ZERO, HALF, ONE, NAN = np.float32(0), np.float32(0.5), np.float32(1), np.float32(np.nan)
 PI, HALF_PI, TWO_PI = np.float32(np.pi), np.float32(np.pi / 2), np.float32(2 * np.pi)
 INVERSE_TWO_PI = np.float32(0.5 / np.pi)
@@ -62,8 +67,40 @@ _A0, _A1, _A2, _A3, _A4, _A5, _A6, _A7, _A8 = (
     )
 )
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+#: Modules with compiled functions that those of other modules are made of.
+_SHARED = ("compiled.py", "phasors.py", "products.py", "filtered.py")
+
+
+class _KernelCache(FunctionCache):
+    """Compiled code on disk: numba's own would not notice a change in another module that was compiled in."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        files = [(Path(__file__).with_name(name)).stat() for name in _SHARED]
+        stamp = self._impl.locator.get_source_stamp(), *((file.st_mtime_ns, file.st_size) for file in files)
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)
+
+
+_njit: Any = numba.njit
 _intrinsic: Any = intrinsic
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a kernel at its first call, or take it from the cache; it runs without Python's lock."""
+    return _kept(_njit(nogil=True, error_model="numpy")(function), function)
+
+
+def compiled_within(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel, which makes no array: it need not count who holds those it is given.
+
+    To count costs a tenth of the whole: each count waits for all that was stored before.
+    """
+    return _kept(_njit(nogil=True, error_model="numpy", _nrt=False)(function), function)
+
+
+def _kept(kernel: Any, function: Callable[..., Any]) -> Any:
+    kernel._cache = _KernelCache(function)
+    return kernel
 
 
 @_intrinsic
@@ -87,6 +124,25 @@ def flagged(typing_context: Any, flags: Any, flag: Any, condition: Any) -> Any:
 
 
 @_intrinsic
+def _fetch(typing_context: Any, array: Any, i: Any, j: Any, k: Any) -> Any:
+    """Have ``array[i, j, k]`` brought into the cache; one that is not there does no harm."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, arguments[0])
+        _, rows, cols = (builder.extract_value(held.shape, axis) for axis in range(3))
+        place = builder.add(builder.mul(arguments[1], rows), arguments[2])
+        pointer = builder.gep(held.data, [builder.add(builder.mul(place, cols), arguments[3])])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To be read, and kept close.
+        builder.call(prefetch, [builder.bitcast(pointer, byte), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64, types.uint64, types.uint64), generate
+
+
+@_intrinsic
 def stay_apart(typing_context: Any) -> Any:
     """Keep the function that calls this out of its callers, and promise that its arrays do not overlap.
 
@@ -103,14 +159,14 @@ def stay_apart(typing_context: Any) -> Any:
     return types.void(), generate
 
 
-@compiled
+@compiled_within
 def wrapped_difference(ahead: np.float32, here: np.float32) -> np.float32:  # pragma: no cover
     """Difference of two angles, wrapped into [−π, π)."""
     delta = ahead - here
     return fma(-np.floor(fma(delta, INVERSE_TWO_PI, HALF)), TWO_PI, delta)
 
 
-@compiled
+@compiled_within
 def argument(real: np.float32, imag: np.float32) -> np.float32:  # pragma: no cover
     """Angle of real + i imag; 0 for 0."""
     ax, ay = abs(real), abs(imag)
@@ -124,7 +180,20 @@ def argument(real: np.float32, imag: np.float32) -> np.float32:  # pragma: no co
     return -r if imag < ZERO else r
 
 
-@compiled
+@compiled_within
+def fetch_ahead(phase: F4, coherence: F4, pair: int, line: int, left: int, n: int) -> None:  # pragma: no cover
+    """Have part of a row brought into the cache from contiguous arrays, while others are worked on.
+
+    The rows of a tile are short pieces far apart, which the processor does not foresee.
+    """
+    stay_apart()
+    k, y, begin = np.uint64(pair), np.uint64(line), np.uint64(left)
+    for x in range(np.uint64(0), np.uint64(n), _LINE):
+        _fetch(phase, k, y, begin + x)
+        _fetch(coherence, k, y, begin + x)
+
+
+@compiled_within
 def _fetch_row(source: Any, row: int, col: int, n: int, scratch: F4, at: int) -> None:  # pragma: no cover
     """Copy part of a row of sums or counts into the scratch array."""
     stay_apart()
@@ -133,7 +202,7 @@ def _fetch_row(source: Any, row: int, col: int, n: int, scratch: F4, at: int) ->
         scratch[to + x] = np.float32(source[line, left + x])
 
 
-@compiled
+@compiled_within
 def _store_sums(scratch: F4, at: int, target: F4, row: int, col: int, n: int) -> None:  # pragma: no cover
     """Copy back what :func:`_fetch_row` fetched."""
     stay_apart()
@@ -142,7 +211,7 @@ def _store_sums(scratch: F4, at: int, target: F4, row: int, col: int, n: int) ->
         target[line, left + x] = scratch[source + x]
 
 
-@compiled
+@compiled_within
 def _store_counts(scratch: F4, at: int, more: int, target: I4, row: int, col: int, n: int) -> None:  # pragma: no cover
     """Copy back counts, which are exact in float32 up to 16 million pairs, and ``more`` that are the row's alike."""
     stay_apart()
@@ -151,7 +220,7 @@ def _store_counts(scratch: F4, at: int, more: int, target: I4, row: int, col: in
         target[line, left + x] = np.int32(scratch[source + x]) + extra
 
 
-@compiled
+@compiled_within
 def fetch_tile(
     tile: tuple[int, int, int, int],
     fresh: bool,
@@ -183,7 +252,7 @@ def fetch_tile(
         _fetch_row(coherence_count, row, left, n, scratch, at + (COHERENCE_PLANE + 1) * plane)
 
 
-@compiled
+@compiled_within
 def store_tile(
     tile: tuple[int, int, int, int],
     end: int,
@@ -217,7 +286,7 @@ def store_tile(
         _store_counts(scratch, place, whole[2, line], coherence_count, row, left, n)
 
 
-@compiled
+@compiled_within
 def weigh_row(
     coherence: F4, k: int, row: int, col: int, n: int, floor: np.float32, power: np.float32, weights: F4
 ) -> None:  # pragma: no cover

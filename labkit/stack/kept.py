@@ -61,6 +61,19 @@ class Patches:
                     self.phase[j, i, here] = phase[k, there, cols]
                     self.coherence[j, i, here] = coherence[k, there, cols]
 
+    def take_phasors(self, start: int, real: Images, imag: Images, *, top: int = 0) -> None:
+        """As :meth:`take`, from real and imaginary parts of coherence · exp(i phase)."""
+        bottom = top + real.shape[1]
+        for i in np.flatnonzero((self.pairs >= start) & (self.pairs < start + len(real))):
+            k = self.pairs[i] - start
+            for j, (rows, cols) in enumerate(self.windows()):
+                first, last = max(rows.start, top), min(rows.stop, bottom)
+                if first < last:
+                    here, there = (slice(first - rows.start, last - rows.start), slice(first - top, last - top))
+                    a, b = real[k, there, cols], imag[k, there, cols]
+                    self.phase[j, i, here] = np.arctan2(b, a)
+                    self.coherence[j, i, here] = np.hypot(a, b)
+
     def windows(self) -> list[tuple[slice, slice]]:
         """The patches' rows and columns in the scene."""
         height, width = self.phase.shape[2:]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from labkit.stack.compiled import CIRCULAR, F4, LSQ, ONE, ZERO, argument, compiled, stay_apart
 from labkit.stack.estimators import KERNEL_OF
-from labkit.stack.filtered import WEIGHT_LIMIT
+from labkit.stack.products import WEIGHT_LIMIT
 from labkit.stack.rows import RowThreads
 
 Samples = npt.NDArray[np.float32]
