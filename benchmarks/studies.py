@@ -68,6 +68,25 @@ def print_seasons(table: pd.DataFrame) -> None:
         print_markdown(table.loc[list(studies.PERIODS), [f for f in RATES if f in table]])
 
 
+def directions(seed: int, size: str) -> pd.DataFrame:
+    """Measure one scene for directions and tracks."""
+    return studies.directions_and_tracks(scene(seed, size))
+
+
+def print_directions(table: pd.DataFrame) -> None:
+    """Print what each view detects, by class, and its false boxes."""
+    pooled = studies.pool(table, ["class", "track", "direction"])
+    every = pooled[pooled["class"] == studies.ALL]
+    cells = {"detected": shares(every).to_list(), "false boxes per 1000 km²": false(every).to_list()}
+    views = pd.Index(every["track"] + ", " + every["direction"], name=f"of {every['labels'].iloc[0]:.0f} landslides")
+    print_markdown(pd.DataFrame(cells, index=views))
+    print()
+    counts = [f"{d:.0f} of {n:.0f}" for d, n in pooled[["detected", "labels"]].to_numpy()]
+    view = pooled["track"] + ", " + pooled["direction"]
+    by_class = pooled.assign(cell=counts, view=view).pivot(index="view", columns="class", values="cell")
+    print_markdown(by_class.loc[view[pooled["class"] == studies.ALL]].drop(columns=studies.ALL))
+
+
 def shares(table: pd.DataFrame) -> pd.Series:
     """Recall with its interval, as words."""
     columns = ["recall", "recall_low", "recall_high"]
@@ -90,6 +109,7 @@ def print_markdown(table: pd.DataFrame) -> None:
 STUDIES: dict[str, tuple[Callable[[int, str], pd.DataFrame], Callable[[pd.DataFrame], None]]] = {
     "interferograms": (interferograms, print_interferograms),
     "seasons": (seasons, print_seasons),
+    "directions": (directions, print_directions),
 }
 
 

@@ -89,3 +89,29 @@ def test_a_season_that_cannot_be_drawn_is_refused() -> None:
         lk.view.studies.temporal_behaviour(seasons(), value="colour")
     with pytest.raises(LabkitError, match="each rate once"):
         lk.view.studies.temporal_behaviour(pd.concat([seasons(), seasons()]))
+
+
+def views() -> pd.DataFrame:
+    """Two classes, three views."""
+    rows = [
+        {"class": word, "track": track, "direction": direction, "labels": 10, "detected": found, "boxes": found,
+         "false": 0, "area_km2": 100.0}
+        for word, more in (("all", 2), ("large", 0))
+        for track, direction, found in (
+            ("ascending", "azimuth", 4 + more), ("ascending", "range", 3 + more), ("merged", "merged", 7 + more),
+        )
+    ]  # fmt: skip
+    return with_intervals(pd.DataFrame(rows))
+
+
+def test_each_view_is_a_dot_with_its_interval(hv) -> None:
+    layout = lk.view.studies.directions_and_tracks(views(), classes=("all", "large"))
+    dots = layout.traverse(lambda x: x, [hv.Scatter])
+    assert list(dots[0].dimension_values(0)) == ["ascending, azimuth", "ascending, range", "merged"]
+    np.testing.assert_allclose(dots[1].dimension_values(1), [0.4, 0.3, 0.7])
+    for dot, bar in zip(dots, layout.traverse(lambda x: x, [hv.ErrorBars]), strict=True):
+        np.testing.assert_allclose(bar.dimension_values(1), dot.dimension_values(1))
+        assert (bar.dimension_values(2) > 0).all()
+    assert len(list(hv.render(layout, backend="bokeh").select({"type": plots()}))) == 2
+    with pytest.raises(LabkitError, match="classes must be among"):
+        lk.view.studies.directions_and_tracks(views(), classes=("small",))

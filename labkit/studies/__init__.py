@@ -7,6 +7,7 @@ The same seed gives the same table. What "detected" means is said once, in :mod:
 from __future__ import annotations
 
 from labkit.studies.detection import ALL, EITHER, detected_labels, false_boxes, measure_detection, pool
+from labkit.studies.directions import directions_and_tracks
 from labkit.studies.estimators import compare_estimators
 from labkit.studies.fast_slides import aliasing_limits, fast_slides
 from labkit.studies.injected import compare_on_pairs, inject
@@ -28,6 +29,7 @@ __all__ = [
     "compare_on_pairs",
     "detected_labels",
     "false_boxes",
+    "directions_and_tracks",
     "fast_slides",
     "inject",
     "load_pairs",

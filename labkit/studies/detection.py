@@ -121,7 +121,7 @@ def detected_labels(found: gpd.GeoDataFrame, labels: gpd.GeoDataFrame) -> npt.ND
     """
     schema.check_boxes(found)
     schema.check_boxes(labels, "labels")
-    return np.asarray(_on(labels, found, ["scene", "direction"]).any(axis=1))
+    return np.asarray(overlapping(labels, found, ["scene", "direction"]).any(axis=1))
 
 
 def false_boxes(found: gpd.GeoDataFrame, landslides: gpd.GeoDataFrame) -> npt.NDArray[np.bool_]:
@@ -136,7 +136,7 @@ def false_boxes(found: gpd.GeoDataFrame, landslides: gpd.GeoDataFrame) -> npt.ND
     """
     schema.check_boxes(found)
     schema.check_boxes(landslides, "landslides")
-    return np.asarray(~_on(found, landslides, ["scene"]).any(axis=1))
+    return np.asarray(~overlapping(found, landslides, ["scene"]).any(axis=1))
 
 
 def pool(tables: pd.DataFrame | Iterable[pd.DataFrame], by: Sequence[str], confidence: float = 0.95) -> pd.DataFrame:
@@ -219,7 +219,7 @@ def _counts(found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, others: gpd.GeoDat
             }
         )
     wanted = set(ids[: len(truth)])
-    lie_on = np.asarray(_on(every, found, ["scene"]).any(axis=1))
+    lie_on = np.asarray(overlapping(every, found, ["scene"]).any(axis=1))
     either = {
         "direction": EITHER,
         "labels": len(wanted),
@@ -230,8 +230,16 @@ def _counts(found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, others: gpd.GeoDat
     return [*rows, either]
 
 
-def _on(first: pd.DataFrame, second: pd.DataFrame, alike: list[str]) -> npt.NDArray[np.bool_]:
-    """Whether the centre of a box of the first table lies in one of the second or the other way, (first, second)."""
+def overlapping(first: pd.DataFrame, second: pd.DataFrame, alike: list[str]) -> npt.NDArray[np.bool_]:
+    """Tell where the centre of a box of the first table lies in one of the second or the other way, (first, second).
+
+    Parameters
+    ----------
+    first, second : pandas.DataFrame
+        Boxes with ``xmin ymin xmax ymax``.
+    alike : list of str
+        Columns that have to be the same in both.
+    """
     a, b = first[_CORNERS].to_numpy(float)[:, None], second[_CORNERS].to_numpy(float)[None]
     same = np.ones((len(first), len(second)), bool)
     for name in alike:

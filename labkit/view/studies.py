@@ -150,3 +150,54 @@ def temporal_behaviour(table: pd.DataFrame, *, value: str = "recall") -> hv.Layo
             )
         )  # fmt: skip
     return hv.Layout(panels).cols(min(len(panels), 2))
+
+
+def directions_and_tracks(table: pd.DataFrame, *, classes: tuple[str, ...] = ("all",)) -> hv.Layout:
+    """Draw the share of landslides that each direction and track detects, alone and together.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`labkit.studies.directions_and_tracks`, pooled by ``class``, ``track`` and ``direction``.
+    classes : tuple of str
+        Which classes to show, a panel for each.
+
+    Returns
+    -------
+    holoviews.Layout
+        For each view its recall with its 95 % interval.
+
+    Raises
+    ------
+    LabkitError
+        A column or a class is missing, or a view is there twice.
+    """
+    _check(table, ["class", "track", "direction", "labels", "recall", "recall_low", "recall_high"])
+    unknown = set(classes) - set(table["class"])
+    if unknown:
+        raise LabkitError(f"classes must be among {sorted(set(table['class']))}, instead got {sorted(unknown)}")
+    if table.duplicated(["class", "track", "direction"]).any():
+        raise LabkitError("table must hold each view once for a class. Pool the scenes")
+    notebook.ready()
+    import holoviews as hv
+
+    panels = []
+    for word in classes:
+        rows = table[table["class"] == word].dropna(subset="recall")
+        views = [track if track == "merged" else f"{track}, {direction}"
+                 for track, direction in rows[["track", "direction"]].to_numpy()]  # fmt: skip
+        recall = rows["recall"].to_numpy(float)
+        below, above = recall - rows["recall_low"].to_numpy(float), rows["recall_high"].to_numpy(float) - recall
+        names = dict.fromkeys(rows["track"])
+        colour = [dict(zip(names, _COLOURS, strict=False))[track] for track in rows["track"]]
+        bars = hv.ErrorBars((views, recall, below, above), "view", ["recall", "below", "above"]).opts(line_width=1.5)
+        dots = hv.Scatter((views, recall, colour), "view", ["recall", "colour"]).opts(
+            color="colour", size=11, tools=["hover"]
+        )
+        panels.append(
+            (dots * bars).opts(
+                title=f"{word}: {rows['labels'].max():g} landslides", xlabel="", ylabel="share detected", xrotation=40,
+                ylim=(0, 1.05), frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
+            )
+        )  # fmt: skip
+    return hv.Layout(panels).cols(min(len(panels), 2))
