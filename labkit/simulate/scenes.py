@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 import geopandas as gpd
@@ -15,6 +16,7 @@ from tqdm.auto import tqdm
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.simulate.calendars import Calendar, named_calendar
+from labkit.simulate.dem import fitted, terrain_of_dem
 from labkit.simulate.effects import Effects
 from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import WAVELENGTH_M, Frame, Place
@@ -197,6 +199,7 @@ def scene(
     *,
     effects: Effects | None = None,
     calendar: str | Calendar | None = None,
+    dem: xr.DataArray | str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Scene:
     """Make a scene with known landslides; the same name and seed give the same scene, bit for bit.
@@ -219,13 +222,17 @@ def scene(
         When the satellites came by: "fu2022" (the first paper's 145 and 97 dates, 348 and 191 pairs), "two-years", or
         "workshop", or your own (:class:`labkit.simulate.Calendar`). None: the preset's dates. With a calendar alone,
         all effects are on.
+    dem : xarray.DataArray or path, optional
+        A DEM of your own (:func:`labkit.simulate.dem.terrain_of_dem`), in lon/lat or projected: terrain, rivers, snow,
+        cover and everything that moves follow from it. The tracks are as large as the preset's, or as fits on it; the
+        number of landslides falls with the area.
     progress : bool
         Show a bar over the pairs of a simple scene.
 
     Raises
     ------
     LabkitError
-        There is no scene or calendar of that name, or a calendar lacks a track.
+        There is no scene or calendar of that name, a calendar lacks a track, or the DEM breaks its rules.
 
     Examples
     --------
@@ -238,15 +245,19 @@ def scene(
         raise LabkitError(f"seed must be a whole number of at least 0, instead got seed={seed!r}")
     place = Place(lon=101.95, lat=30.85)
     frames = [Frame(track, _HEADINGS[track], _INCIDENCE[track], preset.shape, preset.spacing_m) for track in _HEADINGS]
+    own: Terrain | None = None
+    if dem is not None:
+        own = terrain_of_dem(dem, spacing_m=preset.terrain_m, river_km2=preset.river_km2)
+        place = own.place
+        preset, frames = fitted(preset, frames, own)
     calendar = calendar or preset.calendar or None
     chosen_effects = resolved(name, effects, calendar)[0]
     if chosen_effects is not None:
         from labkit.simulate.composed import compose  # it stands on this module
 
         chosen = _calendar(calendar, preset, seed)
-        return compose(name, preset, frames, place, chosen, chosen_effects, seed)
-    width, height = extent(frames)
-    terrain = make_terrain(place, width, height, preset.spacing_m, preset.tributaries, seed)
+        return compose(name, preset, frames, place, chosen, chosen_effects, seed, own)
+    terrain = own or make_terrain(place, *extent(frames), preset.spacing_m, preset.tributaries, seed)
     slides = place_landslides(terrain, frames, preset.landslides, preset.rate_range, seed)
     forest = vegetation(terrain, seed)
     tracks, rates, true_rates, truths, rate_truths = {}, {}, {}, [], []
