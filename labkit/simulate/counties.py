@@ -9,6 +9,7 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from rasterio.features import shapes as outlines_of
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 from labkit.errors import LabkitError
 from labkit.simulate.drainage import pop, push
@@ -18,12 +19,13 @@ from labkit.simulate.terrain import Terrain
 Array = npt.NDArray[np.floating]
 
 _NAMES = (
-    "Upper Valley", "Two Rivers", "East Ridge", "Stone Bridge", "West Meadows", "Lower Valley", "High Pastures",
-    "Three Passes", "Old Ferry", "Cedar Gorge", "North Fork", "Salt Road", "White Pass", "Long Terrace",
+    "Two Rivers", "Stone Bridge", "Cedar Gorge", "Three Passes", "Old Ferry", "Salt Road", "Long Terrace",
+    "High Pastures", "White Pass", "Walnut Bend", "Black Cliff", "Barley Flats", "Iron Bridge", "Nine Springs",
 )  # fmt: skip
 
-#: Borders are found on cells of about this size and drawn a little straighter than the cells, m.
-_CELL_M, _STRAIGHT_M = 320.0, 600.0
+#: Borders are found on cells of about this size, smoothed over some of them, and drawn a little straighter, m.
+_CELL_M, _STRAIGHT_M = 240.0, 320.0
+_SMOOTH_CELLS = 2.5
 
 #: A metre up or down is as far as so many metres along.
 _CLIMB = 20.0
@@ -70,8 +72,8 @@ def ridge_counties(terrain: Terrain, count: int, seed: int) -> gpd.GeoDataFrame:
     random = stream(seed, "towns")
     towns = _towns(terrain.river_distance[::step, ::step], count, random)
     starts = random.uniform(0.0, 0.5, count) * spacing * np.sqrt(height.size / count)
-    owner = _nearest_town(height, spacing, np.array(towns, np.int64), starts)
-    # a cell's edge may lie half a cell beyond the terrain's last grid point: the frame cuts it, or is filled to it
+    owner = _smoothed(_nearest_town(height, spacing, np.array(towns, np.int64), starts), count)
+    # an edge cell reaches half a cell beyond the terrain, or the terrain a little beyond it
     corner = terrain.east[0] - spacing / 2, terrain.north[0] + spacing / 2
     transform = Affine(spacing, 0.0, corner[0], 0.0, -spacing, corner[1])
     pieces = [
@@ -103,6 +105,18 @@ def _towns(river_distance: Array, count: int, random: np.random.Generator) -> li
             "Take fewer counties or a larger scene"
         )
     return towns
+
+
+def _smoothed(owner: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
+    """Round borders off: a cell goes to whoever has most of its surroundings; what that cuts off, to its neighbour."""
+    shares = np.stack([gaussian_filter((owner == k).astype(np.float32), _SMOOTH_CELLS) for k in range(count)])
+    smooth = shares.argmax(axis=0).astype(np.int32)
+    whole = np.zeros(owner.shape, bool)
+    for k in range(count):
+        parts, _ = label(smooth == k)
+        whole |= parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    nearest = distance_transform_edt(~whole, return_distances=False, return_indices=True)
+    return np.asarray(smooth[nearest[0], nearest[1]])
 
 
 @_compiled
