@@ -9,7 +9,7 @@ import pytest
 
 from labkit import schema
 from labkit.errors import LabkitError
-from labkit.simulate import Scene, scene
+from labkit.simulate import Effects, Scene, scene
 
 TRACKS = ("ascending", "descending")
 
@@ -74,6 +74,36 @@ def test_the_demo_scene_has_a_dozen_visible_landslides_in_each_track(demo_scene:
         assert (seen.groupby("direction").size() >= 12).all()
     assert 50 <= demo_scene.interferograms["ascending"].sizes["pair"] <= 70
     assert 35 <= demo_scene.interferograms["descending"].sizes["pair"] <= 50
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Scene:
+    return scene("workshop")
+
+
+def test_the_workshop_has_everything_that_fools_people_in_two_tracks_of_its_size(workshop: Scene) -> None:
+    assert workshop.effects == Effects() and workshop.calendar == "workshop"
+    assert len(workshop.landslides) == 25 and len(workshop.counties) == 6
+    for track, pairs in (("ascending", 120), ("descending", 80)):
+        ifgs = workshop.interferograms[track]
+        assert ifgs["phase"].shape == (pairs, 750, 1500) and ifgs["phase"].chunks is not None
+        assert ifgs.attrs["ground_spacing"] == pytest.approx(40.0)
+        pair = ifgs.isel(pair=pairs // 2).compute()
+        assert 0.002 < float(np.isnan(pair["phase"]).mean()) < 0.03
+    assert {"name", "order", "area_km2", "length_km"} < set(workshop.rivers.columns)
+
+
+def test_the_truth_of_the_workshop_is_of_landslides_as_they_are(workshop: Scene) -> None:
+    slides = workshop.landslides
+    assert slides["length_m"].between(150, 2000).all() and slides["slope"].between(10, 40).all()
+    best = slides[["los_ascending", "los_descending"]].abs().max(axis=1)
+    assert best.between(5 - 1e-6, 200 + 1e-6).all() and best.max() > 60
+    metres = slides.to_crs("EPSG:32647")
+    assert metres.distance(workshop.rivers.to_crs("EPSG:32647").union_all()).max() < 4000
+    assert (metres.area < 2000.0**2).all() and (metres.area > 50.0**2).all()
+    seen = workshop.truth.groupby("track")["landslide_id"].nunique()
+    assert (seen >= 12).all() and slides["visible"].sum() < 25
+    assert workshop.unseen is not None and len(workshop.unseen) + len(workshop.truth) == 25 * 4
 
 
 def test_landslides_are_as_large_and_fast_as_slow_landslides_are(demo_scene: Scene) -> None:
