@@ -32,6 +32,9 @@ from labkit.simulate.resolution import sharing_at
 
 Array = npt.NDArray[np.floating]
 
+#: Lines and samples of what is drawn.
+SIZE = (70, 110)
+
 #: Tiles per image along y and x, whose texture is judged.
 TILES = (2, 3)
 
@@ -54,15 +57,16 @@ def heights(folder: Path, ifgs: xr.Dataset) -> Array:
 
 
 def slide(ifgs: xr.Dataset) -> Mover:
-    """A slow landslide of the real one's size, elsewhere in the image and of another outline and rate."""
+    """A slow landslide of the real one's size and rate, of another outline, longer along range than across it."""
     shape = ifgs.sizes["y"], ifgs.sizes["x"]
     attributes = ifgs.attrs
     frame = Frame(
         "descending", attributes["heading"], attributes["incidence_angle"], shape, attributes["ground_spacing"]
     )
-    harmonics = np.random.default_rng(5).normal(0.0, 0.18, (5, 2)) / np.arange(2, 7)[:, None]
-    east, north = frame.ground(0.5 * shape[0], 0.55 * shape[1])
-    body = Landslide("slide", float(east), float(north), 1100.0, 750.0, 260.0, 25.0, 110.0, 0.6, harmonics)
+    harmonics = np.random.default_rng(5).normal(0.0, 0.3, (5, 2)) / np.arange(2, 7)[:, None]
+    east, north = frame.ground(0.45 * shape[0], 0.6 * shape[1])
+    # in the line of sight 70 mm/yr
+    body = Landslide("slide", float(east), float(north), 1500.0, 600.0, 102.8, 20.0, 220.0, 0.95, harmonics)
     rate = body.los_rate(frame) * body.share(*frame.pixel_centres())
     whole = slice(0, shape[0]), slice(0, shape[1])
     dates = (
@@ -126,7 +130,7 @@ def main() -> None:
     looks = sharing_at(real.attrs["y_spacing"], real.attrs["x_spacing"]).looks
     plain = pairs_like(real, Effects(looks=looks, shared_looks=False), **surroundings).compute()
     key = view.save_side_by_side_png(
-        real, simulated, chosen.out / "side_by_side.png", count=chosen.count, seed=chosen.seed
+        real, simulated, chosen.out / "side_by_side.png", count=chosen.count, size=SIZE, seed=chosen.seed
     )
     with files.whole(chosen.out / "key.json") as beside:
         beside.write_text(json.dumps(dict(enumerate(key, 1)), indent=1))

@@ -38,7 +38,10 @@ def test_half_of_the_panels_are_real_and_the_key_says_which(tiny_scene: Scene, t
 def test_another_seed_another_order_the_same_seed_the_same(tiny_scene: Scene, tmp_path: Path) -> None:
     real = tiny_scene.interferograms["descending"].isel(pair=slice(0, 12)).compute()
     simulated = pairs_like(real).compute()
-    keys = [save_side_by_side_png(real, simulated, tmp_path / "x.png", count=6, seed=s, dpi=40) for s in (0, 0, 1)]
+    keys = [
+        save_side_by_side_png(real, simulated, tmp_path / "x.png", count=6, seed=s, size=(40, 50), dpi=40)
+        for s in (0, 0, 1)
+    ]
     assert keys[0] == keys[1] != keys[2]
 
 
@@ -48,6 +51,8 @@ def test_stacks_that_differ_and_too_many_pairs_are_refused(tiny_scene: Scene, tm
         save_side_by_side_png(real, real.isel(pair=slice(0, 5)), tmp_path / "x.png", count=2)
     with pytest.raises(LabkitError, match="count must be from 1 to half"):
         save_side_by_side_png(real, real, tmp_path / "x.png", count=4)
+    with pytest.raises(LabkitError, match="size must be at least"):
+        save_side_by_side_png(real, real, tmp_path / "x.png", count=2, size=(4, 100_000))
     with pytest.raises(LabkitError, match=r"path must end in \.png"):
         save_side_by_side_png(real, real, tmp_path / "x.jpg", count=2)
     assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ def save_side_by_side_png(
     path: str | Path,
     *,
     count: int = 8,
+    size: tuple[int, int] | None = None,
     seed: int = 0,
     dpi: int = 110,
 ) -> list[str]:
@@ -35,8 +36,11 @@ def save_side_by_side_png(
         A ``.png``; its folder is made.
     count : int
         Pairs of each, at least 1, spread evenly from the least to the most coherent; the two stacks show other pairs.
+    size : (int, int), optional
+        Lines and samples of what is shown, cut out anywhere in each pair, so that no panel is known by its place;
+        without it whole pairs.
     seed : int
-        Of the order.
+        Of the order and of the places.
     dpi : int
         Resolution, px per inch of a picture 12 inches wide.
 
@@ -48,7 +52,7 @@ def save_side_by_side_png(
     Raises
     ------
     LabkitError
-        The stacks differ in pairs or shape, there are too few pairs, or the path is no PNG.
+        The stacks differ in pairs or shape, there are too few pairs, the size is too large, or the path is no PNG.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
@@ -57,8 +61,9 @@ def save_side_by_side_png(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    cuts = _cuts(real, size or (real.sizes["y"], real.sizes["x"]), len(key), seed)
     rows = -(-len(key) // _COLUMNS)
-    tall = real.sizes["y"] / real.sizes["x"] * _aspect(real)
+    tall = (size[0] / size[1] if size else real.sizes["y"] / real.sizes["x"]) * _aspect(real)
     figure = Figure(figsize=(_COLUMNS * _PANEL_INCHES + 0.4, rows * (2 * tall * _PANEL_INCHES + 0.55) + 0.6), dpi=dpi)
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
@@ -68,7 +73,7 @@ def save_side_by_side_png(
     stacks = {"real": real, "simulated": simulated}
     for number, (name, pair) in enumerate(zip(key, chosen, strict=True)):
         row, column = divmod(number, _COLUMNS)
-        shown = stacks[name].isel(pair=pair)
+        shown = stacks[name].isel(pair=pair, y=cuts[number][0], x=cuts[number][1])
         styles = (("phase", colours.PHASE_COLOURS, -np.pi, np.pi), ("coherence", "gray", 0.0, 1.0))
         for below, (layer, colour_map, low, high) in enumerate(styles):
             axis = axes[2 * row + below, column]
@@ -97,6 +102,19 @@ def _aspect(ifgs: xr.Dataset) -> float:
     if ifgs.attrs["geometry"] == "radar":
         across /= np.sin(np.radians(float(ifgs.attrs["incidence_angle"])))
     return float(ifgs.attrs["y_spacing"]) / across
+
+
+def _cuts(ifgs: xr.Dataset, size: tuple[int, int], count: int, seed: int) -> list[tuple[slice, slice]]:
+    """Windows of a size, anywhere in an image."""
+    whole_size = ifgs.sizes["y"], ifgs.sizes["x"]
+    if not all(1 <= edge <= most for edge, most in zip(size, whole_size, strict=True)):
+        raise LabkitError(f"size must be at least (1, 1) and at most {whole_size}, instead got size={size}")
+    random = np.random.default_rng([seed, 1])
+    made = []
+    for _ in range(count):
+        y, x = (int(random.integers(most - edge + 1)) for edge, most in zip(size, whole_size, strict=True))
+        made.append((slice(y, y + size[0]), slice(x, x + size[1])))
+    return made
 
 
 def _choose(real: xr.Dataset, simulated: xr.Dataset, count: int, seed: int) -> tuple[list[int], list[str]]:
