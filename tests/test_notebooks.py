@@ -18,7 +18,18 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 #: The walk, in its order.
-WALK = ("00_tour", "10_read", "20_gradients", "30_chips", "40_label", "50_train", "60_detect", "70_density")
+WALK = (
+    "00_tour",
+    "10_read",
+    "20_gradients",
+    "30_chips",
+    "40_label",
+    "50_train",
+    "60_detect",
+    "70_density",
+    "80_how_many_interferograms",
+    "81_seasonal_landslides",
+)
 
 
 @dataclass(frozen=True)

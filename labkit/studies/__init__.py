@@ -15,6 +15,7 @@ from labkit.studies.interferograms import classes_of, number_of_interferograms
 from labkit.studies.planted import Conditions
 from labkit.studies.rates import rate_errors
 from labkit.studies.seasons import PERIODS, TwoSeasons, temporal_behaviour
+from labkit.studies.sites import Site, choose_sites, plant, shown_rates, site_boxes
 from labkit.studies.subsets import load_pairs
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "EITHER",
     "PERIODS",
     "Conditions",
+    "Site",
     "TwoSeasons",
     "aliasing_limits",
+    "choose_sites",
     "classes_of",
     "compare_estimators",
     "compare_on_pairs",
@@ -35,7 +38,10 @@ __all__ = [
     "load_pairs",
     "measure_detection",
     "number_of_interferograms",
+    "plant",
     "pool",
     "rate_errors",
+    "shown_rates",
+    "site_boxes",
     "temporal_behaviour",
 ]

@@ -146,7 +146,7 @@ def temporal_behaviour(table: pd.DataFrame, *, value: str = "recall") -> hv.Layo
             hv.Overlay(drawn).opts(
                 title=f"winter: {share:+.2f} of the summer's speed", xlabel="LOS rate of the summer, mm/yr",
                 ylabel=titles[value], logx=True, frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
-                legend_position="bottom", legend_cols=1, **({"ylim": (-0.03, 1.03)} if value == "recall" else {}),
+                legend_position="top", legend_cols=1, **({"ylim": (-0.03, 1.03)} if value == "recall" else {}),
             )
         )  # fmt: skip
     return hv.Layout(panels).cols(min(len(panels), 2))
