@@ -22,7 +22,7 @@ from labkit.simulate.calendars import Calendar
 from labkit.simulate.composed import compose
 from labkit.simulate.effects import Effects
 from labkit.simulate.geometry import Frame, Place
-from labkit.simulate.scenes import Preset
+from labkit.simulate.presets import Preset
 
 #: 102 dates without a gap: 300 pairs of at most 36 days.
 DATES = np.datetime64("2017-03-05") + 12 * np.arange(102)

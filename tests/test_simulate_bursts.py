@@ -13,7 +13,7 @@ from labkit.simulate.calendars import Calendar
 from labkit.simulate.composed import compose
 from labkit.simulate.geometry import Frame, Place
 from labkit.simulate.layout import Layout
-from labkit.simulate.scenes import Preset
+from labkit.simulate.presets import Preset
 
 TRACKS = ("ascending", "descending")
 SHAPE = (240, 280)

@@ -18,7 +18,7 @@ from labkit.errors import FileError, LabkitError
 from labkit.simulate import Scene, scene
 from labkit.simulate.dem import fitted, terrain_of_dem
 from labkit.simulate.geometry import Frame
-from labkit.simulate.scenes import PRESETS
+from labkit.simulate.presets import PRESETS
 from labkit.simulate.terrain import Terrain
 
 

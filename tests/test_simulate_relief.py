@@ -11,9 +11,10 @@ from labkit.errors import LabkitError
 from labkit.simulate.blocks import place_block_slides
 from labkit.simulate.counties import ridge_counties
 from labkit.simulate.geometry import Frame, Place
+from labkit.simulate.presets import PRESETS
 from labkit.simulate.relief import Region, make_mountains
 from labkit.simulate.rivers import river_width_m
-from labkit.simulate.scenes import PRESETS, extent
+from labkit.simulate.scenes import extent
 from labkit.simulate.terrain import Terrain
 
 PLACE = Place(101.95, 30.85)

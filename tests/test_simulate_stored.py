@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import labkit as lk
 from labkit.cli import app
 from labkit.errors import FileError
-from labkit.simulate import Effects, scene, scenes, stored, write
+from labkit.simulate import Effects, presets, scene, stored, write
 from labkit.simulate.layout import Layout
 
 
@@ -111,8 +111,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def in_bursts(monkeypatch: pytest.MonkeyPatch) -> str:
-    small = replace(scenes.PRESETS["tiny"], acquisitions=dict.fromkeys(("ascending", "descending"), 4))
-    monkeypatch.setitem(scenes.PRESETS, "small", replace(small, bursts=Layout((2, 1), (16, 0))))
+    small = replace(presets.PRESETS["tiny"], acquisitions=dict.fromkeys(("ascending", "descending"), 4))
+    monkeypatch.setitem(presets.PRESETS, "small", replace(small, bursts=Layout((2, 1), (16, 0))))
     return "small"
 
 

@@ -12,7 +12,8 @@ from labkit.simulate.calendars import CALENDARS, Calendar, named_calendar
 from labkit.simulate.effects import Effects
 from labkit.simulate.licsar import write_licsar
 from labkit.simulate.optical import sentinel2_looks
-from labkit.simulate.scenes import PRESETS, Scene, scene
+from labkit.simulate.presets import PRESETS
+from labkit.simulate.scenes import Scene, scene
 from labkit.simulate.shading import hillshade, layover_and_shadow, radar_lookup
 from labkit.simulate.stored import stored
 from labkit.simulate.write import demo, write_scene

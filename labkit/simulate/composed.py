@@ -12,9 +12,10 @@ from labkit.simulate.counties import ridge_counties
 from labkit.simulate.effects import Effects
 from labkit.simulate.geometry import Frame, Place
 from labkit.simulate.observing import lazy_images
+from labkit.simulate.presets import Preset
 from labkit.simulate.rate_maps import measured_rates
 from labkit.simulate.relief import Region, make_mountains
-from labkit.simulate.scenes import Preset, Scene, counties, extent, joined
+from labkit.simulate.scenes import Scene, counties, extent, joined
 from labkit.simulate.terrain import Terrain, make_terrain
 from labkit.simulate.tracks import Track, interferograms_of, lonlat_of, rate_field
 from labkit.simulate.visible import truth_of_track

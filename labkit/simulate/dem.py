@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +17,9 @@ from scipy.ndimage import map_coordinates
 from labkit.errors import FileError, LabkitError
 from labkit.simulate.drainage import drain
 from labkit.simulate.geometry import Frame, Place
+from labkit.simulate.presets import Preset
 from labkit.simulate.rivers import Grid, trace_rivers
 from labkit.simulate.terrain import Terrain, terrain_of
-
-if TYPE_CHECKING:
-    from labkit.simulate.scenes import Preset
 
 Array = npt.NDArray[np.floating]
 
