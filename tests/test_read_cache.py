@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import labkit as lk
 from labkit.cli import app
+from labkit.stack.by_rows import row_readers
 
 
 def scene(pairs: int = 4, shape: tuple[int, int] = (70, 90), seed: int = 0) -> xr.Dataset:
@@ -192,6 +193,53 @@ def test_a_damaged_cache_is_named(tmp_path: Path) -> None:
     header.write_text(json.dumps(meta))
     with pytest.raises(lk.FileError, match="must be of version 1 or 2, instead got 99"):
         lk.open_interferograms(path)
+
+
+@pytest.mark.parametrize(("bits", "shape"), [(16, (70, 2100)), (8, (530, 90))])
+def test_rows_of_a_cache_are_read_and_stacked_as_its_tiles_are(
+    tmp_path: Path, bits: int, shape: tuple[int, int]
+) -> None:
+    path = lk.read.write_cache(scene(shape=shape), tmp_path / "p.zarr", coherence_bits=bits, progress=False)
+    cached = lk.open_interferograms(path)
+    images = cached.load().copy()
+    chosen = [3, 0, 2]
+    readers = row_readers(lk.open_interferograms(path).isel(pair=chosen))
+    assert readers is not None
+    first = shape[0] - 27
+    for reader, k in zip(readers, chosen, strict=True):
+        phase, coherence = np.full((2, 27, shape[1]), 9, np.float32)
+        reader.read_into(first, phase, coherence)
+        np.testing.assert_array_equal(phase, images["phase"].values[k, first:])
+        np.testing.assert_array_equal(coherence, images["coherence"].values[k, first:])
+    by_rows = lk.stack_gradients(lk.open_interferograms(path), progress=False)
+    xr.testing.assert_identical(by_rows, lk.stack_gradients(images, progress=False))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda i: i.isel(x=slice(None, None, -1)),
+        lambda i: i.isel(x=slice(0, 2050)),
+        lambda i: i.isel(x=slice(2048, None)),
+        lambda i: i.isel(x=np.roll(np.arange(i.sizes["x"]), 1)),
+        lambda i: i.assign(phase=-i["phase"]),
+        lambda i: i.assign(coherence=i["coherence"].isel(pair=slice(None, None, -1)).assign_coords(pair=i["pair"])),
+    ],
+    ids=["mirrored", "cut", "one block", "rolled", "computed", "mixed"],
+)
+def test_a_cache_of_which_more_was_made_is_not_read_by_rows(tmp_path: Path, change) -> None:
+    path = lk.read.write_cache(scene(shape=(70, 2100)), tmp_path / "p.zarr", progress=False)
+    assert row_readers(change(lk.open_interferograms(path))) is None
+
+
+def test_a_shard_whose_index_is_damaged_is_named(tmp_path: Path) -> None:
+    path = lk.read.write_cache(scene(), tmp_path / "pairs.zarr", progress=False)
+    file = path / "phase" / "c" / "2" / "0" / "0"
+    data = bytearray(file.read_bytes())
+    data[-20] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(lk.FileError, match=r"phase/c/2/0/0 must hold whole tiles"):
+        lk.stack_gradients(lk.open_interferograms(path), progress=False)
 
 
 def test_pairs_that_are_no_wrapped_phase_are_refused(tmp_path: Path) -> None:

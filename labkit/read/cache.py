@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -23,17 +22,13 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.errors import FileError, LabkitError
-from labkit.read.decode import decode_angle, decode_level
+from labkit.read.cache_rows import TILE, lazy_images, level_steps
 from labkit.schema import check_interferograms
 
 #: Attribute of the store that says what it is, and by which rules.
 _MARK = "labkit_cache"
 #: Bits of the coherence → version of the store.
 _VERSIONS = {8: 1, 16: 2}
-
-_TILE = 512
-#: Pixels are handed on in blocks of this many tiles along both axes: opening a tile costs more than reading it.
-_TILES_PER_BLOCK = 4
 
 _STEPS_PER_TURN = 65536
 _JOURNAL = "written.jsonl"
@@ -149,10 +144,7 @@ def _open(folder: Path) -> xr.Dataset:
     _check_files(folder, len(pairs["pair"]))
     group = zarr.open_group(folder, mode="r")
     stored: dict[str, Any] = {name: group[name] for name in ("phase", "coherence", *about["coords"])}
-    blocks = (1, _TILE * _TILES_PER_BLOCK, _TILE * _TILES_PER_BLOCK)
-    angle, level = (da.from_array(_Pixels(folder, stored[name]), chunks=blocks) for name in ("phase", "coherence"))
-    phase = da.map_blocks(_decode_phase, angle, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
-    coherence = da.map_blocks(_decode_coherence, level, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32))
+    phase, coherence = lazy_images(folder, stored["phase"], stored["coherence"], _damage_named)
     dims = ("pair", "y", "x")
     return xr.Dataset(
         {
@@ -169,18 +161,6 @@ def _open(folder: Path) -> xr.Dataset:
         },
         attrs={name: np.nan if value is None else value for name, value in about["scene"].items()},
     )
-
-
-class _Pixels:
-    """A stored array as dask reads it, its damage named."""
-
-    def __init__(self, folder: Path, stored: Any) -> None:
-        self.shape, self.dtype, self.ndim = stored.shape, stored.dtype, stored.ndim
-        self._folder, self._stored = folder, stored
-
-    def __getitem__(self, places: Any) -> Any:
-        with _damage_named(self._folder):
-            return self._stored[places]
 
 
 @contextmanager
@@ -238,13 +218,13 @@ def _prepare(partial: Path, about: dict[str, Any], ifgs: xr.Dataset) -> tuple[An
     for name, values in coords.items():
         group.create_array(name, data=values)
     bits = next(bits for bits, version in _VERSIONS.items() if version == about["version"])
-    whole = (1, -(-height // _TILE) * _TILE, -(-width // _TILE) * _TILE)
+    whole = (1, -(-height // TILE) * TILE, -(-width // TILE) * TILE)
     made = [
         group.create_array(
             name,
             shape=(pairs, height, width),
             dtype=dtype,
-            chunks=(1, _TILE, _TILE),
+            chunks=(1, TILE, TILE),
             shards=whole,
             compressors=None,
             fill_value=0,
@@ -267,31 +247,9 @@ def _encode(name: str, ifgs: xr.Dataset, i: int, kind: np.dtype[Any]) -> Codes:
     if coherence.min() < 0 or coherence.max() > 1:
         raise LabkitError(f"coherence of pair {name} must be in 0..1, instead got {coherence.max():.4g}")
     steps = np.rint(phase.astype(np.float64) * (_STEPS_PER_TURN / (2 * np.pi))).astype(np.int32)
-    levels = np.rint(coherence.astype(np.float64) * _steps(kind)).astype(kind) + kind.type(1)
+    levels = np.rint(coherence.astype(np.float64) * level_steps(kind)).astype(kind) + kind.type(1)
     # Binary angles wrap by overflow: +32768 steps (+π) are −32768.
     return steps.astype(np.int16), np.where(known, levels, kind.type(0))
-
-
-def _steps(kind: np.dtype[Any]) -> int:
-    """From coherence 0 to 1: one code stands for no data."""
-    return int(np.iinfo(kind).max) - 1
-
-
-def _decode_phase(angle: npt.NDArray[np.int16], level: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.float32]:
-    phase = np.empty(angle.shape, np.float32)
-    step = np.float32(2 * np.pi / _STEPS_PER_TURN)
-    decode_angle(_flat(angle), _flat(level), step, phase.reshape(-1))
-    return phase
-
-
-def _decode_coherence(level: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.float32]:
-    coherence = np.empty(level.shape, np.float32)
-    decode_level(_flat(level), np.float32(1 / _steps(level.dtype)), coherence.reshape(-1))
-    return coherence
-
-
-def _flat(codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(codes).reshape(-1)
 
 
 def _checksum(codes: Codes) -> int:

@@ -68,16 +68,36 @@ def row_readers(ifgs: xr.Dataset) -> Sequence[RowReader] | None:
     shape = images[0].shape[1:]
     if any(reader.shape != shape for reader in readers):
         return None
-    keys: Any = [[(image.name, i, 0, 0) for i in range(image.shape[0])] for image in images]
+    down, across = images[0].numblocks[1:]
+    places = [(y, x) for y in range(down) for x in range(across)]
+    keys: Any = [[[(image.name, i, *place) for place in places] for i in range(image.shape[0])] for image in images]
     try:
         marked = dask.get(graph, keys)
     except (IndexError, ValueError):
         # Rows or columns were picked that the small mark has not.
         return None
-    numbers = [[_number(mark, sign) for mark in marks] for marks, sign in zip(marked, (1, -1), strict=True)]
-    if numbers[0] != numbers[1] or None in numbers[0]:
+    numbers = [
+        [[_number(mark, sign) for mark in marks] for marks in of_pairs]
+        for of_pairs, sign in zip(marked, (1, -1), strict=True)
+    ]
+    if numbers[0] != numbers[1]:
         return None
-    return [readers[number] for number in numbers[0] if number is not None]
+    chosen = [_one_reader(readers, of_pair, places) for of_pair in numbers[0]]
+    return None if None in chosen else [reader for reader in chosen if reader is not None]
+
+
+def _one_reader(
+    readers: Sequence[Any], numbers: Sequence[int | None], places: Sequence[tuple[int, int]]
+) -> RowReader | None:
+    """The reader of a pair whose blocks, where there are several, are all its own and in their places."""
+    found = [readers[number] for number in numbers if number is not None]
+    if len(found) < len(places):
+        return None
+    first: RowReader = found[0]
+    if len(places) == 1:
+        return first
+    same = all(reader.pair == found[0].pair and reader.phase is found[0].phase for reader in found)
+    return first if same and [reader.block for reader in found] == list(places) else None
 
 
 def _is_selection(image: da.Array) -> bool:
@@ -87,7 +107,16 @@ def _is_selection(image: da.Array) -> bool:
     written = {name: layer for name, layer in layers.items() if layer.is_materialized()}
     reading = [name for name, layer in written.items() if _reads_rows(next(iter(layer.values()), None))]
     known = all(name.startswith("getitem") or name.endswith(tuple(reading)) for name in layers)
-    return bool(reading) and known and image.numblocks == (image.shape[0], 1, 1)
+    if not (reading and known):
+        return False
+    reader = next(iter(written[reading[0]].values()))[0]
+    return image.numblocks == (image.shape[0], *_blocks(reader))
+
+
+def _blocks(reader: Any) -> tuple[int, int]:
+    """How many blocks along y and x a pair is read in."""
+    down, across = getattr(reader, "blocks", (1, 1))
+    return int(down), int(across)
 
 
 def _reads_rows(task: object) -> bool:
