@@ -163,7 +163,6 @@ def test_an_independent_reader_finds_the_coco_boxes_and_areas(tmp_path):
 
 
 def test_pycocotools_loads_the_coco_file(tmp_path):
-    pytest.importorskip("pycocotools", reason="pycocotools is not installed: pip install pycocotools")
     pictures = a_set()
     write("yolo", pictures, tmp_path)
     found = CocoDetection(tmp_path / "images", write_coco(pictures, tmp_path / "set.json"))

@@ -16,6 +16,7 @@ from labkit.label.environment import ensure_environment
 from labkit.label.ground import move_labels
 from labkit.label.labelfile import load_labels, save_labels
 from labkit.label.pictures import Pictures, labels_of, pictures_of
+from labkit.label.ready_made import PictureScenes, picture_scenes, values_of
 from labkit.label.releases import load_release
 from labkit.label.server import LabelServer, find_server, is_healthy, start_server
 from labkit.label.store import LabelStore, open_store
@@ -45,6 +46,9 @@ __all__ = [
     "Pictures",
     "pictures_of",
     "labels_of",
+    "picture_scenes",
+    "PictureScenes",
+    "values_of",
     "write_voc",
     "read_voc",
     "write_coco",
