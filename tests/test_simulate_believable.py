@@ -105,7 +105,7 @@ def test_the_spectrum_of_the_phase_is_that_of_the_real_pairs_in_every_octave(
 
 def test_pixels_that_share_no_looks_would_miss_the_spectrum_along_the_track(quiet: Stack, real: xr.Dataset) -> None:
     """What the resolution is for: independent pixels have over half as much power again at the shortest wavelengths."""
-    alone = Effects(looks=3.1, shared_looks=False, coherence_window=5, coherence_by_magnitude=True)
+    alone = Effects(looks=3.1, shared_looks=False, coherence_window=5, coherence_by_intensity=False)
     made = quiet_part(pairs_like(real, alone))
     assert spectrum(made, 1)[0] > 1.5 * spectrum(quiet, 1)[0]
 

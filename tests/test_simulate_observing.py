@@ -99,15 +99,15 @@ def test_neighbours_share_looks_only_where_that_is_switched_on() -> None:
 def test_a_window_changes_the_coherence_and_leaves_the_phase_bit_for_bit() -> None:
     plain = replace(OFF, looks=4.0)
     phase, own = observer_of(plain).pair(0)
-    for by_magnitude in (False, True):
-        windowed = replace(plain, coherence_window=5, coherence_by_magnitude=by_magnitude)
+    for by_intensity in (False, True):
+        windowed = replace(plain, coherence_window=5, coherence_by_intensity=by_intensity)
         same, wide = observer_of(windowed).pair(0)
         np.testing.assert_array_equal(phase, same)
         assert wide.std() < 0.6 * own.std()
 
 
 def test_ways_of_measuring_do_nothing_where_there_is_no_speckle() -> None:
-    ways = replace(OFF, shared_looks=True, coherence_window=5, coherence_by_magnitude=True)
+    ways = replace(OFF, shared_looks=True, coherence_window=5, coherence_by_intensity=True)
     for made, expected in zip(observer_of(ways).pair(0), observer_of(OFF).pair(0), strict=True):
         np.testing.assert_array_equal(made, expected)
 

@@ -83,7 +83,7 @@ def pairs_like(
     frame = Frame(track, float(attributes["heading"]), float(attributes["incidence_angle"]), shape, spacing)
     shared = sharing_at(float(attributes["y_spacing"]), float(attributes["x_spacing"]))
     if effects is None:
-        effects = Effects(looks=shared.looks, coherence_window=5, coherence_by_magnitude=True)
+        effects = Effects(looks=shared.looks, coherence_window=5, coherence_by_intensity=False)
     level = np.zeros(shape) if height is None else height
     series = _series(ifgs, effects, track, seed)
     observer = Observer(

@@ -42,9 +42,10 @@ class Effects:
     coherence_window : int
         Odd edge, px, of the triangular window in which coherence is estimated, as processors do it (5 is usual), which
         makes it smooth and lower where fringes are dense; 0: from each pixel's own looks.
-    coherence_by_magnitude : bool
-        In a window, the interferogram's own magnitude takes the place of both intensities, as in products whose
-        processor was not given these; multilooked pixels then seem more coherent than their ground is.
+    coherence_by_intensity : bool
+        In a window, coherence is normed by the intensities of both acquisitions. Off: by the interferogram's own
+        magnitude, as in products whose processor was not given these; multilooked pixels then seem more coherent than
+        their ground is.
     decorrelation : bool
         Temporal decorrelation by land cover; off: every pair keeps the coherence that it would have without time.
     season : float
@@ -111,7 +112,7 @@ class Effects:
     looks: float = 24.0
     shared_looks: bool = True
     coherence_window: int = 0
-    coherence_by_magnitude: bool = False
+    coherence_by_intensity: bool = True
     decorrelation: bool = True
     season: float = 0.6
     summer_decay: float = 0.0
@@ -151,7 +152,7 @@ class Effects:
             looks=0.0,
             shared_looks=False,
             coherence_window=0,
-            coherence_by_magnitude=False,
+            coherence_by_intensity=False,
             decorrelation=False,
             season=0.0,
             summer_decay=0.0,
@@ -177,7 +178,7 @@ class Effects:
         return replace(cls.none(), **strengths)
 
 
-_SWITCHES = ("shared_looks", "coherence_by_magnitude", "decorrelation", "layover", "water")
+_SWITCHES = ("shared_looks", "coherence_by_intensity", "decorrelation", "layover", "water")
 
 
 def _rule(holds: bool, name: str, rule: str, value: object) -> None:

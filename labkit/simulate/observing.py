@@ -135,7 +135,7 @@ class Observer:
             coherence,
             (self.shared or sharing(self.frame)) if self.effects.shared_looks else None,
             self.effects.coherence_window,
-            self.effects.coherence_by_magnitude,
+            not self.effects.coherence_by_intensity,
         )
         return phase, coherence
 

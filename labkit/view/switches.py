@@ -47,7 +47,10 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "Coherence": (
         Row("looks", "Speckle", "looks", 2.0, 60.0, 2.0),
         Row("shared_looks", "Neighbours share looks"),
+        Row("coherence_window", "Window", "px (0: none)", 0.0, 5.0, 5.0, of="looks"),
+        Row("coherence_by_intensity", "Window with intensities"),
         Row("decorrelation", "Loss with time"),
+        Row("summer_decay", "Faster in summer by", "times", 0.0, 20.0, 1.0, of="decorrelation"),
         Row("season", "Loss in the growing season", "share", 0.05, 1.0, 0.05),
         Row("layover", "Layover and shadow"),
         Row("water", "River"),
