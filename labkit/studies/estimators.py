@@ -82,7 +82,8 @@ def estimator_cases() -> dict[str, list[Conditions]]:
     return {
         "coherence": [replace(usual, coherence_12=c) for c in (0.15, 0.2, 0.3, 0.5, 0.7)],
         "air": [replace(usual, coherence_12=0.65, air_mm=a) for a in (0.0, 1.0, 2.0, 4.0, 8.0)],
-        "motion": [replace(usual, behaviour=b) for b in courses],
+        # a year, so that the seasons are as long as each other
+        "motion": [replace(usual, behaviour=b, dates=31) for b in courses],
         "realistic": [Conditions(c, patchiness=0.15, behaviour=b) for c in (0.25, 0.45) for b in courses[:2]],
     }
 

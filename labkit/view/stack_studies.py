@@ -40,6 +40,17 @@ _OF_FAST = {
     "wraps": "flagged: wraps",
     "falls_short": "flagged: falls short",
 }
+#: Range that an axis has at least, by column.
+_SCALES = {
+    "contrast": (0.0, 1.0),
+    "tail_99": (0.7, 1.3),
+    "shown": (0.0, 1.03),
+    "recall": (0.0, 1.03),
+    "peak_bias": (-0.1, 0.1),
+    "rmse": (0.0, 1.0),
+    "within": (0.0, 1.03),
+    "error_ratio": (0.7, 1.3),
+}
 _WORDS = {
     "coherence_12": "coherence of 12-day pairs",
     "air_share": "share of air in the background's variance",
@@ -78,18 +89,13 @@ def compare_estimators(table: pd.DataFrame, *, along: str = "coherence_12") -> h
         lines = [
             line
             for number, (name, rows) in enumerate(table.groupby("stacker", sort=False))
-            for line in _line(
-                rows.sort_values(along) if rows[along].dtype != object else rows, along, column, name, number
-            )
+            for line in _line(_ordered(rows, along), along, column, name, number)
         ]
         options = {"xlabel": label, "ylabel": _OF_ESTIMATORS[column], "title": column.replace("_", " "), **_FRAME}
-        options["show_legend"] = place == 0
-        if column in ("recall", "shown"):
-            options["ylim"] = (0, 1.03)
-        if column == "contrast":
-            options["legend_position"] = "top_left"
+        options |= {"ylim": _range(table[column], *_SCALES[column]), "show_legend": place == 1}
+        options |= {"legend_position": "right"}
         panels.append(hv.Overlay(lines).opts(**options))
-    return hv.Layout(panels).cols(2)
+    return hv.Layout(panels).cols(2).opts(shared_axes=False)
 
 
 def rate_errors(table: pd.DataFrame) -> hv.Layout:
@@ -126,15 +132,12 @@ def rate_errors(table: pd.DataFrame) -> hv.Layout:
                 lines += _line(part.sort_values("n_pairs"), "n_pairs", column, words, number, dash)
         level = {"peak_bias": 0.0, "error_ratio": 1.0, "within": 1.0}.get(column)
         ground = [] if level is None else [hv.HLine(level).opts(color="#777777", line_width=1)]
-        options = {
-            "xlabel": "interferograms",
-            "ylabel": _OF_RATES[column],
-            "title": column.replace("_", " "),
-            "logx": True,
-        }
-        options |= _FRAME | {"show_legend": place == 1, "legend_position": "top_right"}
+        options = {"xlabel": "interferograms", "ylabel": _OF_RATES[column], "title": column.replace("_", " "), **_FRAME}
+        options |= {"logx": True, "xticks": sorted(set(map(int, table["n_pairs"])))}
+        options |= {"ylim": _range(table[column], *_SCALES[column]), "show_legend": place == 1}
+        options |= {"legend_position": "right"}
         panels.append(hv.Overlay([*ground, *lines]).opts(**options))
-    return hv.Layout(panels).cols(2)
+    return hv.Layout(panels).cols(2).opts(shared_axes=False)
 
 
 def fast_slides(table: pd.DataFrame) -> hv.Layout:
@@ -161,6 +164,7 @@ def fast_slides(table: pd.DataFrame) -> hv.Layout:
     notebook.ready()
     import holoviews as hv
 
+    columns = table["window"].nunique()
     panels = []
     for place, ((days, window), rows) in enumerate(table.groupby(["max_days", "window"], sort=True)):
         limits = aliasing_limits((days,), (1, window))["mm_per_year"]
@@ -176,8 +180,19 @@ def fast_slides(table: pd.DataFrame) -> hv.Layout:
         ]
         options = {"title": f"pairs of up to {days} days, window {window} px", "ylim": (-0.15, 1.1), **_FRAME}
         options |= {"xlabel": "steepest LOS rate, mm/yr from pixel to pixel", "ylabel": "share"}
-        panels.append(hv.Overlay([*marks, *lines]).opts(show_legend=place == 0, legend_position="top_right", **options))
-    return hv.Layout(panels).cols(max(1, table["window"].nunique()))
+        options |= {"xlim": (0, 1.03 * float(rows["mm_per_year"].max())), "legend_position": "right"}
+        panels.append(hv.Overlay([*marks, *lines]).opts(show_legend=place == columns - 1, **options))
+    return hv.Layout(panels).cols(columns).opts(shared_axes=False)
+
+
+def _range(values: pd.Series, low: float, high: float) -> tuple[float, float]:
+    """A range that holds what is asked for and all values."""
+    return min(low, float(values.min()) - 0.03), max(high, 1.05 * float(values.max()))
+
+
+def _ordered(rows: pd.DataFrame, along: str) -> pd.DataFrame:
+    """Numbers in their order, words as they come."""
+    return rows.sort_values(along) if pd.api.types.is_numeric_dtype(rows[along]) else rows
 
 
 def _line(

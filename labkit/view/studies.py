@@ -8,6 +8,9 @@ import pandas as pd
 
 from labkit.errors import LabkitError
 from labkit.view import notebook
+from labkit.view.stack_studies import compare_estimators as compare_estimators
+from labkit.view.stack_studies import fast_slides as fast_slides
+from labkit.view.stack_studies import rate_errors as rate_errors
 
 if TYPE_CHECKING:
     import holoviews as hv
