@@ -125,7 +125,8 @@ def stack_gradients(
     ``lsq``        ΣT · Σ wTΔ / Σ wT²            steady motion: velocity by weighted least squares,
                                                  w = abs(P) / (1.02 − abs(P))
     ``circular``   N · arg ΣP                    noise-dominated data: nothing wraps inside the sum
-    ``sum``        ΣΔ                            irregular motion; as published, but not re-wrapped
+    ``sum``        ΣΔ                            strong air on coherent ground; as published, but not
+                                                 re-wrapped
     ``rewrapped``  ΣΔ wrapped into [−π, π)       as published, before SNAPHU
                                                  (:func:`labkit.stack.unwrap`)
     ============== ============================= ===================================================
@@ -134,9 +135,17 @@ def stack_gradients(
     ``sum`` does not.
 
     Every estimator assumes that the true phase difference between neighbours in one pair stays within ±π: at C-band
-    (λ = 55.5 mm) less than λ/4 = 13.9 mm of LOS displacement per pixel during one pair. Faster slides alias.
+    (λ = 55.5 mm) less than λ/4 = 13.9 mm of LOS displacement per pixel during one pair. Faster slides alias. A window
+    of n pixels loses them sooner: at 2π/n, 5.5 mm per pixel with 5 px, which in 36 days is 56 mm/yr
+    (:func:`labkit.studies.aliasing_limits`; :func:`labkit.stack.flag_aliasing` marks both).
     At the edge of the data the window is one-sided, and within half a window of it the gradient is pulled toward zero.
     ``rewrapped`` destroys the signal where the phase is noisy: its wrapped noise is uniform.
+
+    ``lsq`` is the default because nothing was clearly better over realistic ground: on simulated slides its contrast
+    lies 3 to 6 % above ``circular`` from a 12-day coherence of 0.3 up and at its level below, 1.6 to 2.0 times ``sum``
+    up to 0.3, and it shows more of a couplet than ``circular`` does. Where air makes half of the noise or more, ``sum``
+    stands 5 to 30 % above it: the weights favour pairs in which air hides the motion. Seasonal, episodic and
+    accelerating motion do not change the order (docs/studies.md).
 
     The standard error is the sandwich estimate from the spread of the pairs at each pixel (for ``lsq``, what they
     spread beyond their weights is averaged over two windows around), times κ measured over the scene, in each
