@@ -21,7 +21,9 @@ _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _WIDTH, _HEIGHT = 380, 280
 
 
-def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", panels: str = "order") -> hv.Layout:
+def number_of_interferograms(
+    table: pd.DataFrame, *, by: str = "estimator", panels: str = "order", false_boxes: bool = True
+) -> hv.Layout:
     """Draw the share of landslides detected against the number of interferograms stacked.
 
     Parameters
@@ -33,6 +35,8 @@ def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", pane
         Column whose values are curves of their own.
     panels : str
         Column whose values are panels of their own.
+    false_boxes : bool
+        Draw them too; they are the same for all classes of landslides.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", pane
             curves += [band, *curve]
             false += _curve(pairs, ordered["false_per_1000_km2"].to_numpy(), "false", str(name), colour)
         frame = {"frame_width": _WIDTH, "frame_height": _HEIGHT, "xlabel": "interferograms stacked", "show_grid": True}
+        frame |= {"xlim": (0, 1.04 * float(table["n_pairs"].max()))}
         above.append(
             hv.Overlay(curves).opts(
                 title=f"{word} pairs" if panels == "order" else str(word), ylabel="share of landslides detected",
@@ -79,11 +84,11 @@ def number_of_interferograms(table: pd.DataFrame, *, by: str = "estimator", pane
         )  # fmt: skip
         below.append(
             hv.Overlay(false).opts(
-                title="false boxes", ylabel="per 1000 km²", ylim=(-0.02 * most, most), legend_position="top_left",
+                title="false boxes", ylabel="per 1000 km²", ylim=(-0.02 * most, most), show_legend=False,
                 **frame,
             )
         )  # fmt: skip
-    return hv.Layout([*above, *below]).cols(len(above))
+    return hv.Layout([*above, *below] if false_boxes else above).cols(len(above))
 
 
 def _curve(x: object, y: object, value: str, name: str, colour: str, along: str = "pairs") -> list[hv.Element]:
@@ -139,7 +144,8 @@ def temporal_behaviour(table: pd.DataFrame, *, value: str = "recall") -> hv.Layo
     notebook.ready()
     import holoviews as hv
 
-    panels = []
+    panels: list[hv.Overlay] = []
+    last = min(table["winter_share"].nunique(), 2) - 1  # the legend stands once, at the end of the first row
     for share, part in table.groupby("winter_share", sort=False):
         drawn: list[hv.Element] = [] if value == "recall" else [hv.HLine(0).opts(color="#888888", line_width=1)]
         for colour, (period, rows) in zip(_COLOURS, part.groupby("period", sort=False), strict=False):
@@ -149,7 +155,8 @@ def temporal_behaviour(table: pd.DataFrame, *, value: str = "recall") -> hv.Layo
             hv.Overlay(drawn).opts(
                 title=f"winter: {share:+.2f} of the summer's speed", xlabel="LOS rate of the summer, mm/yr",
                 ylabel=titles[value], logx=True, frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
-                legend_position="top", legend_cols=1, **({"ylim": (-0.03, 1.03)} if value == "recall" else {}),
+                legend_position="right", show_legend=len(panels) == last,
+                **({"ylim": (-0.03, 1.03)} if value == "recall" else {}),
             )
         )  # fmt: skip
     return hv.Layout(panels).cols(min(len(panels), 2))
