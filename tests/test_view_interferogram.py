@@ -35,3 +35,19 @@ def test_an_unknown_pair_is_named_with_those_there_are() -> None:
     ifgs = interferograms(np.zeros((2, 8, 8)), np.ones((8, 8)))
     with pytest.raises(lk.LabkitError, match=r"one of the 2 pairs .* instead got name='20010101_20010113'"):
         lk.view.pair(ifgs, "20010101_20010113")
+
+
+def test_the_same_pair_of_several_scenes_is_drawn_side_by_side() -> None:
+    rng = np.random.default_rng(3)
+    scenes = {name: interferograms(rng.uniform(-3, 3, (2, 20, 30)), np.ones((20, 30))) for name in ("a", "b", "c")}
+    pair = str(scenes["a"]["pair"].values[1])
+    drawn = list(lk.view.phases(scenes, pair, columns=3))
+    assert len(drawn) == 3
+    for image, ifgs in zip(drawn, scenes.values(), strict=True):
+        np.testing.assert_allclose(image.dimension_values(2, flat=False), ifgs["phase"].values[1], atol=1e-6)
+    with pytest.raises(lk.LabkitError, match="scenes must name at least one scene"):
+        lk.view.phases({}, pair)
+    with pytest.raises(lk.LabkitError, match="columns must be at least 1, instead got columns=0"):
+        lk.view.phases(scenes, pair, columns=0)
+    with pytest.raises(lk.LabkitError, match="one of the 2 pairs"):
+        lk.view.phases(scenes, "20010101_20010113")

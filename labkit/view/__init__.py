@@ -10,16 +10,18 @@ from labkit.view import studies
 from labkit.view.baselines import network
 from labkit.view.blind import save_side_by_side_png
 from labkit.view.comparison import compare
-from labkit.view.interferogram import pair
+from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
+from labkit.view.relief import terrain
 from labkit.view.switchboard import switchboard
 
 __all__ = [
     "gradients",
     "rates",
     "pair",
+    "phases",
     "compare",
     "network",
     "map",
@@ -28,4 +30,5 @@ __all__ = [
     "save_side_by_side_png",
     "studies",
     "switchboard",
+    "terrain",
 ]

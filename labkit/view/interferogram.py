@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,17 +41,52 @@ def pair(ifgs: xr.Dataset, name: str, *, max_pixels: int = pixels.MAX_PIXELS) ->
     LabkitError
         There is no such pair.
     """
-    schema.check_interferograms(ifgs)
-    if name not in ifgs["pair"].values:
-        names = [str(p) for p in ifgs["pair"].values[:3]]
-        raise LabkitError(
-            f"name must be one of the {ifgs.sizes['pair']} pairs ({', '.join(names)} …), instead got name={name!r}"
-        )
+    _check_pair(ifgs, name)
     drawn = draw_pair(ifgs, name, max_pixels)
     import holoviews as hv
 
     layout = hv.Layout(list(drawn.values())).cols(2)
     return layout.opts(hv.opts.Layout(title=f"{ifgs.attrs['scene']} · {name}", shared_axes=True, merge_tools=True))
+
+
+def phases(
+    scenes: Mapping[str, xr.Dataset], name: str, *, columns: int = 4, max_pixels: int = pixels.MAX_PIXELS // 4
+) -> hv.Layout:
+    """Show the wrapped phase of the same pair of several scenes side by side.
+
+    Parameters
+    ----------
+    scenes : mapping of str to xarray.Dataset
+        Title → interferograms, all of one shape.
+    name : str
+        The pair, "YYYYMMDD_YYYYMMDD", which each of them has.
+    columns : int
+        Panels in a row, at least 1.
+    max_pixels : int
+        Of a panel, as for :func:`pair`.
+
+    Returns
+    -------
+    holoviews.Layout
+        Panels that zoom and move together.
+
+    Raises
+    ------
+    LabkitError
+        There is nothing to show, or a scene lacks the pair.
+    """
+    if not scenes:
+        raise LabkitError("scenes must name at least one scene, instead got none")
+    if columns < 1:
+        raise LabkitError(f"columns must be at least 1, instead got columns={columns}")
+    width = round(panels.PANEL_WIDTH * min(1.0, 2 / columns))
+    drawn = []
+    for title, ifgs in scenes.items():
+        _check_pair(ifgs, name)
+        height = panels.frame_height(ifgs, (ifgs.sizes["y"], ifgs.sizes["x"]), width)
+        image = draw_pair(ifgs, name, max_pixels)["phase"]
+        drawn.append(image.opts(title=title, frame_width=width, frame_height=height, clabel="rad"))
+    return panels.lay_out(drawn, f"Wrapped phase · {name}", columns)
 
 
 def draw_pair(ifgs: xr.Dataset, name: str, max_pixels: int) -> dict[str, hv.Image]:
@@ -75,6 +111,15 @@ def draw_pair(ifgs: xr.Dataset, name: str, max_pixels: int) -> dict[str, hv.Imag
         image = hv.Image((xs, ys, *(arrays[key] for key in ordered)), ["x", "y"], ordered)
         drawn[shown] = image.opts(title=titles[shown], **_options(ifgs, shown))
     return drawn
+
+
+def _check_pair(ifgs: xr.Dataset, name: str) -> None:
+    schema.check_interferograms(ifgs)
+    if name not in ifgs["pair"].values:
+        names = [str(p) for p in ifgs["pair"].values[:3]]
+        raise LabkitError(
+            f"name must be one of the {ifgs.sizes['pair']} pairs ({', '.join(names)} …), instead got name={name!r}"
+        )
 
 
 def _options(ifgs: xr.Dataset, shown: str) -> dict[str, Any]:

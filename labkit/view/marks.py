@@ -101,7 +101,7 @@ def over_panel(
     drawn: list[tuple[hv.Overlay | None, tuple[str, str] | None]] = []
     outlines = outlines_of(over.outlines, data, shape)
     if outlines is not None:
-        drawn.append(_layer_and_note(outlines, "outlines", _counted(len(outlines), "outlines"), data))
+        drawn.append(_layer_and_note(outlines, "outlines", counted(len(outlines), "outlines"), data))
     for name in ("unseen", "truth", "labels", "detections"):
         here, words = boxes_of(getattr(over, name), name, data, direction)
         if here is not None:
@@ -139,13 +139,14 @@ def boxes_of(
     merged = direction in boxes.columns and boxes[direction].dtype == bool
     seen = boxes[direction] if merged else ~boxes["direction"].isin(elsewhere)
     here = boxes[(boxes["scene"] == scene) & seen]
-    words = f"{len(here)} {_LEGEND[name]}" if name in _LEGEND else _counted(len(here), name)
+    words = f"{len(here)} {_LEGEND[name]}" if name in _LEGEND else counted(len(here), name)
     other = int((boxes["scene"] != scene).sum())
     # The truth of a scene holds both of its tracks: one of them is always elsewhere.
     return here, words + (f" ({other} of other scenes not shown)" if other and name not in _LEGEND else "")
 
 
-def _counted(number: int, name: str) -> str:
+def counted(number: int, name: str) -> str:
+    """Say how many there are, "1 outline" or "2 outlines"."""
     return f"{number} {name[:-1] if number == 1 else name}"
 
 
@@ -217,8 +218,8 @@ def draw_boxes(here: gpd.GeoDataFrame, name: str, legend: str) -> hv.Overlay:
     return drawn
 
 
-def draw_outlines(here: gpd.GeoDataFrame, track: str, legend: str) -> hv.Overlay:
-    """Draw outlines that lie in pixels (:func:`outlines_of`); the pointer reads what the table knows.
+def draw_outlines(here: gpd.GeoDataFrame, track: str, legend: str, *, axes: tuple[str, str] = ("x", "y")) -> hv.Overlay:
+    """Draw outlines that lie in the figure's own coordinates; the pointer reads what the table knows.
 
     Without words they have no line in the legend: holoviews would list each of them there once it fills them anew.
     """
@@ -230,13 +231,14 @@ def draw_outlines(here: gpd.GeoDataFrame, track: str, legend: str) -> hv.Overlay
     spoken = {"landslide_id": "landslide", "behaviour": "course", "speed": "downslope", f"los_{track}": "LOS rate"}
     tooltips = [(spoken[name], f"@{name}{names[name]}") for name in known] or [("outline", "$index")]
     shapes = [
-        _ring_columns(polygon) | {name: here[name].iloc[i] for name in known} for i, polygon in enumerate(here.geometry)
+        _ring_columns(polygon, axes) | {name: here[name].iloc[i] for name in known}
+        for i, polygon in enumerate(here.geometry)
     ]
-    base = {"fill_alpha": 0.0, "invert_yaxis": True, "show_legend": bool(legend)}
-    casing = hv.Polygons(shapes, ["x", "y"], known, label=legend).opts(
+    base = {"fill_alpha": 0.0, "invert_yaxis": axes == ("x", "y"), "show_legend": bool(legend)}
+    casing = hv.Polygons(shapes, list(axes), known, label=legend).opts(
         line_color=line.casing, line_width=line.width + 1.5, **base
     )
-    stroke = hv.Polygons(shapes, ["x", "y"], known, label=legend).opts(
+    stroke = hv.Polygons(shapes, list(axes), known, label=legend).opts(
         line_color=line.colour, line_width=line.width, tools=["hover"], hover_tooltips=tooltips, **base
     )
     return casing * stroke
@@ -255,10 +257,10 @@ def _words_under_the_pointer(
     return columns, [("box", "@box"), *lines]
 
 
-def _ring_columns(polygon: Polygon) -> dict[str, Any]:
+def _ring_columns(polygon: Polygon, axes: tuple[str, str]) -> dict[str, Any]:
     x, y = np.asarray(polygon.exterior.coords).T
     holes = [np.asarray(ring.coords) for ring in polygon.interiors]
-    return {"x": x, "y": y} | ({"holes": [holes]} if holes else {})
+    return dict(zip(axes, (x, y), strict=True)) | ({"holes": [holes]} if holes else {})
 
 
 def _scores(corners: np.ndarray, scores: np.ndarray) -> hv.Labels:
