@@ -21,6 +21,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WALK = (
     "00_tour",
     "10_read",
+    "15_simulate",
     "20_gradients",
     "30_chips",
     "40_label",

@@ -10,7 +10,7 @@ from browser import colours_in, run_notebook_in_browser, shares_of_red_and_blue
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Notebook → figures and maps that it draws. Those that train are looked at in the slow run alone.
+#: Notebook → figures and maps that it draws. Those that train or simulate much are looked at in the slow run alone.
 DRAWN = {
     "10_read": (4, 0),
     "20_gradients": (25, 0),
@@ -18,6 +18,7 @@ DRAWN = {
 }
 DRAWN_SLOWLY = {
     "00_tour": (6, 1),
+    "15_simulate": (39, 0),
     "50_train": (2, 0),
     "60_detect": (4, 0),
 }
@@ -56,5 +57,5 @@ def test_figures_and_maps_are_drawn(name: str, notebooks: Path, test_output: Pat
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("name", DRAWN_SLOWLY)
-def test_figures_and_maps_are_drawn_after_training(name: str, notebooks: Path, test_output: Path) -> None:
+def test_figures_and_maps_are_drawn_after_long_work(name: str, notebooks: Path, test_output: Path) -> None:
     look(notebooks, name, *DRAWN_SLOWLY[name], test_output)

@@ -84,8 +84,8 @@ def compare(
                 # The headline says along what.
                 style = replace(style, ends="blue: falls, red: grows")
             drawn.append(panels.draw_panel(data, shown, style, pixels.MAX_PIXELS, over))
-    first = next(iter(scenes.values()))
-    words = [str(first.attrs.get("scene", ""))]
+    names = {str(data.attrs.get("scene", "")) for data in scenes.values()}
+    words = [*names] if len(names) == 1 else []
     if len(directions) == 1 and any(schema.is_gradients(data) for data in scenes.values()):
         words.append(f"gradients along {directions[0]}")
     return panels.lay_out(drawn, " · ".join(w for w in words if w), columns)
