@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import uniform_filter
+from scipy.special import genlaguerre
 from tqdm.auto import tqdm
 
+from labkit.detect.couplet_compiled import keep_stronger, over_root_energy, times_bump
 from labkit.detect.couplet_field import Field, half_lag
 
 Image = npt.NDArray[np.float32]
@@ -24,6 +26,10 @@ LEAST_SIGMA_PX = 1.5
 
 #: Scales follow each other by this factor; long shapes have axes 2 : 1 of the same area.
 SCALE_STEP = math.sqrt(2.0)
+
+#: Flatness of the tops sought besides Gaussian bumps: blocks whose speed falls over about a
+#: half and a quarter of their radius.
+FLAT_ORDERS = (3, 10)
 _ANGLES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 
 #: Bumps wider than this, px of the level, are sought on an image of half as many rows and columns.
@@ -46,22 +52,54 @@ _SPREAD_SAMPLES = 200_000
 
 @dataclass(frozen=True)
 class Shape:
-    """A Gaussian bump: standard deviations along its axes, px, and the angle of the long one from x toward y, rad."""
+    """A bump: Gaussian, or of a flat top.
+
+    Attributes
+    ----------
+    long, short : float
+        Standard deviations along its axes, px; of a flat one those of the Gaussian in its formula.
+    angle : float
+        Of the long axis from x toward y, rad.
+    order : int
+        Flatness n of the top; 0 is a Gaussian.
+
+    Notes
+    -----
+    r = e^(−s) (1 + s + s²/2 + … + sⁿ/n!), s = xᵀ C⁻¹ x / 2, is flat up to a rim at √(2n + 1) standard deviations, where
+    it is steepest; its gradient is −C⁻¹x e^(−s) sⁿ/n!, a ring. Its spectrum is 2π √|C| e^(−u) L(u), u = kᵀ C k / 2,
+    with L the Laguerre polynomial of degree n and parameter 1, and Σ t² = π/2 √|C| · vᵀ C⁻¹ v · (2n + 1)! / (n!² 4ⁿ)
+    along v.
+
+    References
+    ----------
+    Gori (1994), Flattened Gaussian beams.
+    """
 
     long: float
     short: float
     angle: float
+    order: int = 0
 
     @property
     def sigma(self) -> float:
         """Geometric mean of the standard deviations, px."""
         return math.sqrt(self.long * self.short)
 
+    @property
+    def radius(self) -> float:
+        """Geometric mean of the distances of the rim from the centre along both axes, px."""
+        return rim(self.order) * self.sigma
+
     def covariance(self) -> npt.NDArray[np.float64]:
         """Of the bump as a distribution over (y, x), px²."""
         along = np.array([math.sin(self.angle), math.cos(self.angle)])
         across = np.array([along[1], -along[0]])
         return self.long**2 * np.outer(along, along) + self.short**2 * np.outer(across, across)
+
+
+def rim(order: int) -> float:
+    """Where a bump of this flatness is steepest, in standard deviations from its centre: √(2n + 1)."""
+    return math.sqrt(2 * order + 1)
 
 
 @dataclass(frozen=True)
@@ -90,14 +128,18 @@ def shapes_between(shortest_px: float, longest_px: float) -> list[Shape]:
         nothing is sought.
     """
     least = max(shortest_px / 4, LEAST_SIGMA_PX)
-    steps = max(0, math.floor(math.log(max(longest_px / 4, least) / least, SCALE_STEP) + 1e-9))
     found = []
-    for step in range(steps + 1):
-        sigma = least * SCALE_STEP**step
-        found.append(Shape(sigma, sigma, 0.0))
-        if step:
-            found += [Shape(sigma * SCALE_STEP, sigma / SCALE_STEP, angle) for angle in _ANGLES]
-    return found
+    for order in (0, *FLAT_ORDERS):
+        greatest = longest_px / (4 if order == 0 else 2 * rim(order))
+        steps = math.floor(math.log(max(greatest, least) / least, SCALE_STEP) + 1e-9)
+        if order and greatest < least:
+            continue
+        for step in range(steps + 1):
+            sigma = least * SCALE_STEP**step
+            found.append(Shape(sigma, sigma, 0.0, order))
+            if step:
+                found += [Shape(sigma * SCALE_STEP, sigma / SCALE_STEP, angle, order) for angle in _ANGLES]
+    return sorted(found, key=lambda shape: shape.sigma)
 
 
 def find_candidates(field: Field, shapes: list[Shape], least_snr: float, progress: bool = True) -> list[Candidate]:
@@ -131,7 +173,7 @@ def find_candidates(field: Field, shapes: list[Shape], least_snr: float, progres
     found: list[Candidate] = []
     with tqdm(total=len(shapes), desc="couplets", unit="shape", disable=not progress) as bar:
         for size, group in _levels(shapes):
-            level = _Level(field, size, max(shape.long for shape in group))
+            level = _Level(field, size, max(rim(shape.order) * shape.long for shape in group))
             found += _peaks(level, group, noise, least_snr, bar)
     return sorted(found, key=lambda c: (-c.snr, c.y, c.x))
 
@@ -147,79 +189,86 @@ class _Level:
         # room for the widest bump, so that one edge does not answer to the other
         margin = math.ceil(4 * widest / size)
         self._padded = [fft.next_fast_len(n + margin, real=True) for n in self._data.shape]
-        self._ky = (2 * np.pi * fft.fftfreq(self._padded[0])).astype(np.float32)[:, None]
-        self._kx = (2 * np.pi * fft.rfftfreq(self._padded[1])).astype(np.float32)[None, :]
-        self._derivatives = [
-            self._derivative(_blocks(v * w, size), vector, field.lag / size)
-            for v, w, vector in zip(field.values, field.weights, field.vectors, strict=True)
-        ]
-        self._around: tuple[float, Image, list[Image]] | None = None
+        self._ky = (2 * np.pi * fft.fftfreq(self._padded[0])).astype(np.float32)
+        self._kx = (2 * np.pi * fft.rfftfreq(self._padded[1])).astype(np.float32)
+        self._derivatives = np.stack(
+            [
+                self._derivative(_blocks(v * w, size), vector, field.lag / size)
+                for v, w, vector in zip(field.values, field.weights, field.vectors, strict=True)
+            ]
+        )
+        self._around: dict[int, tuple[Image, Image]] = {}
 
     def _derivative(self, weighted: Image, vector: npt.NDArray[np.float64], lag: float) -> npt.NDArray[np.complex64]:
         """Spectrum of the correlation with the derivative along ``vector``, whose values stand half a lag early."""
         spectrum = fft.rfft2(weighted, s=self._padded, workers=-1)
-        along = np.float32(vector[0]) * self._ky + np.float32(vector[1]) * self._kx
+        ky, kx = self._ky[:, None], self._kx[None, :]
         late = half_lag(vector, lag).astype(np.float32)
-        shift = np.exp(np.complex64(-1j) * (late[0] * self._ky + late[1] * self._kx))
-        return np.asarray(np.complex64(-1j) * along * shift * spectrum, np.complex64)
+        spectrum *= np.exp(np.complex64(-1j) * late[0] * ky)
+        spectrum *= np.exp(np.complex64(-1j) * late[1] * kx)
+        spectrum *= np.complex64(-1j) * (np.float32(vector[0]) * ky + np.float32(vector[1]) * kx)
+        return np.asarray(spectrum, np.complex64)
 
     def answer(self, shape: Shape, balance: Balance) -> Image:
         """Give N / √D of a shape, 0 where too little data is around."""
-        share, means = self._surroundings(shape.sigma)
+        share, means = self._surroundings(shape.radius)
         covariance = shape.covariance() / self.size**2
         area = 2 * math.pi * math.sqrt(float(np.linalg.det(covariance)))
         yy, xx, yx = (np.float32(c) for c in (covariance[0, 0], covariance[1, 1], covariance[0, 1]))
-        spectrum = np.exp(-0.5 * (yy * self._ky**2 + xx * self._kx**2) - yx * (self._ky * self._kx)) * np.float32(area)
+        flat = math.factorial(2 * shape.order + 1) / (math.factorial(shape.order) ** 2 * 4**shape.order)
+        weighed = np.array(balance, np.float32) * np.float32(area)
+        spectrum = np.empty_like(self._derivatives[0])
+        laguerre = genlaguerre(shape.order, 1).coeffs.astype(np.float32)
+        times_bump(self._derivatives, weighed, (self._ky, self._kx), (yy, xx, yx), laguerre, spectrum)
+        total = fft.irfft2(spectrum, s=self._padded, workers=-1, overwrite_x=True)
         inverse = np.linalg.inv(covariance)
-        derivative: npt.NDArray[np.complex64] = np.zeros(spectrum.shape, np.complex64)
-        energy: Image = np.zeros(share.shape, np.float32)
-        for part, vector, mean, counts in zip(self._derivatives, self.vectors, means, balance, strict=True):
-            if counts:
-                derivative += np.float32(counts) * part
-                energy += np.float32(counts * 0.25 * area * float(vector @ inverse @ vector)) * mean
-        rows, cols = share.shape
-        total = fft.irfft2(derivative * spectrum, s=self._padded, workers=-1)[:rows, :cols]
-        usable = (share > _LEAST_DATA) & (energy > 0)
-        answer = total * np.float32(self.size) / np.sqrt(np.where(usable, energy, np.float32(1)))
-        return np.where(usable, answer, np.float32(0))
+        steepness = [0.25 * flat * float(vector @ inverse @ vector) for vector in self.vectors]
+        answer = np.empty_like(share)
+        energies = weighed * np.array(steepness, np.float32)
+        over_root_energy(total, share, means, energies, np.float32(self.size), np.float32(_LEAST_DATA), answer)
+        return answer
 
-    def _surroundings(self, sigma: float) -> tuple[Image, list[Image]]:
+    def _surroundings(self, sigma: float) -> tuple[Image, Image]:
         """Share of data, and mean weight of each direction, around each place."""
-        if self._around is None or self._around[0] != sigma:
-            width = sigma / self.size
-            self._around = (sigma, _smooth(self._data, width), [_smooth(w, width) for w in self._weights])
-        return self._around[1:]
+        # sizes are √2 apart: so near a size the surroundings are as good as the same
+        key = round(2 * math.log2(sigma))
+        if key not in self._around:
+            width = 2 ** (key / 2) / self.size
+            means = np.stack([_smooth(weight, width) for weight in self._weights])
+            self._around = {key: (_smooth(self._data, width), means)}
+        return self._around[key]
 
 
 class _Noise:
-    """What noise alone answers, measured on the scene for one shape after another, by rising size."""
+    """What noise alone answers, measured on the scene for one shape after another, by rising size of each flatness."""
 
     def __init__(self, field: Field) -> None:
         self._pixels = field.shape[0] * field.shape[1]
         self._directions = len(field.directions)
-        self._known: tuple[float, float] | None = None
+        self._known: dict[int, tuple[float, float]] = {}
         self._balance: tuple[float, Balance] = (0.0, (1.0,) * self._directions)
 
     def balance(self, level: _Level, sigma: float) -> Balance:
         """Give the share of each direction in the weights: one over the variance of its noise, 1 on average."""
-        if self._directions > 1 and sigma != self._balance[0] and (self._known is None or self._measurable(sigma)):
-            alone = np.eye(self._directions)
-            spreads = [_spread(level.answer(Shape(sigma, sigma, 0.0), tuple(one))) for one in alone]
+        round_bump = Shape(sigma, sigma, 0.0)
+        if self._directions > 1 and sigma != self._balance[0] and (not self._known or self._measurable(round_bump)):
+            spreads = [_spread(level.answer(round_bump, tuple(one))) for one in np.eye(self._directions)]
             shares = 1 / np.array(spreads) ** 2
             self._balance = (sigma, tuple((shares / shares.mean()).tolist()))
         return self._balance[1]
 
     def spread(self, shape: Shape, answer: Image) -> float:
         """Measure it, or where the scene is too small carry on the last round shape's, growing with the size."""
-        if self._known is not None and not self._measurable(shape.sigma):
-            return self._known[0] * shape.sigma / self._known[1]
+        if shape.order in self._known and not self._measurable(shape):
+            spread, sigma = self._known[shape.order]
+            return spread * shape.sigma / sigma
         spread = _spread(answer)
         if shape.long == shape.short:
-            self._known = (spread, shape.sigma)
+            self._known[shape.order] = (spread, shape.sigma)
         return spread
 
-    def _measurable(self, sigma: float) -> bool:
-        return self._pixels / (4 * math.pi * sigma**2) >= _LEAST_CELLS
+    def _measurable(self, shape: Shape) -> bool:
+        return self._pixels / (4 * math.pi * shape.radius**2) >= _LEAST_CELLS
 
 
 def _spread(answer: Image) -> float:
@@ -240,21 +289,27 @@ def _peaks(level: _Level, shapes: list[Shape], noise: _Noise, least_snr: float, 
         answer = level.answer(shape, balance)
         gain = noise.spread(shape, answer)
         kinds.append((shape, gain, balance))
-        strength: Image = np.asarray(np.abs(answer) / gain, np.float32)
         if best is None:
-            best, winner = strength, np.zeros(strength.shape, np.uint8)
-        else:
-            stronger = strength > best
-            best[stronger], winner[stronger] = strength[stronger], number
+            best, winner = np.zeros_like(answer), np.zeros(answer.shape, np.uint8)
+        keep_stronger(answer, np.float32(gain), np.uint8(number), best, winner)
         bar.update()
     if best is None:
         return []
     found = []
-    for row, col in np.argwhere((best == maximum_filter(best, 3)) & (best > least_snr)).tolist():
+    for row, col in _summits(best, least_snr):
         shape, gain, balance = kinds[int(winner[row, col])]
         place = (row + 0.5) * level.size, (col + 0.5) * level.size
         found.append(Candidate(*place, shape, float(best[row, col]), gain, balance))
     return found
+
+
+def _summits(image: Image, least: float) -> list[tuple[int, int]]:
+    """Pixels above ``least`` that are no less than the eight around them; only the few above it are asked."""
+    rows, cols = np.nonzero(image > least)
+    edged = np.pad(image, 1)
+    highest = np.max([edged[rows + i, cols + j] for i in range(3) for j in range(3)], axis=0, initial=0)
+    top = image[rows, cols] >= highest
+    return list(zip(rows[top].tolist(), cols[top].tolist(), strict=True))
 
 
 def _levels(shapes: list[Shape]) -> Iterator[tuple[int, list[Shape]]]:
@@ -278,4 +333,8 @@ def _blocks(image: Image, size: int) -> Image:
 
 
 def _smooth(image: Image, sigma: float) -> Image:
-    return np.asarray(gaussian_filter(image, sigma, mode="constant", truncate=3.0), np.float32)
+    """Smooth with two moving means of together this standard deviation, whose cost does not grow with it."""
+    width = max(1, round(math.sqrt(6 * sigma**2 + 1)))
+    once = uniform_filter(image, width, mode="constant")
+    # an even window is half a pixel off, the second one the other way
+    return np.asarray(uniform_filter(once, width, mode="constant", origin=-1 if width % 2 == 0 else 0), np.float32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,14 @@ from scipy.optimize import least_squares
 from tqdm.auto import tqdm
 
 from labkit.detect.couplet_field import Field, half_lag
-from labkit.detect.couplet_filter import Balance, Candidate
+from labkit.detect.couplet_filter import Balance, Candidate, rim
 
 Array = npt.NDArray[np.float64]
 Window = tuple[slice, slice]
 
-#: What lies within so many standard deviations of a slide belongs to it: a block of its own rate, or what a Gaussian
+#: What lies within so many standard deviations beyond a slide's rim belongs to it: a block of its own rate, or what its
 #: bump could not describe.
-_REACH = 3.0
+_REACH = 2.0
 
 #: A block of the same sign whose couplet has at least this share of the slide's peak makes its box larger.
 _BLOCK_SHARE = 0.5
@@ -28,8 +29,8 @@ _LEAST_LOBE = 0.08
 #: The axes of a bump change at most by e^±0.8 in a fit, and its centre by one standard deviation.
 _MOST_CHANGE = 0.8
 
-#: A bump is summed and taken away within so many standard deviations.
-_WINDOW = 3.2
+#: A bump is summed and taken away within so many standard deviations beyond its rim.
+_WINDOW = 2.2
 
 #: In place of 0 where a sum without data is divided by.
 _NOTHING = 1e-30
@@ -40,37 +41,47 @@ _FIT_SAMPLES = 900
 
 @dataclass(frozen=True)
 class Bump:
-    """A fitted bump of rate.
+    """A fitted bump of rate: Gaussian, or of a flat top (:class:`labkit.detect.couplet_filter.Shape`).
 
     Attributes
     ----------
     y, x : float
         Centre, px (pixel edges).
     covariance : numpy.ndarray (2, 2)
-        Of the bump as a distribution over (y, x), px².
+        Of the bump as a distribution over (y, x), px²; of a flat one that of the Gaussian in its formula.
     amplitude : float
         Greatest stacked phase, rad, in the unit of the field; its sign is the stack's.
+    order : int
+        Flatness of the top; 0 is a Gaussian.
     """
 
     y: float
     x: float
     covariance: Array
     amplitude: float
+    order: int = 0
 
-    def window(self, shape: tuple[int, int], reach: float) -> Window:
-        """The pixels within ``reach`` standard deviations along both axes of the array."""
-        half = reach * np.sqrt(np.diag(self.covariance))
+    def window(self, shape: tuple[int, int], beyond: float) -> Window:
+        """The pixels within ``beyond`` standard deviations of the rim along both axes of the array."""
+        half = (rim(self.order) + beyond) * np.sqrt(np.diag(self.covariance))
         rows = slice(max(int(self.y - half[0]), 0), min(int(self.y + half[0]) + 2, shape[0]))
         return rows, slice(max(int(self.x - half[1]), 0), min(int(self.x + half[1]) + 2, shape[1]))
 
     def couplet(self, window: Window, vector: Array, lag: int, step: int = 1) -> Array:
-        """The bump's derivative along ``vector`` for amplitude 1, at each ``step``-th pixel of the window."""
+        """The bump's derivative along ``vector`` for amplitude 1, at each ``step``-th pixel of the window.
+
+        Notes
+        -----
+        −(C⁻¹ v) · x · e^(−s) sⁿ / n!, s = xᵀ C⁻¹ x / 2: the derivative of (1 + s + … + sⁿ/n!) e^(−s).
+        """
         late = half_lag(vector, lag)
         y = np.arange(window[0].start, window[0].stop, step)[:, None] + 0.5 + late[0] - self.y
         x = np.arange(window[1].start, window[1].stop, step)[None, :] + 0.5 + late[1] - self.x
         p = np.linalg.inv(self.covariance)
         slope = p @ vector
-        return -(slope[0] * y + slope[1] * x) * np.exp(-0.5 * (p[0, 0] * y**2 + p[1, 1] * x**2) - p[0, 1] * y * x)
+        s = 0.5 * (p[0, 0] * y**2 + p[1, 1] * x**2) + p[0, 1] * y * x
+        flat = s**self.order / math.factorial(self.order) if self.order else 1.0
+        return -(slope[0] * y + slope[1] * x) * np.exp(-s) * flat
 
     def distance(self, window: Window) -> Array:
         """How many standard deviations each pixel of the window lies from the centre."""
@@ -80,13 +91,15 @@ class Bump:
         return np.sqrt(p[0, 0] * y**2 + p[1, 1] * x**2 + 2 * p[0, 1] * y * x)
 
     def peak(self, vector: Array) -> float:
-        """Greatest absolute gradient along ``vector``: |amplitude| · √(vᵀ C⁻¹ v) · e^(−1/2)."""
-        return abs(self.amplitude) * float(np.sqrt(vector @ np.linalg.inv(self.covariance) @ vector)) * np.exp(-0.5)
+        """Greatest absolute gradient along ``vector``: |amplitude| √(vᵀ C⁻¹ v (2n + 1)) e^(−s) sⁿ / n!, s = n + ½."""
+        s = self.order + 0.5
+        steepest = rim(self.order) * math.exp(-s) * s**self.order / math.factorial(self.order)
+        return abs(self.amplitude) * float(np.sqrt(vector @ np.linalg.inv(self.covariance) @ vector)) * steepest
 
     def reaches(self, y: float, x: float, widened_by: Array | float = 0.0) -> bool:
-        """Whether a place lies within three standard deviations; those of another bump may be added to its own."""
+        """Whether a place lies within two standard deviations of the rim; those of another bump may be added."""
         away = np.array([y - self.y, x - self.x])
-        return bool(away @ np.linalg.inv(self.covariance + widened_by) @ away < _REACH**2)
+        return bool(away @ np.linalg.inv(self.covariance + widened_by) @ away < (rim(self.order) + _REACH) ** 2)
 
 
 @dataclass
@@ -135,7 +148,8 @@ def fit_slides(stack: Field, candidates: list[Candidate], least_snr: float, prog
     values = stack.values.copy()
     slides: list[Slide] = []
     for candidate in tqdm(candidates, desc="fitting", unit="couplet", disable=not progress):
-        sought = Bump(candidate.y, candidate.x, candidate.shape.covariance(), 1.0)
+        shape = candidate.shape
+        sought = Bump(candidate.y, candidate.x, shape.covariance(), 1.0, shape.order)
         answer, energy = _answer(stack, values, sought, candidate.balance)
         snr = answer.sum() / np.sqrt(max(energy.sum(), _NOTHING)) / candidate.gain
         if abs(snr) < least_snr:
@@ -214,7 +228,7 @@ def _refined(stack: Field, values: npt.NDArray[np.float32], first: Bump, balance
 
     def bump_of(p: Array) -> Bump:
         axes = np.array([[np.exp(p[2]), 0.0], [p[4] * sigma, np.exp(p[3])]])
-        return Bump(first.y + p[0] * sigma, first.x + p[1] * sigma, axes @ axes.T, 1.0)
+        return Bump(first.y + p[0] * sigma, first.x + p[1] * sigma, axes @ axes.T, 1.0, first.order)
 
     def misfit(p: Array) -> Array:
         bump = bump_of(p)
@@ -227,4 +241,4 @@ def _refined(stack: Field, values: npt.NDArray[np.float32], first: Bump, balance
     answer = least_squares(misfit, start, bounds=(start - room, start + room), max_nfev=_MOST_ROUNDS)
     best = bump_of(answer.x)
     part, energy = _answer(stack, values, best, balance)
-    return Bump(best.y, best.x, best.covariance, float(part.sum() / max(energy.sum(), _NOTHING)))
+    return replace(best, amplitude=float(part.sum() / max(energy.sum(), _NOTHING)))

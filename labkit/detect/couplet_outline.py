@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from labkit.detect.couplet_field import Field, half_lag
+from labkit.detect.couplet_filter import rim
 from labkit.detect.couplet_fit import Bump, Slide
 
 Corners = tuple[float, float, float, float]
@@ -29,11 +30,11 @@ BOX_SHARES = (0.2, 0.5)
 #: A row or column of the array with fewer pixels of a region is no edge of it: noise at the rim makes every box larger.
 _FEWEST_IN_LINE = 2
 
-#: Ground that moves belongs to a slide when it comes within so many standard deviations of a bump.
-_TOUCH = 2.0
+#: Ground that moves belongs to a slide when it comes within so many standard deviations of a bump's rim.
+_TOUCH = 1.0
 
-#: Beyond this many standard deviations a bump's gradient is below a four-hundredth of its peak.
-_BOX_REACH = 4.0
+#: Beyond this many standard deviations of its rim a bump's gradient is below a four-hundredth of its peak.
+_BOX_REACH = 3.0
 
 #: No slide is taken to be sharper than this along an axis, px².
 _LEAST_VARIANCE = 0.6
@@ -112,7 +113,7 @@ class Outlines:
     def _under(self, bump: Bump) -> list[int]:
         """Numbers of the regions that come near the middle of a bump."""
         window = bump.window(self.stack.shape, _TOUCH)
-        near = bump.distance(window) < _TOUCH
+        near = bump.distance(window) < rim(bump.order) + _TOUCH
         return [int(number) for number in np.unique(self.regions[window][near]) if number]
 
     def _around(self, bump: Bump, numbers: list[int], i: int) -> tuple[float, Corners]:
@@ -192,9 +193,11 @@ def sharpened(bump: Bump, window: int) -> Bump:
     (array([1., 4.]), 2.1213)
     """
     variances, axes = np.linalg.eigh(bump.covariance)
-    left = np.maximum(variances - (window**2 - 1) / 12, np.minimum(variances, _LEAST_VARIANCE))
+    # the variance of a flat bump is (n + 2) / 2 times that of its Gaussian
+    spread = (window**2 - 1) / 12 * 2 / (bump.order + 2)
+    left = np.maximum(variances - spread, np.minimum(variances, _LEAST_VARIANCE))
     amplitude = bump.amplitude * math.sqrt(float(np.prod(variances / left)))
-    return Bump(bump.y, bump.x, (axes * left) @ axes.T, amplitude)
+    return replace(bump, covariance=(axes * left) @ axes.T, amplitude=amplitude)
 
 
 def _shared(a: slice, b: slice) -> slice:

@@ -23,8 +23,8 @@ MODEL = "couplets"
 SEEN_SNR = 3.0
 
 #: False boxes on noise, in an area of σ² of the smallest bump: FALSE_SHARE · u² · exp(−u² / 2) at a signal-to-noise
-#: ratio above u. The form is that of a smooth random field; the factor is about thrice what simulated noise showed
-#: at u = 4 to 5, and leaves room for its longer tail beyond.
+#: ratio above u. The form is that of a smooth random field; the factor is what simulated decorrelation showed at u = 5.4,
+#: half as much again as at u = 4.
 FALSE_SHARE = 0.3
 
 _FEWEST_FALSE, _MOST_FALSE = 1e-6, 100.0
@@ -72,7 +72,8 @@ def couplets(
     -----
     A slide is a bump r(y, x) of rate. Azimuth and range see its two derivatives: in each a positive lobe beside a
     negative one, at one place and of one amplitude, because both come from the same bump (their curl is zero). The
-    filter looks for Gaussian bumps of sizes √2 apart, round and 2 : 1 at four angles, in both directions together:
+    filter looks for Gaussian bumps, and flat-topped ones with soft and with sharper rims for slides that move as one
+    block, of sizes √2 apart, round and 2 : 1 at four angles, in both directions together:
     N / √D with N = Σ_d Σ w_d g_d t_d and D = Σ_d Σ w_d t_d², t_d = ∂r/∂d, w_d = 1 / standard error², over valid pixels;
     its spread on noise is measured on the scene for every size (:mod:`labkit.detect.couplet_filter`). The best place is
     fitted, taken away, and the next one is asked what is left for it; blocks of one sign within three standard
@@ -86,7 +87,7 @@ def couplets(
 
     False boxes follow 0.3 · (A / σ²) · u² · exp(−u² / 2) for an area A and the smallest bump σ (u = 5.4 for one per
     1000 km² at 40 m). Measured on 7200 km² of simulated noise each (`benchmarks/couplets.py --side 1500`): where 100,
-    10, 1 and 0.1 per 1000 km² are stated, decorrelation gave 26, 2.9, 1.0 and 0.3, turbulent air 5.6, 1.0, 0.3 and 0.
+    10, 1 and 0.1 per 1000 km² are stated, decorrelation gave 64, 9.2, 1.1 and 0.3, turbulent air 8.8, 1.4, 0.3 and 0.
 
     Searching both directions together finds more faint slides than either alone: of 72 in decorrelation 30 against 23
     and 24, in air 35 against 22 and 19, at the same threshold.
