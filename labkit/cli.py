@@ -39,6 +39,17 @@ app = typer.Typer(
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for a workshop server, with a warning.")]
 
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        help="sqlite, or postgresql://USER:PASSWORD@HOST:PORT/NAME for a team; remembered. A password is better given "
+        "in the variable, which no list of processes shows.",
+        envvar="LABKIT_LABEL_STUDIO_DATABASE",
+        show_envvar=True,
+    ),
+]
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)
@@ -59,13 +70,22 @@ def lab(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of JupyterLab; the next free one when taken.")] = 8888,
     label_port: Annotated[int, typer.Option(help="Port of Label Studio; the next free one when taken.")] = 8080,
+    database: Database = None,
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks.  [default: notebooks]")] = None,
     browser: Annotated[bool, typer.Option(help="Open the first notebook on the screen.")] = True,
 ) -> None:
     """Open JupyterLab and Label Studio side by side; Ctrl-C stops both."""
     from labkit.lab import run_lab
 
-    run_lab(host=host, port=port, label_port=label_port, notebooks=notebooks, browser=browser, say=_say)
+    run_lab(
+        host=host,
+        port=port,
+        label_port=label_port,
+        database=database,
+        notebooks=notebooks,
+        browser=browser,
+        say=_say,
+    )
 
 
 @app.command()
@@ -134,13 +154,21 @@ def scene(
     _say(f"The scene is in {simulate.stored(name, folder, seed=seed)}.")
 
 
-@app.command()
-def label_server(
+label_server = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False)
+app.add_typer(label_server, name="label-server")
+
+
+@label_server.callback()
+def _label_server(
+    context: typer.Context,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; the next free one when taken.")] = 8080,
+    database: Database = None,
     prepare_only: Annotated[bool, typer.Option("--prepare-only", help="Only make its environment.")] = False,
 ) -> None:
-    """Run Label Studio alone, until Ctrl-C."""
+    """Run Label Studio alone, until Ctrl-C; or back it up, restore it, let people in."""
+    if context.invoked_subcommand is not None:
+        return
     if prepare_only:
         from labkit.label import ensure_environment
 
@@ -148,7 +176,68 @@ def label_server(
     else:
         from labkit.lab import run_label_server
 
-        run_label_server(host=host, port=port, say=_say)
+        run_label_server(host=host, port=port, database=database, say=_say)
+
+
+@label_server.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup to be, e.g. labels.tar.")],
+    images: Annotated[bool, typer.Option(help="With the images that are served.")] = True,
+) -> None:
+    """Write all that Label Studio knows into one file, also while it runs. It holds secrets: keep it private."""
+    from labkit.label import back_up
+
+    _say(f"The backup is in {back_up(file, images=images)}.")
+
+
+@label_server.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup, or a snapshot of the last hours or days.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Where there are data already; they are kept.")] = False,
+) -> None:
+    """Put a backup back; the server must be stopped."""
+    from labkit.label import restore as put_back
+
+    kept = put_back(file, replace=replace)
+    _say(f"{file} is restored." + (f" What was there before is in {kept}." if kept else ""))
+
+
+@label_server.command()
+def snapshots() -> None:
+    """List the copies of the database that are made every ten minutes while the server runs."""
+    from labkit.label.snapshots import list_snapshots
+
+    found = list_snapshots()
+    _say("\n".join(map(str, found)) if found else "There is no snapshot yet.")
+
+
+@label_server.command()
+def users(
+    names: Annotated[Path, typer.Argument(help="A text file: a name, or 'name, e-mail address', on each line.")],
+    sheet: Annotated[Path, typer.Option(help="The sheet to print and cut; it holds the passwords.")] = Path(
+        "people.html"
+    ),
+    address: Annotated[str, typer.Option(help="Of the server, as the people reach it.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Make accounts for the people of a workshop; who has one keeps it."""
+    from labkit.label.people import add_people, read_people, write_sheet
+
+    people = add_people(read_people(names))
+    new = sum(bool(person.password) for person in people)
+    written = write_sheet(people, sheet, address)
+    _say(f"{new} of {len(people)} people are new. The sheet with their passwords is {written}.")
+
+
+@label_server.command()
+def new_password(
+    email: Annotated[str, typer.Argument(help="User name (e-mail address) of who lost it.")],
+    sheet: Annotated[Path, typer.Option(help="The slip to print; it holds the password.")] = Path("password.html"),
+    address: Annotated[str, typer.Option(help="Of the server, as the people reach it.")] = "http://127.0.0.1:8080",
+) -> None:
+    """Give somebody a new password."""
+    from labkit.label.people import reset_password, write_sheet
+
+    _say(f"The new password is in {write_sheet([reset_password(email)], sheet, address)}")
 
 
 @app.command()

@@ -15,13 +15,18 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from labkit import home, jupyter
 from labkit.errors import LabkitError, ServerError
+
+if TYPE_CHECKING:
+    from labkit.label import LabelServer
 
 LOOPBACK = "127.0.0.1"
 JUPYTER_PORT = 8888
@@ -78,6 +83,7 @@ def run_lab(
     host: str = LOOPBACK,
     port: int = JUPYTER_PORT,
     label_port: int = LABEL_PORT,
+    database: str | None = None,
     notebooks: Path | None = None,
     browser: bool = True,
     say: Say = print,
@@ -93,6 +99,8 @@ def run_lab(
         The address to listen on: this machine alone by default; "0.0.0.0" for all who reach it, with a warning.
     port, label_port : int
         Ports of JupyterLab and of Label Studio; where one is taken, the next free one is used and named.
+    database : str, optional
+        Of Label Studio (:func:`labkit.label.start_server`).
     notebooks : Path, optional
         The folder of notebooks (:func:`find_bench`).
     browser : bool
@@ -105,6 +113,8 @@ def run_lab(
     LabkitError
         A server did not start, no port is free, or a folder is wrong. What had been started is stopped.
     """
+    from labkit.label import start_server
+
     bench = find_bench(notebooks)
     running = jupyter.find()
     if running is not None:
@@ -117,10 +127,13 @@ def run_lab(
     if host != LOOPBACK:
         say(_warning(host))
     with _until_stopped(say) as things:
-        _open(bench, things, host=host, ports=(port, label_port), browser=browser, say=say)
+        start = partial(start_server, port=label_port, host=host, database=database)
+        _open(bench, things, start, host=host, port=port, browser=browser, say=say)
 
 
-def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say = print) -> None:
+def run_label_server(
+    *, host: str = LOOPBACK, port: int = LABEL_PORT, database: str | None = None, say: Say = print
+) -> None:
     """Run Label Studio alone, for a team that works in notebooks of its own, until Ctrl-C.
 
     Raises
@@ -136,7 +149,7 @@ def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say =
     if host != LOOPBACK:
         say(_warning(host))
     with _until_stopped(say) as things:
-        studio = start_server(port=port, host=host)
+        studio = start_server(port=port, host=host, database=database)
         things.callback(studio.stop)
         say(_addresses(host, {"Label Studio": studio.url}, studio.user))
         while is_healthy(studio.url, timeout_s=30.0):
@@ -144,19 +157,27 @@ def run_label_server(*, host: str = LOOPBACK, port: int = LABEL_PORT, say: Say =
         raise ServerError(f"Label Studio at {studio.url} must run until it is stopped, instead it is silent")
 
 
-def _open(bench: Bench, things: ExitStack, *, host: str, ports: tuple[int, int], browser: bool, say: Say) -> None:
+def _open(
+    bench: Bench,
+    things: ExitStack,
+    start: Callable[[], LabelServer],
+    *,
+    host: str,
+    port: int,
+    browser: bool,
+    say: Say,
+) -> None:
     from labkit import simulate
-    from labkit.label import start_server
 
     simulate.demo(bench.demo)
-    studio = start_server(port=ports[1], host=host)
+    studio = start()
     if studio.started:
         things.callback(studio.stop)
     else:
         say(f"Label Studio was running already at {studio.url}; it will go on when JupyterLab is stopped.")
-    port = home.free_port(ports[0], host)
-    if port != ports[0]:
-        say(f"Port {ports[0]} is taken: JupyterLab listens on {port}")
+    wanted, port = port, home.free_port(port, host)
+    if port != wanted:
+        say(f"Port {wanted} is taken: JupyterLab listens on {port}")
     variables = {HOME_VARIABLE: str(home.folder()), LABEL_STUDIO_VARIABLE: studio.url}
     server = jupyter.start(bench.project, host=host, port=port, environment=variables)
     things.callback(server.stop)

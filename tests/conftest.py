@@ -18,6 +18,7 @@ from label_studio_fixture import (
     running_label_studio,
 )
 from mintpy_reader import mintpy_reader
+from postgresql_fixture import migrated_postgresql, postgresql
 from scene_fixtures import tiny_scene
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "label_studio_environment",
     "fresh_home",
     "migrated_home",
+    "migrated_postgresql",
     "mintpy_reader",
+    "postgresql",
     "running_label_studio",
     "small_detector",
     "tiny_scene",

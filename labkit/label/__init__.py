@@ -8,21 +8,67 @@
 
 from __future__ import annotations
 
-from labkit.label.coco import read_coco, write_coco
-from labkit.label.columns import LABEL_COLUMNS
-from labkit.label.config import CLASSES, labelling_interface
-from labkit.label.duplicates import drop_duplicates
-from labkit.label.environment import ensure_environment
-from labkit.label.ground import move_labels
-from labkit.label.labelfile import load_labels, save_labels
-from labkit.label.pictures import Pictures, labels_of, pictures_of
-from labkit.label.ready_made import PictureScenes, picture_scenes, values_of
-from labkit.label.releases import load_release
-from labkit.label.server import LabelServer, find_server, is_healthy, start_server
-from labkit.label.store import LabelStore, open_store
-from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
-from labkit.label.voc import read_voc, write_voc
-from labkit.label.yolo import read_yolo, write_yolo
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+#: Public name → the module that holds it, loaded when it is first used: the process that keeps snapshots stays small.
+_HOMES = {
+    "LABEL_COLUMNS": "columns",
+    "CLASSES": "config",
+    "labelling_interface": "config",
+    "drop_duplicates": "duplicates",
+    "ensure_environment": "environment",
+    "move_labels": "ground",
+    "load_labels": "labelfile",
+    "save_labels": "labelfile",
+    "load_release": "releases",
+    "LabelServer": "server",
+    "find_server": "server",
+    "is_healthy": "server",
+    "start_server": "server",
+    "LabelStore": "store",
+    "open_store": "store",
+    "AnnotateReport": "studio",
+    "PushReport": "studio",
+    "Studio": "studio",
+    "connect": "studio",
+    "add_people": "people",
+    "reset_password": "people",
+    "back_up": "backup",
+    "restore": "restoring",
+    "read_coco": "coco",
+    "write_coco": "coco",
+    "Pictures": "pictures",
+    "labels_of": "pictures",
+    "pictures_of": "pictures",
+    "PictureScenes": "ready_made",
+    "picture_scenes": "ready_made",
+    "values_of": "ready_made",
+    "read_voc": "voc",
+    "write_voc": "voc",
+    "read_yolo": "yolo",
+    "write_yolo": "yolo",
+}
+
+if TYPE_CHECKING:
+    from labkit.label.backup import back_up
+    from labkit.label.coco import read_coco, write_coco
+    from labkit.label.columns import LABEL_COLUMNS
+    from labkit.label.config import CLASSES, labelling_interface
+    from labkit.label.duplicates import drop_duplicates
+    from labkit.label.environment import ensure_environment
+    from labkit.label.ground import move_labels
+    from labkit.label.labelfile import load_labels, save_labels
+    from labkit.label.people import add_people, reset_password
+    from labkit.label.pictures import Pictures, labels_of, pictures_of
+    from labkit.label.ready_made import PictureScenes, picture_scenes, values_of
+    from labkit.label.releases import load_release
+    from labkit.label.restoring import restore
+    from labkit.label.server import LabelServer, find_server, is_healthy, start_server
+    from labkit.label.store import LabelStore, open_store
+    from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
+    from labkit.label.voc import read_voc, write_voc
+    from labkit.label.yolo import read_yolo, write_yolo
 
 __all__ = [
     "start_server",
@@ -56,4 +102,20 @@ __all__ = [
     "write_yolo",
     "read_yolo",
     "ensure_environment",
+    "add_people",
+    "reset_password",
+    "back_up",
+    "restore",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'labkit.label' has no attribute {name!r}")
+    value = getattr(import_module(f"labkit.label.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

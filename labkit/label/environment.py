@@ -85,6 +85,18 @@ def is_whole(environment: Path) -> bool:
     return bool(marker.get("requirement") == REQUIREMENT)
 
 
+def installed_version(environment: Path) -> str:
+    """Give the version of Label Studio in an environment, "" where it cannot be told."""
+    found = [*environment.glob("lib/python*/site-packages/label_studio-*.dist-info")]
+    found += environment.glob("Lib/site-packages/label_studio-*.dist-info")
+    return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
+
+
+def environment_python(environment: Path) -> Path:
+    """Give the path of an environment's Python."""
+    return environment / _SCRIPTS / ("python.exe" if os.name == "nt" else "python")
+
+
 def _make(environment: Path) -> None:
     # A virtual environment cannot be renamed once made, so it is made in place and the marker says that it is whole.
     if environment.exists():

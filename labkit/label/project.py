@@ -13,7 +13,7 @@ import geopandas as gpd
 
 from labkit.errors import LabkitError, ServerError
 from labkit.label import config, tasks
-from labkit.label.server import CHIPS_FOLDER
+from labkit.label.variables import CHIPS_FOLDER
 
 #: Names the folder that a server elsewhere on this machine serves (its document root).
 FILES_VARIABLE = "LABKIT_LABEL_STUDIO_FILES"

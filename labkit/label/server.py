@@ -22,30 +22,19 @@ from tqdm.auto import tqdm
 
 from labkit import home
 from labkit.errors import LabkitError, ServerError
+from labkit.label.database import (
+    DATABASE_VARIABLE,
+    Database,
+    parse_database,
+    remember_database,
+    remembered_database,
+)
 from labkit.label.environment import ensure_environment
+from labkit.label.snapshots import end_snapshots, keep_snapshots
+from labkit.label.variables import files_folder, server_variables
 
 STATE_FILE = "label-studio.json"
 LOG_FILE = "label-studio.log"
-DATA_FOLDER = "label-studio"
-FILES_FOLDER = "label-studio-files"
-
-#: The one folder below the document root from which images are served; Label Studio asks for a strict subfolder.
-CHIPS_FOLDER = "chips"
-
-#: Label Studio reads these also without its own prefix, so a `HOST` or `DEBUG` of the shell would change its ways.
-_FOREIGN = {
-    "HOST",
-    "PORT",
-    "DEBUG",
-    "USERNAME",
-    "PASSWORD",
-    "LOG_LEVEL",
-    "JSON_LOG",
-    "CI",
-    "STORAGE_TYPE",
-    "BASE_DATA_DIR",
-}
-_FOREIGN_PREFIXES = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHONPATH", "PYTHONHOME")
 
 _LISTENING = re.compile(r"^Starting development server at http://[^/]*:(\d+)/", re.MULTILINE)
 
@@ -77,6 +66,7 @@ class LabelServer:
 
     def stop(self, *, timeout_s: float = 15.0) -> None:
         """Stop the server: ask it to end, and after ``timeout_s`` seconds end its whole process group. Data stay."""
+        end_snapshots(self.pid)
         if _is_alive(self.pid):
             _signal_group(self.pid, signal.SIGTERM)
             if not _gone_within(self.pid, timeout_s):
@@ -95,7 +85,9 @@ class LabelServer:
             self.stop()
 
 
-def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float = 180.0) -> LabelServer:
+def start_server(
+    *, port: int = 8080, host: str = "127.0.0.1", database: str | None = None, timeout_s: float = 180.0
+) -> LabelServer:
     """Start the Label Studio of this bench, or find it running.
 
     Parameters
@@ -104,6 +96,10 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
         Where to listen; when it is taken, the next free one is used and named.
     host : str
         "127.0.0.1": only this machine. "0.0.0.0": everyone who reaches this machine can see the log-in page.
+    database : str, optional
+        "sqlite": a file in labkit's home, for one person; ``postgresql://USER:PASSWORD@HOST:PORT/NAME``: for a team. It
+        is remembered for the next start. Default: the environment variable ``LABKIT_LABEL_STUDIO_DATABASE``, else the
+        one that was used last, else "sqlite". What is in the one database is not in the other.
     timeout_s : float
         Seconds until it has to answer; the very first start takes half a minute, later ones a few seconds.
 
@@ -117,17 +113,24 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
     ServerError
         It ended or did not answer in time; the message holds the last lines of its log.
     LabkitError
-        Its environment could not be made, or no port is free.
+        Its environment could not be made, no port is free, or it runs with another database.
     """
     known = home.load_secrets()
     state = home.folder() / STATE_FILE
+    named = database or os.environ.get(DATABASE_VARIABLE)
+    kept_in = parse_database(named) if named else remembered_database()
     running = find_server()
     if running is not None:
+        if kept_in != remembered_database():
+            raise LabkitError(
+                f"database must be that of the running server, {remembered_database()}, instead got {kept_in}. Stop "
+                f"the server at {running.url} first"
+            )
         return running
     command = ensure_environment()
     chosen = home.free_port(port, host)
     log = home.folder() / LOG_FILE
-    process = _launch(command, host, chosen, log)
+    process = _launch(command, host, chosen, log, kept_in)
     _CHILDREN[process.pid] = process
     server = LabelServer(
         url=f"http://{_reachable(host)}:{chosen}",
@@ -140,13 +143,15 @@ def start_server(*, port: int = 8080, host: str = "127.0.0.1", timeout_s: float 
     )
     try:
         _wait_until_up(server, process, log, timeout_s)
-        _check_token(server)
+        _check_token(server, kept_in)
         if not server.url.endswith(f":{port}"):
             tqdm.write(f"Port {port} is taken: Label Studio listens on {server.url.rpartition(':')[2]}")
     except BaseException:
         server.stop()
         raise
     home.write_private(state, json.dumps({"pid": server.pid, "url": server.url}) + "\n")
+    remember_database(kept_in)
+    keep_snapshots(server.pid)
     return server
 
 
@@ -185,13 +190,6 @@ def is_healthy(url: str, *, timeout_s: float = 5.0) -> bool:
         return False
 
 
-def files_folder() -> Path:
-    """Give the folder from which this bench's server may serve images (its document root), made when absent."""
-    folder = home.folder() / FILES_FOLDER
-    (folder / CHIPS_FOLDER).mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _get(url: str, timeout_s: float, token: str = "") -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False  # a proxy of the shell cannot reach this machine's loopback
@@ -203,7 +201,7 @@ def _accepts(server: LabelServer) -> bool:
     return _get(f"{server.url}/api/current-user/whoami", 60.0, server.token).status_code == 200
 
 
-def _check_token(server: LabelServer) -> None:
+def _check_token(server: LabelServer, database: Database) -> None:
     try:
         accepted = _accepts(server)
     except requests.RequestException as error:
@@ -212,13 +210,13 @@ def _check_token(server: LabelServer) -> None:
         ) from error
     if not accepted:
         raise ServerError(
-            f"the Label Studio data in {home.folder() / DATA_FOLDER} must belong to the secrets beside it, instead the "
+            f"the Label Studio data in {database} must belong to the secrets beside it, instead the "
             f"server at {server.url} refuses this bench's token. Restore {home.folder() / home.SECRETS_FILE} from "
-            "where the data come from, or move the data folder away to begin anew"
+            "where the data come from, or move the data away to begin anew"
         )
 
 
-def _launch(command: Path, host: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+def _launch(command: Path, host: str, port: int, log: Path, database: Database) -> subprocess.Popen[bytes]:
     if log.exists():
         log.replace(log.with_name(f"{log.name}.previous"))
     with log.open("wb") as words:
@@ -227,40 +225,10 @@ def _launch(command: Path, host: str, port: int, log: Path) -> subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=server_variables(database),
             cwd=files_folder(),
             start_new_session=True,
         )
-
-
-def _environment() -> dict[str, str]:
-    """What the server sees: the shell's variables without those that would bend it, and its settings."""
-    known = home.load_secrets()
-    data = home.folder() / DATA_FOLDER
-    data.mkdir(mode=0o700, exist_ok=True)
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if name.upper() not in _FOREIGN and not name.upper().startswith(_FOREIGN_PREFIXES)
-    }
-    return inherited | {
-        "LABEL_STUDIO_BASE_DATA_DIR": str(data),
-        # It keeps a number of its own in the user's settings folder.
-        "XDG_CONFIG_HOME": str(data),
-        "LABEL_STUDIO_USERNAME": known.user,
-        "LABEL_STUDIO_PASSWORD": known.password,
-        "LABEL_STUDIO_USER_TOKEN": known.label_studio_token,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        # Colleagues join by the invitation link of the owner, not by signing up at an open door.
-        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(files_folder()),
-        "COLLECT_ANALYTICS": "false",
-        "LATEST_VERSION_CHECK": "false",
-        "SENTRY_DSN": "",
-        "FRONTEND_SENTRY_DSN": "",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def _wait_until_up(server: LabelServer, process: subprocess.Popen[bytes], log: Path, timeout_s: float) -> None:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from labkit import schema
 from labkit.errors import LabkitError
-from labkit.label import config, server, table, tasks
+from labkit.label import config, table, tasks, variables
 from labkit.label.connection import address_and_token, asking, open_client
 from labkit.label.convert import to_region
 from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
@@ -75,7 +75,7 @@ def connect(url: str | None = None, token: str | None = None, *, files: str | Pa
         the remedy, never the token.
     """
     url, token = address_and_token(url, token)
-    root = Path(files or os.environ.get(FILES_VARIABLE) or server.files_folder()).absolute()
+    root = Path(files or os.environ.get(FILES_VARIABLE) or variables.files_folder()).absolute()
     return Studio(url, open_client(url, token), root)
 
 
