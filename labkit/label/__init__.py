@@ -48,9 +48,15 @@ _HOMES = {
     "write_voc": "voc",
     "read_yolo": "yolo",
     "write_yolo": "yolo",
+    "agreement": "agreeing",
+    "agreement_of_all": "agreeing",
+    "cohen_kappa": "agreeing",
+    "fleiss_kappa": "agreeing",
+    "match_boxes": "voices",
 }
 
 if TYPE_CHECKING:
+    from labkit.label.agreeing import agreement, agreement_of_all, cohen_kappa, fleiss_kappa
     from labkit.label.backup import back_up
     from labkit.label.coco import read_coco, write_coco
     from labkit.label.columns import LABEL_COLUMNS
@@ -68,6 +74,7 @@ if TYPE_CHECKING:
     from labkit.label.store import LabelStore, open_store
     from labkit.label.studio import AnnotateReport, PushReport, Studio, connect
     from labkit.label.voc import read_voc, write_voc
+    from labkit.label.voices import match_boxes
     from labkit.label.yolo import read_yolo, write_yolo
 
 __all__ = [
@@ -106,6 +113,11 @@ __all__ = [
     "reset_password",
     "back_up",
     "restore",
+    "agreement",
+    "agreement_of_all",
+    "cohen_kappa",
+    "fleiss_kappa",
+    "match_boxes",
 ]
 
 
