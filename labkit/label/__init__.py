@@ -53,6 +53,8 @@ _HOMES = {
     "cohen_kappa": "agreeing",
     "fleiss_kappa": "agreeing",
     "match_boxes": "voices",
+    "consensus": "fusing",
+    "disagreements": "discuss",
 }
 
 if TYPE_CHECKING:
@@ -61,8 +63,10 @@ if TYPE_CHECKING:
     from labkit.label.coco import read_coco, write_coco
     from labkit.label.columns import LABEL_COLUMNS
     from labkit.label.config import CLASSES, labelling_interface
+    from labkit.label.discuss import disagreements
     from labkit.label.duplicates import drop_duplicates
     from labkit.label.environment import ensure_environment
+    from labkit.label.fusing import consensus
     from labkit.label.ground import move_labels
     from labkit.label.labelfile import load_labels, save_labels
     from labkit.label.people import add_people, reset_password
@@ -118,6 +122,8 @@ __all__ = [
     "cohen_kappa",
     "fleiss_kappa",
     "match_boxes",
+    "consensus",
+    "disagreements",
 ]
 
 
