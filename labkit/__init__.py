@@ -27,6 +27,7 @@ _HOMES = {
     "integrate_rate": "labkit.stack",
     "unwrap": "labkit.stack",
     "make_chips": "labkit.chip",
+    "select_chips": "labkit.chip",
     "split_chips": "labkit.chip",
     "load_detector": "labkit.train",
     "detect_landslides": "labkit.detect",
@@ -41,7 +42,7 @@ _STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "map
 
 if TYPE_CHECKING:
     from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, studies, train, view
-    from labkit.chip import make_chips, split_chips
+    from labkit.chip import make_chips, select_chips, split_chips
     from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
     from labkit.detect.couplets import couplets
     from labkit.maps import write_detections
@@ -66,6 +67,7 @@ __all__ = [
     "integrate_rate",
     "unwrap",
     "make_chips",
+    "select_chips",
     "split_chips",
     "load_detector",
     "detect_landslides",
