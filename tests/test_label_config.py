@@ -16,7 +16,7 @@ from labkit.schema import LANDSLIDE
 def test_label_studios_own_reader_finds_one_control_for_each_image(directions):
     interface = LabelInterface(labelling_interface(directions))
     assert {control.to_name[0] for control in interface.controls} == set(directions)
-    assert {tag.name for tag in interface.objects} == set(directions)
+    assert {tag.name for tag in interface.objects} == {*directions, "place"}
     for control in interface.controls:
         assert control.name == f"{control.to_name[0]}_boxes"
         assert list(control.labels) == list(CLASSES)

@@ -18,8 +18,9 @@ from PIL import Image
 
 from labkit import geo, schema
 from labkit.errors import FileError, LabkitError, ServerError
-from labkit.label import LABEL_COLUMNS, LabelServer, Studio, connect
+from labkit.label import LABEL_COLUMNS, LabelServer, Studio, connect, sending
 from labkit.label.convert import to_region
+from labkit.label.project import Project
 
 pytestmark = pytest.mark.server
 
@@ -161,16 +162,73 @@ def test_images_are_served_to_those_who_are_logged_in_and_to_nobody_else(studio,
         assert label_studio.token not in outside.text
 
 
-def test_rendering_a_chip_anew_renews_the_served_image_and_keeps_the_task(studio, label_studio, two_chips, project):
+def test_rendering_a_chip_anew_gives_its_image_another_address_and_keeps_what_was_drawn(
+    studio, label_studio, two_chips, project
+):
     chips, images = two_chips
     studio.push(chips, images, project)
-    before = tasks_of(label_studio, studio, project)
+    before = {task["data"]["chip_id"]: task for task in tasks_of(label_studio, studio, project)}
+    chip_id, direction = images["chip_id"][0], images["direction"][0]
+    region = to_region("kept", "range", (10.0, 20.0, 60.0, 90.0), 416)
+    api(label_studio, "POST", f"/api/tasks/{before[chip_id]['id']}/annotations/", json={"result": [region]})
+    drawn = studio.pull(project)
     Image.new("RGB", (416, 416), (1, 2, 3)).save(images["path"][0])
-    studio.push(chips, images, project)
-    assert [task["id"] for task in tasks_of(label_studio, studio, project)] == [task["id"] for task in before]
-    task = next(task for task in before if task["data"]["chip_id"] == images["chip_id"][0])
-    served = api(label_studio, "GET", task["data"][images["direction"][0]]).content
-    assert served == Path(images["path"][0]).read_bytes()
+    report = studio.push(chips, images, project)
+    assert (report.new, report.known, report.updated) == (0, 1, 1)
+    after = {task["data"]["chip_id"]: task for task in tasks_of(label_studio, studio, project)}
+    assert {name: task["id"] for name, task in after.items()} == {name: task["id"] for name, task in before.items()}
+    old, new = before[chip_id]["data"], after[chip_id]["data"]
+    assert {name for name in new if new[name] != old[name]} == {direction}
+    assert api(label_studio, "GET", new[direction]).content == Path(images["path"][0]).read_bytes()
+    gone = requests.get(
+        label_studio.url + old[direction], headers={"Authorization": f"Token {label_studio.token}"}, timeout=30
+    )
+    assert gone.status_code == 404
+    pd.testing.assert_frame_equal(pd.DataFrame(studio.pull(project)), pd.DataFrame(drawn))
+    assert len(drawn) == 1
+    assert studio.push(chips, images, project).updated == 0
+
+
+def test_a_push_that_was_cut_goes_on_where_it_stopped(
+    studio, label_studio, couplet_scene, tmp_path, project, monkeypatch
+):
+    chips = chips_of(couplet_scene, 100).iloc[:9].reset_index(drop=True)
+    images = images_of(chips, couplet_scene, tmp_path / "images")
+    monkeypatch.setattr(sending, "PAGE", 4)
+
+    def cut_at(name: str, call: int) -> pytest.MonkeyPatch:
+        """Let a person interrupt the push at a call of the project's method."""
+        calls, going_on = iter(range(call)), getattr(Project, name)
+
+        def interrupted(*given: object) -> None:
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+            going_on(*given)
+
+        patch = pytest.MonkeyPatch()
+        patch.setattr(Project, name, interrupted)
+        return patch
+
+    patch = cut_at("add_tasks", 1)
+    with pytest.raises(KeyboardInterrupt):
+        studio.push(chips, images, project)
+    patch.undo()
+    assert len(tasks_of(label_studio, studio, project)) == 4
+    report = studio.push(chips, images, project)
+    assert (report.new, report.known) == (5, 4)
+
+    for path in images["path"]:
+        Image.new("RGB", (100, 100), (1, 2, 3)).save(path)
+    patch = cut_at("renew_task", 6)
+    with pytest.raises(KeyboardInterrupt):
+        studio.push(chips, images, project)
+    patch.undo()
+    report = studio.push(chips, images, project)
+    assert (report.new, report.known, report.updated) == (0, 6, 3)
+    listed = tasks_of(label_studio, studio, project)
+    assert sorted(task["data"]["chip_id"] for task in listed) == sorted(chips["chip_id"])
+    for task in listed:
+        assert api(label_studio, "GET", task["data"]["range"]).content == Path(images["path"][0]).read_bytes()
 
 
 def test_a_listing_over_several_pages_is_whole(studio, label_studio, couplet_scene, tmp_path, project):

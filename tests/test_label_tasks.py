@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
+import re
+from urllib.parse import parse_qs, urlsplit
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -76,12 +81,43 @@ def test_a_served_image_has_a_safe_name_and_an_equal_one_is_left_alone(tmp_path)
     folder = tmp_path / "served"
     folder.mkdir()
     served = tasks.serve_image(source, folder, "a 7/b", "range")
-    assert (served.name, served.read_bytes()) == ("a_7_b_range.png", b"one")
+    assert served.name == f"a_7_b_range-{hashlib.sha256(b'one').hexdigest()[:12]}.png"
+    assert served.read_bytes() == b"one"
     before = served.stat().st_mtime_ns
     assert tasks.serve_image(source, folder, "a 7/b", "range").stat().st_mtime_ns == before
     source.write_bytes(b"two")
-    assert tasks.serve_image(source, folder, "a 7/b", "range").read_bytes() == b"two"
-    assert [path.name for path in folder.iterdir()] == [served.name]
+    other = tasks.serve_image(source, folder, "a 7/b", "range")
+    assert other.read_bytes() == b"two"
+    assert served.read_bytes() == b"one"
+    assert {path.name for path in folder.iterdir()} == {served.name, other.name}
+
+
+def test_a_task_links_to_its_place_on_a_public_map_which_can_be_told_back():
+    corners = Polygon([(10, 50), (12, 50.2), (12.2, 49.2), (10.2, 49)])
+    data = tasks.task_data(chip(corners), {})
+    query = parse_qs(urlsplit(data["map"]).query)
+    assert (float(query["mlon"][0]), float(query["mlat"][0])) == pytest.approx((11.1, 49.6), abs=1e-5)
+    (href,) = re.findall('href="([^"]*)"', data["place"])
+    assert html.unescape(href) == data["map"]
+    assert "href" not in tasks.task_data(chip(), {})["place"]
+
+
+def test_a_chip_that_comes_again_renews_images_and_adds_what_its_task_lacked_and_nothing_else():
+    old = {"chip_id": "c", "scene": "s", "row": 1, "col": 2, "size": 50, "title": "mine", "rate": "/a.png"}
+    assert tasks.renewed_data(old, old | {"title": "other"}, ["rate"]) is None
+    new = old | {"title": "other", "rate": "/b.png", "map": "https://m"}
+    assert tasks.renewed_data(old, new, ["rate"]) == old | {"rate": "/b.png", "map": "https://m"}
+
+
+@pytest.mark.parametrize("name", ["scene", "row", "col", "size", "corners"])
+def test_a_chip_that_moved_is_refused(name):
+    corners = [[0.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
+    old = {"chip_id": "c", "scene": "s", "row": 1, "col": 2, "size": 50, "corners": corners}
+    near = [[lon + 0.005, lat] for lon, lat in corners]
+    assert tasks.renewed_data(old, old | {"corners": near}, []) is None
+    other = {"scene": "t", "row": 2, "col": 3, "size": 51, "corners": [[lon + 0.02, lat] for lon, lat in corners]}
+    with pytest.raises(LabkitError, match="chip 'c' must lie where it lay"):
+        tasks.renewed_data(old, old | {name: other[name]}, [])
 
 
 def test_a_chip_that_comes_twice_is_refused(tmp_path):

@@ -82,6 +82,8 @@ def labelling_interface(directions: Sequence[str] = DIRECTIONS, classes: Sequenc
         )
     root = ElementTree.Element("View")
     ElementTree.SubElement(root, "Header", value="$title", size="5")
+    # a link that opens beside; its address comes from numbers alone
+    ElementTree.SubElement(root, "HyperText", name="place", value="$place", clickableLinks="true", inline="true")
     row = ElementTree.SubElement(root, "View", style="display: flex; flex-wrap: wrap; gap: 16px")
     for place, direction in enumerate(directions):
         row.append(_panel(direction, classes, first_key=1 + place * len(classes)))

@@ -18,7 +18,8 @@ from labkit.label.variables import CHIPS_FOLDER
 #: Names the folder that a server elsewhere on this machine serves (its document root).
 FILES_VARIABLE = "LABKIT_LABEL_STUDIO_FILES"
 
-_PAGE = 200
+#: Tasks that go over in one request.
+PAGE = 200
 
 
 class Project:
@@ -71,7 +72,7 @@ class Project:
             With annotations and predictions, or only ``id`` and ``data``.
         """
         only = {} if full else {"include": "id,data"}
-        pages = self.client.tasks.list(project=self.number, page_size=_PAGE, **only)
+        pages = self.client.tasks.list(project=self.number, page_size=PAGE, **only)
         total = int(getattr(pages.response, "total", 0) or 0)
         seen: set[int] = set()
         for item in pages:
@@ -86,14 +87,18 @@ class Project:
 
     def add_tasks(self, fresh: list[dict[str, Any]]) -> None:
         """Import tasks (``data`` and ``predictions`` each)."""
-        for start in range(0, len(fresh), _PAGE):
-            batch = fresh[start : start + _PAGE]
+        for start in range(0, len(fresh), PAGE):
+            batch = fresh[start : start + PAGE]
             answer = self.client.projects.import_tasks(self.number, request=batch)
             if answer.task_count != len(batch):
                 raise ServerError(
                     f"Label Studio at {self.server_url} must take {len(batch)} tasks, instead it took "
                     f"{answer.task_count}. Push again: chips that arrived are not doubled"
                 )
+
+    def renew_task(self, number: int, data: dict[str, Any]) -> None:
+        """Give a task other data; its annotations and predictions stay."""
+        self.client.tasks.update(id=str(number), data=data)
 
     def renew_predictions(
         self, known: list[dict[str, Any]], detections: gpd.GeoDataFrame, directions: Sequence[str]
@@ -110,8 +115,8 @@ class Project:
                 elif model in models:
                     self.client.predictions.delete(id=int(old["id"]))
             added += [{"task": int(task["id"]), **prediction} for prediction in wanted.values()]
-        for start in range(0, len(added), _PAGE):
-            self.client.projects.import_predictions(self.number, request=added[start : start + _PAGE])
+        for start in range(0, len(added), PAGE):
+            self.client.projects.import_predictions(self.number, request=added[start : start + PAGE])
         return len(added)
 
 

@@ -19,6 +19,7 @@ from labkit.label import config, table, tasks, variables
 from labkit.label.connection import address_and_token, asking, open_client
 from labkit.label.convert import to_region
 from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
+from labkit.label.sending import Sending
 from labkit.label.store import LabelStore
 
 
@@ -35,6 +36,8 @@ class PushReport:
     known: int
     #: Predictions that were added or renewed, counted once for each chip and model.
     predictions: int = 0
+    #: Chips that were there already and got new images; what people drew on them stays.
+    updated: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ class Studio:
     ) -> PushReport:
         """Put chips into a project to be labelled; those that are there already stay, with all work done on them.
 
+        A chip that is there and was rendered anew gets its new images; nothing else of its task changes. A push that
+        was cut short is taken up by pushing again: what arrived is not sent twice.
+
         Parameters
         ----------
         chips : geopandas.GeoDataFrame
@@ -124,7 +130,7 @@ class Studio:
         Raises
         ------
         LabkitError
-            Chips or images break a rule, or the project was made for other images.
+            Chips or images break a rule, or the project was made for other images, or a chip of it lies elsewhere now.
         ServerError
             The server fails, or does not serve the images' folder.
         """
@@ -136,22 +142,14 @@ class Studio:
         with asking(self.url):
             target = find_or_make_project(self.url, self._client, project, directions, classes)
             folder = target.serve_folder(self._files)
-            known = {str(task["data"].get("chip_id")): task for task in target.tasks(full=predictions is not None)}
-            fresh, shown = [], []
-            for _, chip in tqdm(list(chips.iterrows()), desc="chips", unit="chip", leave=False):
-                chip_id = str(chip["chip_id"])
-                served = {d: tasks.serve_image(path, folder, chip_id, d) for d, path in paths[chip_id].items()}
-                if chip_id in known:
-                    shown.append(known[chip_id])
-                    continue
-                data = tasks.task_data(chip, {d: self._address(file) for d, file in served.items()})
-                wanted = [] if predictions is None else tasks.predictions_on(data, predictions, directions)
-                fresh.append({"data": data, "predictions": wanted})
-            target.add_tasks(fresh)
-            renewed = sum(len(task["predictions"]) for task in fresh)
+            here = {str(task["data"].get("chip_id")): task for task in target.tasks(full=predictions is not None)}
+            sent = Sending(target, here, paths, folder, self._address)
+            sent.send(chips, predictions)
+            renewed = sent.predictions
             if predictions is not None:
+                shown = [here[chip_id] for chip_id in paths if chip_id in here]
                 renewed += target.renew_predictions(shown, predictions, directions)
-        return PushReport(project, target.url, len(fresh), len(shown), renewed)
+        return PushReport(project, target.url, sent.new, sent.known, renewed, sent.updated)
 
     def pull(
         self,

@@ -25,10 +25,7 @@ from labkit.label.columns import (
     typed,
 )
 from labkit.label.regions import UnusableRegionError, from_region
-from labkit.label.tasks import place_box
-
-#: A chip may lie this share of its edge away from where it was pushed: rounding of its corners, no other grid.
-GRID_TOLERANCE = 0.01
+from labkit.label.tasks import GRID_TOLERANCE, place_box
 
 #: The numbers of a task's data, and the words.
 _NUMBERS, _WORDS = ("row", "col", "size"), ("chip_id", "scene")

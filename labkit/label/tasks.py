@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ from labkit.label.convert import Box, clip_box, to_region
 
 #: A box belongs to a chip when at least this share of its area lies in it; it is shown clipped to the chip.
 MIN_SHARE = 0.5
+
+#: A chip may lie this share of its edge away from where it was pushed: rounding of its corners, no other grid.
+GRID_TOLERANCE = 0.01
 
 #: The version under which predictions of detections without a model's name are kept.
 UNNAMED_MODEL = "unnamed"
@@ -78,11 +83,13 @@ def serve_image(source: Path, folder: Path, chip_id: str, direction: str) -> Pat
     Returns
     -------
     pathlib.Path
-        The served file.
+        The served file. Its name holds a hash of what it shows: another picture has another address, so that no browser
+        shows an old one that it kept.
     """
     content = source.read_bytes()
-    target = folder / f"{re.sub(r'[^A-Za-z0-9._-]', '_', chip_id)}_{direction}.png"
-    if not (target.exists() and target.read_bytes() == content):
+    name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', chip_id)}_{direction}-{hashlib.sha256(content).hexdigest()[:12]}.png"
+    target = folder / name
+    if not target.exists():
         with whole(target) as partial:
             partial.write_bytes(content)
     return target
@@ -92,7 +99,8 @@ def task_data(chip: pd.Series, urls: dict[str, str]) -> dict[str, Any]:
     """Write what a task holds: the chip's place in its scene and on the Earth, and the address of each image.
 
     ``corners`` are lon/lat of the chip's upper left, upper right, lower right and lower left corner, so that labels can
-    be placed without the scene; they are left out, as are ``lon`` and ``lat`` of the centre, where they are unknown.
+    be placed without the scene; they are left out, as are ``lon`` and ``lat`` of the centre and ``map``, the address of
+    that place on a public map, where they are unknown. ``place`` is the link to it that the labelling page shows.
     """
     size = int(chip["size"])
     data: dict[str, Any] = {
@@ -103,13 +111,58 @@ def task_data(chip: pd.Series, urls: dict[str, str]) -> dict[str, Any]:
         "size": size,
         **urls,
     }
+    place = "Its place on the map is unknown"
     title = f"{data['scene']}: row {data['row']}, column {data['col']}, {size} px"
     corners = _corners(chip.get("geometry"))
     if corners is not None:
         lon, lat = (float(v) for v in place_in_chip(corners, size, size / 2, size / 2))
-        data |= {"corners": corners, "lon": lon, "lat": lat}
+        link = map_link(lon, lat)
+        data |= {"corners": corners, "lon": lon, "lat": lat, "map": link}
+        place = f'<a href="{html.escape(link)}" target="_blank" rel="noopener noreferrer">Show this place on a map</a>'
         title += f" ({abs(lat):.3f}° {'N' if lat >= 0 else 'S'}, {abs(lon):.3f}° {'E' if lon >= 0 else 'W'})"
-    return data | {"title": title}
+    return data | {"title": title, "place": place}
+
+
+def map_link(lon: float, lat: float, zoom: int = 14) -> str:
+    """Give the address of a place on OpenStreetMap, with a mark on it.
+
+    Examples
+    --------
+    >>> map_link(101.5, 30.9)
+    'https://www.openstreetmap.org/?mlat=30.90000&mlon=101.50000#map=14/30.90000/101.50000'
+    """
+    return f"https://www.openstreetmap.org/?mlat={lat:.5f}&mlon={lon:.5f}#map={zoom}/{lat:.5f}/{lon:.5f}"
+
+
+def renewed_data(old: dict[str, Any], new: dict[str, Any], directions: Iterable[str]) -> dict[str, Any] | None:
+    """Give what a task is to hold after its chip came again; None when that is what it holds.
+
+    The images are the new ones, and what the task lacked is added; where the chip lies stays as it was.
+
+    Raises
+    ------
+    LabkitError
+        The chip lies elsewhere now, so that boxes drawn on it would move.
+    """
+    place = ("scene", "row", "col", "size")
+    before, now = ([data.get(name) for name in place] for data in (old, new))
+    if before != now or not _same_corners(old, new):
+        raise LabkitError(
+            f"chip {new['chip_id']!r} must lie where it lay when it was pushed, instead it has another place or grid: "
+            f"{dict(zip(place, now, strict=True))}, before {dict(zip(place, before, strict=True))}. Push the new chips "
+            "to a project of their own, and take the labels there with label.move_labels(labels, data)"
+        )
+    images = set(directions)
+    renewed = old | {name: value for name, value in new.items() if name in images or name not in old}
+    return None if renewed == old else renewed
+
+
+def _same_corners(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    if not (old.get("corners") and new.get("corners")):
+        return True
+    then, now = np.asarray(old["corners"], float), np.asarray(new["corners"], float)
+    edge = np.hypot(*(then[0] - then[2])) / np.sqrt(2)
+    return bool(np.abs(then - now).max() <= GRID_TOLERANCE * edge)
 
 
 def place_in_chip(

@@ -1,0 +1,96 @@
+"""Chips on their way into a project, page by page: what arrived stays there, whatever cuts the push short.
+
+A page of chips has its images served first and its tasks made after that, so no task ever shows a missing image. The
+next push lists what is there and goes on with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+from tqdm.auto import tqdm
+
+from labkit.label import tasks
+from labkit.label.project import PAGE, Project
+
+
+class Sending:
+    """One push into a project; counts what it did.
+
+    Parameters
+    ----------
+    project : Project
+        Where the chips go.
+    here : mapping
+        chip_id → task, as the project holds them now.
+    paths : mapping
+        chip_id → direction → image (:func:`labkit.label.tasks.image_paths`).
+    folder : Path
+        The project's served folder.
+    address : callable
+        Served file → its address in a task.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        here: Mapping[str, dict[str, Any]],
+        paths: Mapping[str, Mapping[str, Path]],
+        folder: Path,
+        address: Callable[[Path], str],
+    ) -> None:
+        self.project = project
+        self.here = here
+        self.paths = paths
+        self.folder = folder
+        self.address = address
+        self.new = self.known = self.updated = self.predictions = 0
+        self._replaced: set[str] = set()
+
+    def send(self, chips: gpd.GeoDataFrame, detections: gpd.GeoDataFrame | None) -> None:
+        """Send all chips; new ones together with the detections on them."""
+        rows = [chip for _, chip in chips.iterrows()]
+        with tqdm(total=len(rows), desc="chips", unit="chip", leave=False) as bar:
+            for start in range(0, len(rows), PAGE):
+                page = rows[start : start + PAGE]
+                self._page(page, detections)
+                bar.update(len(page))
+        self._remove_replaced()
+
+    def _page(self, chips: Sequence[pd.Series], detections: gpd.GeoDataFrame | None) -> None:
+        fresh = []
+        for chip in chips:
+            chip_id = str(chip["chip_id"])
+            paths = self.paths[chip_id]
+            served = {d: tasks.serve_image(path, self.folder, chip_id, d) for d, path in paths.items()}
+            data = tasks.task_data(chip, {d: self.address(file) for d, file in served.items()})
+            if chip_id in self.here:
+                self._renew(self.here[chip_id], data, tuple(paths))
+            else:
+                wanted = [] if detections is None else tasks.predictions_on(data, detections, tuple(paths))
+                fresh.append({"data": data, "predictions": wanted})
+        self.project.add_tasks(fresh)
+        self.new += len(fresh)
+        self.predictions += sum(len(task["predictions"]) for task in fresh)
+
+    def _renew(self, task: dict[str, Any], data: dict[str, Any], directions: Sequence[str]) -> None:
+        renewed = tasks.renewed_data(task["data"], data, directions)
+        if renewed is None:
+            self.known += 1
+            return
+        self.project.renew_task(int(task["id"]), renewed)
+        self._replaced |= {str(task["data"].get(d, "")) for d in directions if task["data"].get(d) != renewed[d]}
+        task["data"] = renewed
+        self.updated += 1
+
+    def _remove_replaced(self) -> None:
+        """Remove the images that no task shows any more; those of a push that was cut short stay behind."""
+        shown = {str(value) for task in self.here.values() for value in task["data"].values()}
+        for file in self.folder.glob("*.png"):
+            address = self.address(file)
+            if address in self._replaced and address not in shown:
+                file.unlink()
