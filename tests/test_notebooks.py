@@ -25,6 +25,7 @@ WALK = (
     "20_gradients",
     "30_chips",
     "40_label",
+    "41_agreement",
     "50_train",
     "60_detect",
     "70_density",

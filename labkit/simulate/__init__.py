@@ -8,6 +8,7 @@ with a switch, over the dates of a calendar, and makes its pairs when they are c
 from __future__ import annotations
 
 from labkit.simulate.alike import pairs_like
+from labkit.simulate.annotators import Annotator, annotate
 from labkit.simulate.calendars import CALENDARS, Calendar, named_calendar
 from labkit.simulate.effects import Effects
 from labkit.simulate.licsar import write_licsar
@@ -19,6 +20,8 @@ from labkit.simulate.stored import stored
 from labkit.simulate.write import demo, write_scene
 
 __all__ = [
+    "Annotator",
+    "annotate",
     "CALENDARS",
     "PRESETS",
     "Calendar",

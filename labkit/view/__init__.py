@@ -16,6 +16,7 @@ from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 from labkit.view.relief import terrain
 from labkit.view.switchboard import switchboard
+from labkit.view.together import agreement, voices
 
 __all__ = [
     "gradients",
@@ -31,4 +32,6 @@ __all__ = [
     "studies",
     "switchboard",
     "terrain",
+    "agreement",
+    "voices",
 ]

@@ -1,0 +1,158 @@
+"""Figures of labelling together: how far people agree, and what each of them drew on a chip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import pandas as pd
+import xarray as xr
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.view import colours, notebook, panels
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+#: Colours of people: apart from each other and from red, blue and white ground. Classes take the first ones too.
+PEOPLE_COLOURS = ("#009e73", "#cc00cc", "#e69f00", "#00b7eb", "#6a3d9a", "#8c564b", "#333333", "#7fff00")
+
+_MEASURES = {
+    "kappa": "presence: Cohen's kappa",
+    "iou": "IoU of the boxes both drew",
+    # last, beside the legend: wherever a class occurs at all this one is defined
+    "found": "boxes the other drew too",
+}
+_WIDTH, _HEIGHT = 250, 260
+
+
+def agreement(table: pd.DataFrame) -> hv.Layout:
+    """Draw how far each two people agree, with intervals, class by class.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`labkit.label.agreement`.
+
+    Returns
+    -------
+    holoviews.Layout
+        Three panels: kappa of presence, the mean IoU of matched boxes, and the share of boxes that are matched. A dot
+        for each pair of people and class, with its interval; none where it is undefined.
+
+    Raises
+    ------
+    LabkitError
+        A column is missing, or there is no row.
+    """
+    wanted = ["label", "first", "second", *(f"{name}{end}" for name in _MEASURES for end in ("", "_low", "_high"))]
+    missing = [name for name in wanted if name not in table]
+    if missing or not len(table):
+        raise LabkitError(f"table must be one of label.agreement, instead it has {len(table)} rows and lacks {missing}")
+    notebook.ready()
+    import holoviews as hv
+
+    pairs = {pair: place for place, pair in enumerate(dict.fromkeys(zip(table["first"], table["second"], strict=True)))}
+    ticks = [(place, f"{first} & {second}") for (first, second), place in pairs.items()]
+    words = list(dict.fromkeys(table["label"]))
+    drawn: list[hv.Overlay] = []
+    for name, title in _MEASURES.items():
+        marks: list[hv.Element] = [hv.HLine(0).opts(color="#999999", line_width=1)] if name == "kappa" else []
+        for number, word in enumerate(words):
+            rows = table[(table["label"] == word) & table[name].notna()]
+            shift = 0.22 * (number - (len(words) - 1) / 2)
+            x = [pairs[pair] + shift for pair in zip(rows["first"], rows["second"], strict=True)]
+            y = rows[name].to_numpy(float)
+            limits = (y - rows[f"{name}_low"].to_numpy(float), rows[f"{name}_high"].to_numpy(float) - y)
+            colour = PEOPLE_COLOURS[number % len(PEOPLE_COLOURS)]
+            marks.append(hv.ErrorBars((x, y, *limits), "pair", [name, "below", "above"]).opts(line_color=colour))
+            marks.append(hv.Scatter((x, y), "pair", name, label=word).opts(color=colour, size=9, tools=["hover"]))
+        low = min(0.0, float(table["kappa_low"].min())) if name == "kappa" else 0.0
+        drawn.append(
+            hv.Overlay(marks).opts(
+                title=title, xlabel="", ylabel="", xticks=ticks, xrotation=40, xlim=(-0.5, len(pairs) - 0.5),
+                ylim=(low - 0.05, 1.05), frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
+                legend_position="right", show_legend=name == "found" and len(words) > 1,
+            )
+        )  # fmt: skip
+    return hv.Layout(drawn).cols(len(drawn)).opts(shared_axes=False)
+
+
+def voices(
+    data: xr.Dataset, chip: pd.Series, labels: gpd.GeoDataFrame, consensus: gpd.GeoDataFrame | None = None
+) -> hv.Layout:
+    """Show one chip with what each person drew on it, and what they make of it together.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        gradients or rates, the scene of the chip.
+    chip : pandas.Series
+        A row of the table of chips.
+    labels : geopandas.GeoDataFrame
+        Labels with ``chip_id`` and ``annotator``; those of this chip are drawn, a colour for each person.
+    consensus : geopandas.GeoDataFrame, optional
+        Of :func:`labkit.label.consensus`: thick black boxes on white.
+
+    Returns
+    -------
+    holoviews.Layout
+        A panel for each direction; a click in the legend hides a person.
+
+    Raises
+    ------
+    LabkitError
+        The chip is of another scene.
+    """
+    scene = str(data.attrs.get("scene", ""))
+    if str(chip["scene"]) != scene:
+        raise LabkitError(f"chip must be of the scene of data, {scene!r}, instead got scene={chip['scene']!r}")
+    notebook.ready()
+    import holoviews as hv
+
+    colour = dict(zip(sorted(set(labels["annotator"])), PEOPLE_COLOURS * len(labels), strict=False))
+    row, col, size = int(chip["row"]), int(chip["col"]), int(chip["size"])
+    drawn = []
+    for direction, layer in schema.layers(data).items():
+        image = hv.Image(
+            geo.read_window(layer, row, col, size)[::-1], ["x", "y"], "value",
+            bounds=(col, row, col + size, row + size),
+        )  # fmt: skip
+        parts: list[hv.Element] = [image.opts(**_image_options(layer, direction))]
+        for who, own in _on(labels, chip, direction).groupby("annotator"):
+            parts += _boxes(own, str(who), colour[who], 2.0)
+        if consensus is not None:
+            parts += _boxes(_on(consensus, chip, direction), "consensus", colours.TRUTH, 4.0)
+        drawn.append(
+            hv.Overlay(parts).opts(
+                title=direction, xlabel="x, px", ylabel="y, px", invert_yaxis=True, xlim=(col, col + size),
+                ylim=(row, row + size), frame_width=380, frame_height=380, legend_position="bottom", legend_cols=3,
+                legend_opts={"click_policy": "hide"},
+            )
+        )  # fmt: skip
+    return hv.Layout(drawn).cols(len(drawn)).opts(title=str(chip["chip_id"]))
+
+
+def _image_options(layer: xr.DataArray, direction: str) -> dict[str, object]:
+    rate = direction == "rate"
+    limit = panels.rate_limit(layer.to_numpy()) if rate else schema.DISPLAY_LIMIT_RAD
+    return {
+        "cmap": colours.RATE_COLOURS if rate else colours.GRADIENT_COLOURS, "clim": (-limit, limit), "colorbar": True,
+        "clipping_colors": {"NaN": colours.NO_DATA}, "clabel": "LOS rate, mm/yr" if rate else "gradient, rad",
+    }  # fmt: skip
+
+
+def _on(boxes: gpd.GeoDataFrame, chip: pd.Series, direction: str) -> gpd.GeoDataFrame:
+    return boxes[(boxes["chip_id"] == chip["chip_id"]) & (boxes["direction"] == direction)]
+
+
+def _boxes(own: gpd.GeoDataFrame, name: str, colour: str, width: float) -> list[hv.Element]:
+    import holoviews as hv
+
+    if not len(own):
+        return []
+    corners = own[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float).tolist()
+    base = {"fill_alpha": 0.0}
+    casing = hv.Rectangles(corners, label=name).opts(line_color=colours.CASING, line_width=width + 2, **base)
+    return [casing, hv.Rectangles(corners, label=name).opts(line_color=colour, line_width=width, **base)]
