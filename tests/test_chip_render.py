@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labkit import make_chips
-from labkit.chip import colourize, write_images
+from labkit.chip import colourize, write_images, write_pictures
 from labkit.errors import LabkitError
 from labkit.simulate import Scene
 
@@ -130,3 +130,35 @@ def test_chips_of_another_scene_are_an_error_that_names_it(tiny_scene: Scene, tm
 def test_a_senseless_scale_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabkitError, match=r"^scale must be"):
         write_images(make_chips(a_gradient(), size=20), a_gradient(), tmp_path, scale=0)
+
+
+def test_pictures_beside_are_grey_by_their_values_and_no_data_as_in_the_images(tmp_path: Path) -> None:
+    coherence = np.array([[0.0, 0.5], [1.0, np.nan]], np.float32)
+    bands = np.stack([np.full((2, 2), band, np.float32) for band in (1, 2, 3)])
+    bands[:, 0, 0], bands[:, 1, 1] = 0, 10
+    scene = xr.Dataset({"rate": (("y", "x"), coherence * 40)}, attrs={"scene": "s"})
+    chips = make_chips(scene, 2, min_valid=0.0)
+    layers = {
+        "coherence": xr.DataArray(coherence, dims=("y", "x")),
+        "rate": scene["rate"],
+        "optical": xr.DataArray(bands, dims=("band", "y", "x")),
+    }
+    table = write_pictures(chips, layers, tmp_path, progress=False).set_index("direction")["path"]
+    shown = {name: np.asarray(Image.open(path)) for name, path in table.items()}
+    np.testing.assert_array_equal(shown["coherence"][..., 0], [[0, 128], [255, 128]])
+    np.testing.assert_array_equal(shown["rate"], colourize(-coherence * 40, 40.0))
+    # between black and white at the percentiles 2 and 98, band by band
+    for band, value in enumerate((1, 2, 3)):
+        low, high = np.percentile([0, value, value, 10], [2, 98])
+        assert shown["optical"][0, 1, band] == round(255 * (value - low) / (high - low))
+    assert (shown["optical"][0, 0] == 0).all()
+    assert (shown["optical"][1, 1] == 255).all()
+
+
+def test_pictures_of_another_kind_or_shape_are_refused(tmp_path: Path) -> None:
+    scene = xr.Dataset({"rate": (("y", "x"), np.ones((4, 4), np.float32))}, attrs={"scene": "s"})
+    chips = make_chips(scene, 4)
+    with pytest.raises(LabkitError, match="layers must be named among"):
+        write_pictures(chips, {"slope": scene["rate"]}, tmp_path)
+    with pytest.raises(LabkitError, match="coherence must have the dims"):
+        write_pictures(chips, {"coherence": scene["rate"].expand_dims(band=3)}, tmp_path)

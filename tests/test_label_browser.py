@@ -13,7 +13,7 @@ from label_studio_fixture import chips_of, images_of
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from labkit.label import LabelServer, connect
+from labkit.label import LabelServer, connect, count_proposals
 from labkit.schema import boxes_table
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -39,6 +39,11 @@ def page(label_studio: LabelServer) -> Iterator[Page]:
 def draw(page: Page, panel: int, box: tuple[float, float, float, float], size: int, label: str) -> None:
     """Draw a box, in pixels of the chip, on the image of one panel with the mouse."""
     page.locator(".lsf-labels").nth(panel).locator(".lsf-label").filter(has_text=label).first.click()
+    drag(page, panel, box, size)
+
+
+def drag(page: Page, panel: int, box: tuple[float, float, float, float], size: int) -> None:
+    """Draw a box with the label that is picked."""
     canvas = shown_images(page)[panel]
     scale = canvas["width"] / size
     xmin, ymin, xmax, ymax = (edge * scale for edge in box)
@@ -96,11 +101,21 @@ def test_boxes_drawn_with_the_mouse_come_back_within_a_pixel_and_a_half(page, co
     drawn = {"azimuth": (252.0, 208.0, 408.0, 380.0), "range": (230.0, 225.0, 410.0, 370.0)}
     draw(page, 0, drawn["azimuth"], 416, "landslide")
     page.keyboard.press("Escape")
-    draw(page, 1, drawn["range"], 416, "unsure")
+    page.keyboard.press("8")
+    drag(page, 1, drawn["range"], 416)
+    page.keyboard.press("Escape")
+    page.keyboard.press("5")
+    drag(page, 1, (10.0, 10.0, 60.0, 60.0), 416)
+    page.keyboard.press("Escape")
+    page.mouse.click(range_["x"] + 35, range_["y"] + 35)
+    page.wait_for_timeout(500)
+    page.keyboard.press("Backspace")
     picture(page, "both-boxes.png")
-    submit(page)
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("No More Tasks Left in Queue").wait_for()
 
     labels = studio.pull("browser", couplet_scene)
+    assert len(labels) == 2
     assert labels.attrs["set_aside"] == []
     assert dict(zip(labels["direction"], labels["label"], strict=True)) == {"azimuth": "landslide", "range": "unsure"}
     for label in labels.itertuples():
@@ -117,11 +132,26 @@ def test_a_prediction_is_shown_and_can_be_accepted_as_it_is(page, couplet_scene,
     report = studio.push(chips, images, "accepted", predictions=predictions)
     open_first_task(page, report.url, 2)
     picture(page, "prediction.png")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.reload()
+    page.locator(".konvajs-content").nth(1).wait_for()
+    picture(page, "small-screen.png")
+    for image in shown_images(page):
+        assert image["width"] == image["height"] == 416
+        assert image["right"] <= 960
+        assert image["bottom"] <= 670
     submit(page)
     labels = studio.pull("accepted")
     assert list(labels["origin"]) == ["accepted"]
     got = labels[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
     np.testing.assert_allclose(got, [[250, 210, 400, 390]], atol=1e-6)
+    # the model's next boxes do not wipe out what was said of these
+    moved = predictions.assign(xmin=260.0)
+    assert studio.push(chips, images, "accepted", predictions=moved).predictions == 1
+    assert studio.push(chips, images, "accepted", predictions=moved).predictions == 0
+    fates = studio.proposals("accepted")
+    assert fates[["model", "fate", "xmin"]].to_dict("records") == [{"model": "demo", "fate": "accepted", "xmin": 250.0}]
+    assert count_proposals(fates)["precision"].tolist() == [1.0]
 
 
 def test_a_rate_chip_is_whole_on_the_screen(page, couplet_scene, tmp_path):

@@ -20,8 +20,9 @@ from label_studio_fixture import chips_of, free_port, images_of
 from labkit import geo, schema
 from labkit.errors import LabkitError, ServerError
 from labkit.label import LabelServer, Studio, connect, open_store, start_server
-from labkit.label.config import INSTRUCTION, guidance_version
+from labkit.label.config import CLASSES
 from labkit.label.convert import to_region
+from labkit.label.guidance import guidance_text, guidance_version
 from labkit.label.project import Project
 
 pytestmark = pytest.mark.server
@@ -80,7 +81,7 @@ def test_labels_are_kept_changed_and_become_tombstones_as_people_work(
         atol=1e-6,
     )
     assert list(labels["lead_time"]) == [42.5, 42.5]
-    assert set(labels["guidance"]) == {guidance_version(INSTRUCTION)}
+    assert set(labels["guidance"]) == {guidance_version(guidance_text(CLASSES))}
     assert set(labels["server_version"]) == {ask(label_studio, "GET", "/api/version").json()["release"]}
     assert set(labels["annotator"]) == {label_studio.user}
     assert set(labels["placed"]) == {"scene"}

@@ -16,10 +16,12 @@ import xarray as xr
 from label_studio_fixture import chips_of, images_of
 from PIL import Image
 
+import labkit as lk
 from labkit import geo, schema
 from labkit.errors import FileError, LabkitError, ServerError
 from labkit.label import LABEL_COLUMNS, LabelServer, Studio, connect, sending
 from labkit.label.convert import to_region
+from labkit.label.guidance import guidance_version
 from labkit.label.project import Project
 
 pytestmark = pytest.mark.server
@@ -292,6 +294,19 @@ def test_new_chips_arrive_together_with_their_predictions(studio, label_studio, 
     assert predictions[chips["chip_id"][1]] == []
 
 
+def test_couplets_found_without_training_are_first_proposals(studio, label_studio, two_chips, couplet_scene, project):
+    chips, images = two_chips
+    found = lk.couplets(couplet_scene.isel(y=slice(0, 416), x=slice(0, 600)), progress=False)
+    assert studio.push(chips, images, project, predictions=found).predictions == 1
+    (shown,) = [p for task in tasks_of(label_studio, studio, project) for p in task["predictions"]]
+    assert shown["model_version"] == "couplets"
+    assert shown["score"] == pytest.approx(found["score"].max())
+    assert {region["to_name"] for region in shown["result"]} <= {"azimuth", "range"}
+    for region in shown["result"]:
+        box, middle = region["value"], {"x": 100 * 350 / 416, "y": 100 * 300 / 416}
+        assert all(box[e] < middle[e] < box[e] + box[side] for e, side in (("x", "width"), ("y", "height")))
+
+
 def test_annotating_from_a_table_reaches_open_tasks_once(studio, couplet_scene, two_chips, project):
     chips, images = two_chips
     studio.push(chips, images, project)
@@ -334,6 +349,26 @@ def test_rate_chips_get_one_image_and_a_project_of_their_own(studio, two_chips, 
     assert report.boxes == 1
     assert list(studio.pull(project, {"rates": rates})["xmin"]) == pytest.approx([9.5])
     with pytest.raises(LabkitError, match=r"must be made for the images \('azimuth', 'range'\)"):
+        studio.push(*two_chips, project)
+
+
+def test_pictures_beside_and_guidance_of_ones_own_reach_the_project(studio, label_studio, two_chips, tmp_path, project):
+    chips, images = two_chips
+    beside = images[images["direction"] == "range"].assign(direction="coherence")
+    together = pd.concat([images, beside], ignore_index=True)
+    report = studio.push(chips, together, project, guidance="<p>First words.</p>")
+    shown = api(label_studio, "GET", tasks_of(label_studio, studio, project)[0]["data"]["coherence"]).content
+    assert shown in {Path(path).read_bytes() for path in beside["path"]}
+    boxes = {"scene": ["couplet"], "direction": ["range"], "xmin": [9.5], "ymin": [8.0], "xmax": [90.0], "ymax": [70.0]}
+    studio.annotate(project, schema.boxes_table(boxes))
+    assert list(studio.pull(project, store=tmp_path / "store")["guidance"]) == [guidance_version("<p>First words.</p>")]
+    again = studio.push(chips, together, project, guidance="<p>Other words.</p>")
+    assert (again.known, again.updated) == (2, 0)
+    number = report.url.split("/")[-2]
+    assert api(label_studio, "GET", f"/api/projects/{number}").json()["expert_instruction"] == "<p>Other words.</p>"
+    # a label that was drawn under the first words keeps their version
+    assert list(studio.pull(project, store=tmp_path / "store")["guidance"]) == [guidance_version("<p>First words.</p>")]
+    with pytest.raises(LabkitError, match=r"must be made for the images \('azimuth', 'range'\), instead"):
         studio.push(*two_chips, project)
 
 

@@ -129,3 +129,15 @@ def test_a_chip_that_comes_twice_is_refused(tmp_path):
 def test_images_without_a_column_are_refused():
     with pytest.raises(LabkitError, match="instead \\['path'\\] are missing"):
         tasks.image_paths(gpd.GeoDataFrame([chip()]), pd.DataFrame(columns=["chip_id", "direction"]))
+
+
+def test_pictures_to_look_at_are_found_beside_the_images_and_only_when_asked_for(tmp_path):
+    names = ("rate", "coherence", "range", "azimuth")
+    images = pd.DataFrame({"chip_id": "a 7/b", "direction": names, "path": [tmp_path / name for name in names]})
+    for path in images["path"]:
+        path.write_bytes(b"image")
+    chips = gpd.GeoDataFrame([chip()])
+    assert list(tasks.image_paths(chips, images)["a 7/b"]) == ["azimuth", "range"]
+    assert list(tasks.image_paths(chips, images, pictures=True)["a 7/b"]) == ["azimuth", "range", "coherence", "rate"]
+    with pytest.raises(LabkitError, match="images must hold"):
+        tasks.image_paths(chips, images.assign(direction=["slope", "coherence", "range", "azimuth"]))

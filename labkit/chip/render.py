@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,69 @@ def write_images(
         picture = colourize(-values if direction == "rate" else values, end)
         return _write_png(picture.repeat(scale, axis=0).repeat(scale, axis=1), home, f"{chip.chip_id}-{direction}")
 
+    return _table_of(jobs, write, workers, progress)
+
+
+#: What a picture shows → the values of its black and white; None: the scene's own percentiles 2 and 98.
+PICTURE_LIMITS: dict[str, tuple[float, float] | None] = {
+    "coherence": (0.0, 1.0),
+    "hillshade": None,
+    "optical": None,
+}
+
+
+def write_pictures(
+    chips: gpd.GeoDataFrame,
+    layers: Mapping[str, xr.DataArray],
+    folder: str | Path,
+    *,
+    scale: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Write pictures that stand beside the images to label, one PNG for each chip and layer.
+
+    Parameters
+    ----------
+    chips : geopandas.GeoDataFrame
+        Chips of one scene.
+    layers : mapping
+        ``"coherence"`` (0 to 1), ``"hillshade"`` (any unit) or ``"rate"`` (mm/yr), dims (y, x), or ``"optical"`` with
+        dims (y, x) or (band, y, x) and three bands red, green, blue: on the grid that the chips were cut from. NaN = no
+        data, shown in grey as in the images (an optical pixel where any band has none).
+    folder, scale, workers, progress
+        As for :func:`write_images`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``chip_id``, ``direction`` (the layer's name) and ``path``, to be put below those of :func:`write_images`.
+
+    Raises
+    ------
+    LabkitError
+        A layer has another name, or other dims, or the scale is below 1.
+    """
+    schema.check_chips(chips)
+    if scale < 1:
+        raise LabkitError(f"scale must be at least 1, instead got scale={scale}")
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    painters = {name: _painter(name, layer) for name, layer in layers.items()}
+    jobs = [(chip, name) for chip in chips.itertuples() for name in layers]
+
+    def write(job: tuple[Any, str]) -> Path:
+        chip, name = job
+        picture = painters[name](int(chip.row), int(chip.col), int(chip.size))
+        return _write_png(picture.repeat(scale, axis=0).repeat(scale, axis=1), home, f"{chip.chip_id}-{name}")
+
+    return _table_of(jobs, write, workers, progress)
+
+
+def _table_of(
+    jobs: list[tuple[Any, str]], write: Callable[[tuple[Any, str]], Path], workers: int | None, progress: bool
+) -> pd.DataFrame:
+    """Write each chip's image of each kind in threads, and list the files."""
     threads = workers or min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
         done = list(tqdm(pool.map(write, jobs), total=len(jobs), desc="chips", unit="image", disable=not progress))
@@ -148,6 +212,40 @@ def write_images(
             "path": [str(path) for path in done],
         }
     )
+
+
+def _painter(name: str, layer: xr.DataArray) -> Callable[[int, int, int], npt.NDArray[np.uint8]]:
+    """Give the function that paints a window of a layer: (row, col, size) → RGB."""
+    known = (*PICTURE_LIMITS, "rate")
+    if name not in known:
+        raise LabkitError(f"layers must be named among {known}, instead got {name!r}")
+    bands = [layer] if layer.dims == ("y", "x") else [layer.isel({layer.dims[0]: band}) for band in range(3)]
+    if bands[0].dims != ("y", "x") or (len(bands) == 3 and (name != "optical" or layer.shape[0] != 3)):
+        raise LabkitError(
+            f"{name} must have the dims (y, x), an optical image also (band, y, x) with three bands, instead got "
+            f"{dict(layer.sizes)}"
+        )
+    if name == "rate":
+        return lambda row, col, size: colourize(-geo.read_window(layer, row, col, size), RATE_LIMIT_MM)
+    limits = [PICTURE_LIMITS[name] or _percentiles(band) for band in bands]
+
+    def paint(row: int, col: int, size: int) -> npt.NDArray[np.uint8]:
+        values = np.stack([geo.read_window(band, row, col, size) for band in bands], axis=-1)
+        shares = [(values[..., i] - low) / (high - low) for i, (low, high) in enumerate(limits)]
+        known = np.isfinite(values).all(axis=-1)
+        picture = np.stack([np.rint(255 * np.clip(np.where(known, s, 0.0), 0, 1)) for s in shares], axis=-1)
+        picture = picture.astype(np.uint8).repeat(3 // len(bands), axis=-1)
+        picture[~known] = GREY
+        return picture
+
+    return paint
+
+
+def _percentiles(band: xr.DataArray) -> tuple[float, float]:
+    values = np.asarray(band.values, float)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [2, 98]) if values.size else (0.0, 1.0)
+    return float(low), float(high) if high > low else float(low) + 1.0
 
 
 def _check_scene(chips: gpd.GeoDataFrame, data: xr.Dataset) -> None:

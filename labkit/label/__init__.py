@@ -16,6 +16,8 @@ _HOMES = {
     "LABEL_COLUMNS": "columns",
     "CLASSES": "config",
     "labelling_interface": "config",
+    "guidance_text": "guidance",
+    "count_proposals": "proposals",
     "drop_duplicates": "duplicates",
     "ensure_environment": "environment",
     "move_labels": "ground",
@@ -68,9 +70,11 @@ if TYPE_CHECKING:
     from labkit.label.environment import ensure_environment
     from labkit.label.fusing import consensus
     from labkit.label.ground import move_labels
+    from labkit.label.guidance import guidance_text
     from labkit.label.labelfile import load_labels, save_labels
     from labkit.label.people import add_people, reset_password
     from labkit.label.pictures import Pictures, labels_of, pictures_of
+    from labkit.label.proposals import count_proposals
     from labkit.label.ready_made import PictureScenes, picture_scenes, values_of
     from labkit.label.releases import load_release
     from labkit.label.restoring import restore
@@ -93,6 +97,8 @@ __all__ = [
     "CLASSES",
     "LABEL_COLUMNS",
     "labelling_interface",
+    "guidance_text",
+    "count_proposals",
     "drop_duplicates",
     "move_labels",
     "open_store",

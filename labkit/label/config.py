@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -10,13 +9,17 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from labkit.errors import LabkitError
+from labkit.label.guidance import OTHER_DEFORMATION, SNOW, UNSURE
 from labkit.schema import DIRECTIONS, LANDSLIDE
 
 #: What a person can call a box. The first is the class that detectors learn.
-CLASSES = (LANDSLIDE, "not a landslide", "unsure")
+CLASSES = (LANDSLIDE, OTHER_DEFORMATION, SNOW, UNSURE)
 
 #: The sets of images that a chip can have: both directions of a gradient stack, or the rate alone.
 PANELS = (DIRECTIONS, ("rate",))
+
+#: Pictures that can stand beside them, to look at: they take no boxes.
+PICTURES = ("coherence", "hillshade", "optical", "rate")
 
 # Neither red nor blue nor grey, which the images are made of.
 _COLOURS = ("#00a03c", "#b8860b", "#8a2be2", "#008b8b", "#ff7f00")
@@ -25,14 +28,13 @@ _TITLES = {
     "azimuth": "Azimuth gradient",
     "range": "Range gradient",
     "rate": "LOS rate: blue toward the satellite, red away",
+    "coherence": "Coherence: white is high",
+    "hillshade": "Relief",
+    "optical": "Optical image",
 }
 
-INSTRUCTION = (
-    "Look for red-blue couplets: a slow-moving landslide is red at one edge and blue at the opposite one. "
-    "Choose a label (keys 1 to 3 on the left image, 4 to 6 on the right one), draw one box around both colours, and "
-    "submit. A landslide may show in one direction only: draw it where you see it. Nothing to see: submit without a "
-    "box, which says that you looked."
-)
+_ROW_STYLE = "display: flex; flex-wrap: wrap; gap: 16px"
+_PANEL_STYLE = "flex: 1 1 0; min-width: 300px"
 
 
 def control_name(direction: str) -> str:
@@ -46,7 +48,9 @@ def control_name(direction: str) -> str:
     return f"{direction}_boxes"
 
 
-def labelling_interface(directions: Sequence[str] = DIRECTIONS, classes: Sequence[str] = CLASSES) -> str:
+def labelling_interface(
+    directions: Sequence[str] = DIRECTIONS, classes: Sequence[str] = CLASSES, pictures: Sequence[str] = ()
+) -> str:
     """Write the labelling interface of Label Studio for chips with these images.
 
     Parameters
@@ -55,6 +59,8 @@ def labelling_interface(directions: Sequence[str] = DIRECTIONS, classes: Sequenc
         ``("azimuth", "range")``: two images beside each other; ``("rate",)``: one.
     classes : sequence of str
         The labels on offer, each with a digit as its key. "landslide" has to be among them.
+    pictures : sequence of str
+        Of :data:`PICTURES`, at most two: further panels to look at, without boxes.
 
     Returns
     -------
@@ -65,7 +71,8 @@ def labelling_interface(directions: Sequence[str] = DIRECTIONS, classes: Sequenc
     Raises
     ------
     LabkitError
-        The directions are no known set, or "landslide" is missing, or there are more classes than keys.
+        The directions are no known set, or "landslide" is missing, or there are more classes than keys, or a picture is
+        unknown.
 
     Examples
     --------
@@ -80,20 +87,36 @@ def labelling_interface(directions: Sequence[str] = DIRECTIONS, classes: Sequenc
             f"classes must be at most {most} different words with {LANDSLIDE!r} among them, instead got "
             f"classes={tuple(classes)}"
         )
+    check_pictures(directions, pictures)
     root = ElementTree.Element("View")
-    ElementTree.SubElement(root, "Header", value="$title", size="5")
+    top = ElementTree.SubElement(root, "View", style="display: flex; flex-wrap: wrap; gap: 16px; align-items: baseline")
+    ElementTree.SubElement(top, "Header", value="$title", size="5")
     # a link that opens beside; its address comes from numbers alone
-    ElementTree.SubElement(root, "HyperText", name="place", value="$place", clickableLinks="true", inline="true")
-    row = ElementTree.SubElement(root, "View", style="display: flex; flex-wrap: wrap; gap: 16px")
+    ElementTree.SubElement(top, "HyperText", name="place", value="$place", clickableLinks="true", inline="true")
+    row = ElementTree.SubElement(root, "View", style=_ROW_STYLE)
     for place, direction in enumerate(directions):
         row.append(_panel(direction, classes, first_key=1 + place * len(classes)))
+    if pictures:
+        # below: beside, they would take the width that the others need to be shown pixel for pixel
+        row = ElementTree.SubElement(root, "View", style=_ROW_STYLE)
+    for picture in pictures:
+        panel = ElementTree.SubElement(row, "View", style=_PANEL_STYLE)
+        panel.extend(_image(picture))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def check_pictures(directions: Sequence[str], pictures: Sequence[str]) -> None:
+    """Raise unless these pictures can stand beside images with boxes."""
+    allowed = [picture for picture in PICTURES if picture not in directions]
+    if not set(pictures) <= set(allowed) or not len(set(pictures)) == len(pictures) <= 2:
+        raise LabkitError(f"pictures must be at most two of {allowed}, instead got pictures={tuple(pictures)}")
+
+
 def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> ElementTree.Element:
-    panel = ElementTree.Element("View", style="flex: 1 1 0; min-width: 300px")
-    ElementTree.SubElement(panel, "Header", value=_TITLES[direction], size="5")
+    panel = ElementTree.Element("View", style=_PANEL_STYLE)
+    header, image = _image(direction)
+    panel.append(header)
     control = ElementTree.SubElement(
         panel,
         "RectangleLabels",
@@ -106,11 +129,16 @@ def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> Element
     for number, word in enumerate(classes):
         colour = _COLOURS[number % len(_COLOURS)]
         ElementTree.SubElement(control, "Label", value=word, hotkey=str(first_key + number), background=colour)
-    ElementTree.SubElement(
-        panel,
+    panel.append(image)
+    return panel
+
+
+def _image(name: str) -> tuple[ElementTree.Element, ElementTree.Element]:
+    """The header and the image of a panel."""
+    image = ElementTree.Element(
         "Image",
-        name=direction,
-        value=f"${direction}",
+        name=name,
+        value=f"${name}",
         defaultZoom="original",
         zoom="true",
         zoomControl="true",
@@ -118,19 +146,19 @@ def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> Element
         smoothing="false",
         crosshair="true",
     )
-    return panel
+    return ElementTree.Element("Header", value=_TITLES[name], size="5"), image
 
 
-def guidance_version(instruction: str) -> str:
-    """Give the version of a guidance text: eight digits that change with any word of it; "" for none.
+def pictures_of(interface: str) -> tuple[str, ...]:
+    """Give the pictures without boxes that a labelling interface shows beside the others.
 
     Examples
     --------
-    >>> guidance_version("Draw one box.") == guidance_version("Draw one box. ") != guidance_version("Draw two boxes.")
-    True
+    >>> pictures_of(labelling_interface(pictures=["hillshade"]))
+    ('hillshade',)
     """
-    text = instruction.strip()
-    return hashlib.sha256(text.encode()).hexdigest()[:8] if text else ""
+    shown = {str(image.get("name")) for image in _tree(interface).iter("Image")}
+    return tuple(picture for picture in PICTURES if picture in shown and picture not in directions_of(interface))
 
 
 def directions_of(interface: str) -> tuple[str, ...]:
@@ -165,8 +193,12 @@ def classes_of(interface: str) -> dict[str, set[str]]:
 
 
 def _controls(interface: str) -> list[ElementTree.Element]:
+    return list(_tree(interface).iter("RectangleLabels"))
+
+
+def _tree(interface: str) -> ElementTree.Element:
     try:
         # The word of a server, which may be somebody else's: entities are refused before they expand.
-        return list(fromstring(interface).iter("RectangleLabels"))
+        return fromstring(interface)
     except (ElementTree.ParseError, DefusedXmlException) as error:
         raise LabkitError(f"the labelling interface must be XML, instead got {interface[:80]!r}: {error}") from error

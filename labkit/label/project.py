@@ -13,6 +13,7 @@ import geopandas as gpd
 
 from labkit.errors import LabkitError, ServerError
 from labkit.label import config, tasks
+from labkit.label.guidance import guidance_text
 from labkit.label.variables import CHIPS_FOLDER
 
 #: Names the folder that a server elsewhere on this machine serves (its document root).
@@ -103,16 +104,20 @@ class Project:
     def renew_predictions(
         self, known: list[dict[str, Any]], detections: gpd.GeoDataFrame, directions: Sequence[str]
     ) -> int:
-        """Replace the predictions of the detections' models on tasks where they differ; return how many were added."""
+        """Replace the predictions of the detections' models on tasks where they differ; return how many were added.
+
+        A prediction that somebody's annotation began with stays, to tell later what became of its boxes.
+        """
         models = {str(model) or tasks.UNNAMED_MODEL for model in detections["model"]}
         added: list[dict[str, Any]] = []
         for task in known:
             wanted = {str(p["model_version"]): p for p in tasks.predictions_on(task["data"], detections, directions)}
+            begun_with = {annotation.get("parent_prediction") for annotation in task.get("annotations") or []}
             for old in task.get("predictions") or []:
                 model = str(old.get("model_version"))
                 if model in wanted and tasks.same_boxes(old.get("result") or [], wanted[model]["result"]):
                     del wanted[model]
-                elif model in models:
+                elif model in models and old["id"] not in begun_with:
                     self.client.predictions.delete(id=int(old["id"]))
             added += [{"task": int(task["id"]), **prediction} for prediction in wanted.values()]
         for start in range(0, len(added), PAGE):
@@ -138,9 +143,14 @@ def open_project(url: str, client: Any, title: str) -> Project:
 
 
 def find_or_make_project(
-    url: str, client: Any, title: str, directions: tuple[str, ...], classes: Sequence[str]
+    url: str,
+    client: Any,
+    title: str,
+    images: tuple[str, ...],
+    classes: Sequence[str],
+    guidance: str | None = None,
 ) -> Project:
-    """Open the project of this title, or make it for these images and labels.
+    """Open the project of this title, or make it for these images and labels; give it the guidance, if there is one.
 
     Raises
     ------
@@ -148,17 +158,23 @@ def find_or_make_project(
         It exists for other images, or the title is not unique.
     """
     number = _number_of(url, client, title)
+    directions = next(panel for panel in config.PANELS if set(panel) <= set(images))
+    beside = tuple(name for name in images if name not in directions)
     if number is None:
-        interface = config.labelling_interface(directions, classes)
-        made = client.projects.create(title=title, label_config=interface, expert_instruction=config.INSTRUCTION)
+        interface = config.labelling_interface(directions, classes, beside)
+        text = guidance_text(classes, directions) if guidance is None else guidance
+        made = client.projects.create(title=title, label_config=interface, expert_instruction=text)
         return Project(url, client, int(made.id))
     project = Project(url, client, number)
-    has = config.directions_of(project.interface)
-    if has != directions:
+    has = (*config.directions_of(project.interface), *config.pictures_of(project.interface))
+    if has != images:
         raise LabkitError(
-            f"project must be made for the images {directions}, instead project={title!r} at {url} shows "
+            f"project must be made for the images {images}, instead project={title!r} at {url} shows "
             f"{has or 'others'}. Name another project"
         )
+    if guidance is not None and guidance.strip() != project.instruction.strip():
+        client.projects.update(id=number, expert_instruction=guidance)
+        project.instruction = guidance
     return project
 
 

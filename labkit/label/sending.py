@@ -29,6 +29,8 @@ class Sending:
         chip_id → task, as the project holds them now.
     paths : mapping
         chip_id → direction → image (:func:`labkit.label.tasks.image_paths`).
+    directions : sequence of str
+        The images with boxes, which detections are shown on; the others are pictures to look at.
     folder : Path
         The project's served folder.
     address : callable
@@ -40,12 +42,14 @@ class Sending:
         project: Project,
         here: Mapping[str, dict[str, Any]],
         paths: Mapping[str, Mapping[str, Path]],
+        directions: Sequence[str],
         folder: Path,
         address: Callable[[Path], str],
     ) -> None:
         self.project = project
         self.here = here
         self.paths = paths
+        self.directions = directions
         self.folder = folder
         self.address = address
         self.new = self.known = self.updated = self.predictions = 0
@@ -71,7 +75,7 @@ class Sending:
             if chip_id in self.here:
                 self._renew(self.here[chip_id], data, tuple(paths))
             else:
-                wanted = [] if detections is None else tasks.predictions_on(data, detections, tuple(paths))
+                wanted = [] if detections is None else tasks.predictions_on(data, detections, self.directions)
                 fresh.append({"data": data, "predictions": wanted})
         self.project.add_tasks(fresh)
         self.new += len(fresh)

@@ -18,7 +18,9 @@ from labkit.errors import LabkitError
 from labkit.label import config, table, tasks, variables
 from labkit.label.connection import address_and_token, asking, open_client
 from labkit.label.convert import to_region
+from labkit.label.guidance import guidance_version
 from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
+from labkit.label.proposals import fates_of
 from labkit.label.sending import Sending
 from labkit.label.store import LabelStore
 
@@ -101,6 +103,7 @@ class Studio:
         predictions: gpd.GeoDataFrame | None = None,
         *,
         classes: Sequence[str] = config.CLASSES,
+        guidance: str | None = None,
     ) -> PushReport:
         """Put chips into a project to be labelled; those that are there already stay, with all work done on them.
 
@@ -114,7 +117,9 @@ class Studio:
             lets labels be placed without the scene.
         images : pandas.DataFrame
             ``chip_id``, ``direction``, ``path`` of the images to show (``labkit.chip.write_images``): azimuth and range
-            for each chip, or rate for each. They show the whole chip, at any scale: boxes are kept in per cent.
+            for each chip, or rate for each. At most two named coherence, hillshade, optical or rate
+            (``labkit.chip.write_pictures``) may stand beside them, to look at. All show the whole chip, at any scale:
+            boxes are kept in per cent.
         project : str
             Title; made when there is none of that title.
         predictions : geopandas.GeoDataFrame, optional
@@ -122,6 +127,9 @@ class Studio:
             half of their area in the chip. A model's earlier predictions on these chips are replaced.
         classes : sequence of str
             Labels on offer in a new project.
+        guidance : str, optional
+            Text (HTML) that people read under "Instructions"; its version goes on every label drawn under it. Default:
+            labkit's own (:func:`labkit.label.guidance_text`) for a new project, and what stands for one that is there.
 
         Returns
         -------
@@ -137,13 +145,14 @@ class Studio:
         schema.check_chips(chips)
         if predictions is not None:
             schema.check_boxes(predictions, "predictions")
-        paths = tasks.image_paths(chips, images)
-        directions = tuple(next(iter(paths.values())))
+        paths = tasks.image_paths(chips, images, pictures=True)
+        shown_images = tuple(next(iter(paths.values())))
         with asking(self.url):
-            target = find_or_make_project(self.url, self._client, project, directions, classes)
+            target = find_or_make_project(self.url, self._client, project, shown_images, classes, guidance)
+            directions = config.directions_of(target.interface)
             folder = target.serve_folder(self._files)
             here = {str(task["data"].get("chip_id")): task for task in target.tasks(full=predictions is not None)}
-            sent = Sending(target, here, paths, folder, self._address)
+            sent = Sending(target, here, paths, directions, folder, self._address)
             sent.send(chips, predictions)
             renewed = sent.predictions
             if predictions is not None:
@@ -210,7 +219,7 @@ class Studio:
                 config.classes_of(origin.interface),
                 {int(user.id): str(user.email) for user in self._client.users.list()},
                 project,
-                config.guidance_version(origin.instruction),
+                guidance_version(origin.instruction),
                 str(self._client.versions.get().release or ""),
             )
             tasks_now = list(tqdm(origin.tasks(), desc="tasks", unit="task", leave=False))
@@ -220,6 +229,29 @@ class Studio:
         scenes = table.by_scene(data)
         table.check_grid(tasks_now, scenes)
         return replace(tables, labels=table.place_on(tables.labels, scenes))
+
+    def proposals(self, project: str = "labkit") -> pd.DataFrame:
+        """Tell what people made of the boxes that models proposed: accepted, moved, relabelled, deleted, added.
+
+        Parameters
+        ----------
+        project : str
+            Title.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`labkit.label.proposals.fates_of`; :func:`labkit.label.count_proposals` counts it.
+
+        Raises
+        ------
+        LabkitError
+            There is no such project.
+        """
+        with asking(self.url):
+            origin = open_project(self.url, self._client, project)
+            people = {int(user.id): str(user.email) for user in self._client.users.list()}
+            return fates_of(origin.tasks(), config.classes_of(origin.interface), people)
 
     def annotate(self, project: str, labels: gpd.GeoDataFrame, *, include_empty: bool = False) -> AnnotateReport:
         """Submit boxes as finished annotations on the tasks that have none yet, in the name of this token's owner.

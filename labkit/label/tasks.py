@@ -17,7 +17,7 @@ from shapely.geometry import Polygon
 
 from labkit.errors import FileError, LabkitError
 from labkit.files import whole
-from labkit.label.config import PANELS
+from labkit.label.config import PANELS, PICTURES
 from labkit.label.convert import Box, clip_box, to_region
 
 #: A box belongs to a chip when at least this share of its area lies in it; it is shown clipped to the chip.
@@ -30,7 +30,7 @@ GRID_TOLERANCE = 0.01
 UNNAMED_MODEL = "unnamed"
 
 
-def image_paths(chips: gpd.GeoDataFrame, images: pd.DataFrame) -> dict[str, dict[str, Path]]:
+def image_paths(chips: gpd.GeoDataFrame, images: pd.DataFrame, *, pictures: bool = False) -> dict[str, dict[str, Path]]:
     """Find the images of each chip.
 
     Parameters
@@ -38,7 +38,9 @@ def image_paths(chips: gpd.GeoDataFrame, images: pd.DataFrame) -> dict[str, dict
     chips : geopandas.GeoDataFrame
         Chips (:mod:`labkit.schema`).
     images : pandas.DataFrame
-        ``chip_id``, ``direction``, ``path`` of the rendered images; further rows are ignored.
+        ``chip_id``, ``direction``, ``path`` of the rendered images; rows of other chips are ignored.
+    pictures : bool
+        Whether pictures without boxes (:data:`labkit.label.config.PICTURES`) are given too, after the others.
 
     Returns
     -------
@@ -62,10 +64,11 @@ def image_paths(chips: gpd.GeoDataFrame, images: pd.DataFrame) -> dict[str, dict
     for chip_id, direction, path in images[["chip_id", "direction", "path"]].itertuples(index=False):
         if str(chip_id) in found:
             found[str(chip_id)][str(direction)] = Path(path)
-    panel = next((p for p in PANELS if set(p) == set(next(iter(found.values())))), None)
+    first = set(next(iter(found.values())))
+    panel = next((p for p in PANELS if set(p) <= first and first - set(p) <= set(PICTURES)), None)
     for chip_id, paths in found.items():
-        if panel is None or set(paths) != set(panel):
-            wanted = " or ".join(map(str, PANELS)) if panel is None else str(panel)
+        if panel is None or set(paths) != first:
+            wanted = " or ".join(map(str, PANELS)) if panel is None else str(tuple(sorted(first)))
             raise LabkitError(
                 f"images must hold {wanted} for each chip, instead chip {chip_id!r} has {sorted(paths)}. "
                 "Render them with labkit.chip.write_images(chips, data, folder)"
@@ -74,7 +77,9 @@ def image_paths(chips: gpd.GeoDataFrame, images: pd.DataFrame) -> dict[str, dict
             if not path.is_file():
                 raise FileError(f"{path} must be the image of chip {chip_id!r}, instead there is no such file")
     assert panel is not None
-    return {chip_id: {direction: paths[direction] for direction in panel} for chip_id, paths in found.items()}
+    beside = tuple(name for name in PICTURES if name in first and name not in panel)
+    wanted_names = (*panel, *beside) if pictures else panel
+    return {chip_id: {name: paths[name] for name in wanted_names} for chip_id, paths in found.items()}
 
 
 def serve_image(source: Path, folder: Path, chip_id: str, direction: str) -> Path:
