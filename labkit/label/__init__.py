@@ -57,10 +57,14 @@ _HOMES = {
     "match_boxes": "voices",
     "consensus": "fusing",
     "disagreements": "discuss",
+    "assign_chips": "apart",
+    "gather": "apart",
+    "push_apart": "apart",
 }
 
 if TYPE_CHECKING:
     from labkit.label.agreeing import agreement, agreement_of_all, cohen_kappa, fleiss_kappa
+    from labkit.label.apart import assign_chips, gather, push_apart
     from labkit.label.backup import back_up
     from labkit.label.coco import read_coco, write_coco
     from labkit.label.columns import LABEL_COLUMNS
@@ -130,6 +134,9 @@ __all__ = [
     "match_boxes",
     "consensus",
     "disagreements",
+    "assign_chips",
+    "gather",
+    "push_apart",
 ]
 
 
