@@ -7,6 +7,7 @@ next push lists what is there and goes on with the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,12 @@ class Sending:
 
     def _page(self, chips: Sequence[pd.Series], detections: gpd.GeoDataFrame | None) -> None:
         fresh = []
-        for chip in chips:
+        # copying waits for the disk, file by file
+        with ThreadPoolExecutor(8) as pool:
+            served_images = list(pool.map(self._serve, [str(chip["chip_id"]) for chip in chips]))
+        for chip, served in zip(chips, served_images, strict=True):
             chip_id = str(chip["chip_id"])
             paths = self.paths[chip_id]
-            served = {d: tasks.serve_image(path, self.folder, chip_id, d) for d, path in paths.items()}
             data = tasks.task_data(chip, {d: self.address(file) for d, file in served.items()})
             if chip_id in self.here:
                 self._renew(self.here[chip_id], data, tuple(paths))
@@ -80,6 +83,9 @@ class Sending:
         self.project.add_tasks(fresh)
         self.new += len(fresh)
         self.predictions += sum(len(task["predictions"]) for task in fresh)
+
+    def _serve(self, chip_id: str) -> dict[str, Path]:
+        return {d: tasks.serve_image(path, self.folder, chip_id, d) for d, path in self.paths[chip_id].items()}
 
     def _renew(self, task: dict[str, Any], data: dict[str, Any], directions: Sequence[str]) -> None:
         renewed = tasks.renewed_data(task["data"], data, directions)
