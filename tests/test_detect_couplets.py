@@ -200,6 +200,13 @@ def test_noise_alone_gives_no_more_false_boxes_than_stated(kind: str) -> None:
     assert len(lk.couplets(data, 1.0, progress=False)) <= 3
 
 
+@pytest.mark.parametrize("kind", ["speckle", "air"])
+def test_rough_ground_beside_smooth_ground_gives_no_more_false_boxes_than_stated(kind: str) -> None:
+    loud = np.where(np.arange(800) < 200, 2.5, 1.0)  # a quarter of the scene, unknown to its standard errors
+    data = with_error(scene(phase_noise(kind, (800, 800), 7) * loud), 1.0)
+    assert len(lk.couplets(data, 100.0, progress=False)) <= 100 * 800 * 800 * 0.0016 / 1000
+
+
 def test_stacks_of_simulated_pairs_without_slides_give_no_more_false_boxes_than_stated() -> None:
     still = np.zeros((160, 240))
     kinds = {"both": (0.3, 1.0), "air": (None, 1.5), "speckle": (0.3, 0.0)}

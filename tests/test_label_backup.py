@@ -171,8 +171,7 @@ def test_snapshots_are_taken_when_something_changed_and_end_with_the_server(at_h
 
 def test_the_snapshots_of_a_server_end_when_it_is_stopped(at_home):
     with start_server(port=free_port()) as server:
-        found = _watchers(server.pid)
-        assert len(found) == 1
+        _until(lambda: len(_watchers(server.pid)) == 1)
     assert _watchers(server.pid) == []
     assert home.load_secrets().password not in (at_home / "snapshots.log").read_text()
 

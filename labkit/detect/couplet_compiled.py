@@ -75,11 +75,23 @@ def over_root_energy(
 
 @_compiled
 def keep_stronger(
-    answer: Image, gain: np.float32, number: np.uint8, best: Image, winner: npt.NDArray[np.uint8]
+    answer: Image, gains: Image, step: int, number: np.uint8, best: Image, winner: npt.NDArray[np.uint8]
 ) -> None:  # pragma: no cover
-    """Put |answer| / gain in ``best``, and its ``number`` in ``winner``, where it is more than what stands there."""
+    """Put |answer| / gain in ``best``, and its ``number`` in ``winner``, where it is more than what stands there.
+
+    ``gains`` stand ``step`` pixels apart, the first at the corner; between them the gain is bilinear.
+    """
+    row = np.empty(gains.shape[1], np.float32)
     for y in range(answer.shape[0]):
+        place = np.float32((y + 0.5) / step)
+        top = min(int(place), gains.shape[0] - 2)
+        below = place - np.float32(top)
+        for j in range(len(row)):
+            row[j] = gains[top, j] + below * (gains[top + 1, j] - gains[top, j])
         for x in range(answer.shape[1]):
+            across = np.float32((x + 0.5) / step)
+            left = min(int(across), len(row) - 2)
+            gain = row[left] + (across - np.float32(left)) * (row[left + 1] - row[left])
             strength = abs(answer[y, x]) / gain
             if strength > best[y, x]:
                 best[y, x] = strength

@@ -49,6 +49,11 @@ _QUARTER = 0.31864
 
 _SPREAD_SAMPLES = 200_000
 
+#: The noise around a place is measured over so many pixels of the level to each side, or so many rims of the bump,
+#: whichever is more: enough places to measure it, and a slide is but a part of them.
+_AROUND_PX = 64
+_AROUND_RIMS = 9.0
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -163,9 +168,11 @@ def find_candidates(field: Field, shapes: list[Shape], least_snr: float, progres
     pixels independent, its signal-to-noise ratio N / √D. Pixels without data have w = 0 in both sums. The real noise
     is not independent: a window makes neighbours alike, decorrelation cancels over a couplet, air adds up with its
     size. So the spread of N / √D is measured for each shape over the scene (from the quarter of pixels with the least
-    answer, which slides hardly touch) and divided out. Where bumps are too large for the scene to measure it, the
-    spread is taken to grow with their size, as it does for air. Directions of unlike noise are balanced first: for
-    each size both sums take w_d / spread_d² in place of w_d, with the spread of round bumps in that direction alone.
+    answer, which slides hardly touch) and divided out. Where it is more around a place than over the scene, on rough
+    ground and under layered air, what is around the place counts. Where bumps are too large for the scene to measure
+    it, the spread is taken to grow with their size, as it does for air. Directions of unlike noise are balanced first:
+    for each size both sums take w_d / spread_d² in place of w_d, with the spread of round bumps in that direction
+    alone.
 
     Here D takes the mean weight around the place; :mod:`labkit.detect.couplet_fit` sums it pixel by pixel.
     """
@@ -267,6 +274,17 @@ class _Noise:
             self._known[shape.order] = (spread, shape.sigma)
         return spread
 
+    def gains(self, shape: Shape, answer: Image, size: int) -> tuple[Image, int]:
+        """Give the spread around each place, never below the scene's own: gains ``step`` pixels of the level apart.
+
+        A scene without room for two squares side by side has its own spread everywhere.
+        """
+        spread = self.spread(shape, answer)
+        step = max(_AROUND_PX, math.ceil(_AROUND_RIMS * shape.radius / size))
+        if min(answer.shape) < 2 * step:
+            return np.full((2, 2), spread, np.float32), max(answer.shape)
+        return np.maximum(_spread_around(answer, step), np.float32(spread)), step
+
     def _measurable(self, shape: Shape) -> bool:
         return self._pixels / (4 * math.pi * shape.radius**2) >= _LEAST_CELLS
 
@@ -279,28 +297,56 @@ def _spread(answer: Image) -> float:
     return max(measured, _LEAST_SPREAD)
 
 
+def _spread_around(answer: Image, step: int) -> Image:
+    """Standard deviation of the noise around points ``step`` pixels apart, from the corner to beyond the far edges.
+
+    Each is measured, as for the scene, over the square that reaches ``step`` pixels to all sides; 0 where less than
+    half of it has data.
+    """
+    rows, cols = (math.ceil(n / step) for n in answer.shape)
+    measured = np.zeros((rows + 1, cols + 1), np.float32)
+    thin = max(1, step // 24)
+    for i in range(rows + 1):
+        for j in range(cols + 1):
+            part = answer[max(i - 1, 0) * step : (i + 1) * step : thin, max(j - 1, 0) * step : (j + 1) * step : thin]
+            sample = np.abs(part[part != 0])
+            if len(sample) > 0.5 * part.size:
+                measured[i, j] = np.quantile(sample, 0.25) / _QUARTER
+    return measured
+
+
 def _peaks(level: _Level, shapes: list[Shape], noise: _Noise, least_snr: float, bar: tqdm) -> list[Candidate]:
     """Find the places that answer more to their best shape than the eight around them to theirs."""
-    kinds: list[tuple[Shape, float, Balance]] = []
+    kinds: list[tuple[Shape, Image, int, Balance]] = []
     best: Image | None = None
     winner: npt.NDArray[np.uint8] = np.zeros(0, np.uint8)
     for number, shape in enumerate(shapes):
         balance = noise.balance(level, shape.sigma)
         answer = level.answer(shape, balance)
-        gain = noise.spread(shape, answer)
-        kinds.append((shape, gain, balance))
+        gains, step = noise.gains(shape, answer, level.size)
+        kinds.append((shape, gains, step, balance))
         if best is None:
             best, winner = np.zeros_like(answer), np.zeros(answer.shape, np.uint8)
-        keep_stronger(answer, np.float32(gain), np.uint8(number), best, winner)
+        keep_stronger(answer, gains, step, np.uint8(number), best, winner)
         bar.update()
     if best is None:
         return []
     found = []
     for row, col in _summits(best, least_snr):
-        shape, gain, balance = kinds[int(winner[row, col])]
+        shape, gains, step, balance = kinds[int(winner[row, col])]
+        gain = _between(gains, (row + 0.5) / step, (col + 0.5) / step)
         place = (row + 0.5) * level.size, (col + 0.5) * level.size
         found.append(Candidate(*place, shape, float(best[row, col]), gain, balance))
     return found
+
+
+def _between(points: Image, y: float, x: float) -> float:
+    """Give the value between points, bilinearly; ``y`` and ``x`` count points."""
+    top, left = min(int(y), points.shape[0] - 2), min(int(x), points.shape[1] - 2)
+    down, across = y - top, x - left
+    above = points[top, left] * (1 - across) + points[top, left + 1] * across
+    under = points[top + 1, left] * (1 - across) + points[top + 1, left + 1] * across
+    return float(above * (1 - down) + under * down)
 
 
 def _summits(image: Image, least: float) -> list[tuple[int, int]]:
