@@ -61,8 +61,8 @@ def snapshots_to_keep(moments: Iterable[datetime], now: datetime) -> set[datetim
     --------
     >>> now = datetime(2024, 5, 1, 12, tzinfo=UTC)
     >>> moments = [now - timedelta(minutes=10 * k) for k in range(6 * 48)]
-    >>> len(snapshots_to_keep(moments, now))
-    31
+    >>> len(snapshots_to_keep(moments, now))  # 7 of the last hour, 23 hours, 2 days
+    32
     """
     kept: set[datetime] = set()
     last: dict[str, datetime] = {}

@@ -57,7 +57,7 @@ def aliasing_limits(
     Examples
     --------
     >>> aliasing_limits((12, 36), (1,)).round(1)[["days", "mm_per_pair", "mm_per_year"]].values.tolist()
-    [[12.0, 13.9, 422.0], [36.0, 13.9, 140.7]]
+    [[12.0, 13.9, 422.1], [36.0, 13.9, 140.7]]
     """
     if any(d <= 0 for d in days):
         raise LabkitError(f"days must be above 0, instead got days={tuple(days)}")
