@@ -116,8 +116,8 @@ def test_a_cell_that_fails_and_a_page_that_calls_home_are_reported(tmp_path):
 
 
 @pytest.mark.xfail(
-    reason="in the browser the panels keep the image of the first scene, though the kernel has drawn the new one "
-    "(its data source holds it): a defect of view.switchboard that is not understood yet"
+    reason="at times the panels keep the image of the first scene in the browser, though the kernel has drawn the new "
+    "one (seen on an idle machine, not on a busy one): a defect of view.switchboard that is not understood yet"
 )
 def test_the_switchboard_follows_its_switches_and_keeps_the_zoom(tmp_path):
     path = notebook(tmp_path, "board = lk.view.switchboard(calendar=None, limit=0.3)\nboard")
