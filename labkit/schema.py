@@ -301,6 +301,7 @@ def boxes_table(columns: dict[str, object] | None = None) -> gpd.GeoDataFrame:
         value = given.pop(column, neutral.get(column, np.nan))
         dtype = float if column in ("xmin", "ymin", "xmax", "ymax", "score") else object
         scalar = isinstance(value, str) or not hasattr(value, "__len__")
+        # pandas-stubs choose the overload by one dtype, and here it is one of two
         table[column] = pd.Series([value] * length if scalar else list(value), dtype=dtype)  # type: ignore[call-overload]
     geometry = given.pop("geometry", None)
     table.update(given)

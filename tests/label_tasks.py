@@ -14,6 +14,7 @@ CORNERS = [[10.0, 50.0], [12.0, 50.0], [12.0, 49.0], [10.0, 49.0]]
 
 
 def region(name: str, *box: float, direction: str = "range", label: str = "landslide") -> dict[str, Any]:
+    # four numbers are a box; *box is of any length
     return to_region(name, direction, box, 50, label)  # type: ignore[arg-type]
 
 

@@ -110,4 +110,5 @@ def test_a_scene_of_no_data_is_an_error_that_names_it() -> None:
 )
 def test_arguments_out_of_bounds_are_named(arguments: dict[str, float], name: str) -> None:
     with pytest.raises(LabkitError, match=f"^{name} must be"):
+        # a mapping does not say the type of each argument
         make_chips(a_rate_map(5, 5), **arguments)  # type: ignore[arg-type]

@@ -79,6 +79,7 @@ def _by_scene(gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dat
 
 def _pixels(stacks: dict[str, xr.Dataset], row: object) -> npt.NDArray[np.float32]:
     """Absolute gradients at the reference of the valid pixels whose centres lie in the box."""
+    # a row of itertuples(): its class is made of the columns when it runs, so that it has no type to name
     scene, direction = str(row.scene), str(row.direction)  # type: ignore[attr-defined]
     if scene not in stacks:
         raise LabkitError(
@@ -99,6 +100,7 @@ def _pixels(stacks: dict[str, xr.Dataset], row: object) -> npt.NDArray[np.float3
 
 
 def _reason(row: object, min_gradient: float, min_fraction: float) -> dict[str, object]:
+    # a row of itertuples(), as in _pixels
     values = row._asdict()  # type: ignore[attr-defined]
     told = {name: values[name] for name in ("scene", "direction", *_CORNERS, "max_gradient", "fraction")}
     if np.isnan(values["fraction"]):

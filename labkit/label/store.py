@@ -222,6 +222,7 @@ class LabelStore:
                 f"{self.folder} must be free to write, instead another pull held it for {self._lock.timeout:g} s. "
                 "Try again when that one is done"
             ) from None
+        # filelock says NotImplementedError on a file system without locks
         except (OSError, NotImplementedError) as error:
             raise FileError(
                 f"{self.folder} must be a folder that can be written and locked, instead: {error}"

@@ -106,6 +106,7 @@ def unpack_kmz(path: Path) -> bytes:
             if not name or archive.getinfo(name).file_size > MAX_BYTES:
                 raise FileError(f"{path} must hold a KML document of at most {MAX_BYTES} bytes, instead it holds none")
             return archive.read(name)
+    # zipfile's own words: NotImplementedError for an unknown compression, RuntimeError for encryption
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileError(f"{path} must be a whole KMZ file, instead got: {error}") from error
 

@@ -85,6 +85,7 @@ def _mercator_grid(bounds: Bounds, max_side: int) -> tuple[Array, Array]:
     cols, rows = max(1, round(wide * scale)), max(1, round(tall * scale))
     lon = west + (np.arange(cols) + 0.5) / cols * (east - west)
     northing = high - (np.arange(rows) + 0.5) / rows * tall
+    # two axes give two grids, which the type of tuple() does not say
     return tuple(np.meshgrid(lon, np.degrees(np.arcsin(np.tanh(northing)))))  # type: ignore[return-value]
 
 

@@ -103,6 +103,7 @@ def _places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.fl
         # The table itself, holes and all: an extrapolated place under the pointer would look like a known one.
         rows, cols = data["lon"].shape
         at = {"y": np.minimum(ys, rows - 1).astype(int), "x": np.minimum(xs, cols - 1).astype(int)}
+        # two names give two arrays, which the type of tuple() does not say
         return tuple(np.asarray(data[c].isel(at), np.float32) for c in ("lon", "lat"))  # type: ignore[return-value]
     lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(ys, xs, indexing="ij"))
     return lon.astype(np.float32), lat.astype(np.float32)
