@@ -1,6 +1,7 @@
 """The studies of the first paper's discussion at their full size; docs/studies.md holds what came out.
 
     python benchmarks/studies.py interferograms
+    python benchmarks/studies.py rewrapped
     python benchmarks/studies.py seasons
     python benchmarks/studies.py directions
 
@@ -21,8 +22,9 @@ from labkit import studies
 
 EFFECTS = lk.simulate.Effects(snow_share=0.0, creep_mm=0.0, subsidence_mm=0.0)
 RATES = (-10.0, -20.0, -40.0, -80.0, -160.0)
-WINTERS = (-0.15, -0.4, -0.72, -1.0)
+WINTERS = (-0.15, -0.4, -0.6, -0.72, -1.0)
 COUNTS = (10, 20, 35, 50, 75, 100, 150, 250)
+FEW_COUNTS = (50, 150)
 
 
 def scene(seed: int, size: str) -> lk.simulate.Scene:
@@ -37,19 +39,31 @@ def interferograms(seed: int, size: str) -> pd.DataFrame:
     return studies.number_of_interferograms(made, COUNTS, repeats=1, classes=strength, seed=seed)
 
 
+def rewrapped(seed: int, size: str) -> pd.DataFrame:
+    """Measure one scene for stacks that were wrapped again and unwrapped by SNAPHU, beside those that were not."""
+    return studies.number_of_interferograms(
+        scene(seed, size), FEW_COUNTS, estimators=("rewrapped", "sum", "lsq"), repeats=1, seed=seed
+    )
+
+
 def print_interferograms(table: pd.DataFrame) -> None:
     """Print recall and false boxes by estimator, order and number; then by how strongly a landslide shows."""
+    print_counts(table)
     either = table[table["direction"] == studies.EITHER]
-    every = either[either["class"] == studies.ALL]
+    grades = studies.pool(either[either["class"] != studies.ALL], ["estimator", "order", "class", "n_pairs"])
+    for order, part in grades[grades["estimator"] == "circular"].groupby("order", sort=False):
+        print(f"\n{order} pairs, circular, by the peak of the gradient over its standard error in the whole stack\n")
+        print_markdown(part.assign(cell=shares(part)).pivot(index="n_pairs", columns="class", values="cell"))
+
+
+def print_counts(table: pd.DataFrame) -> None:
+    """Print recall and false boxes of all landslides by estimator, order and number."""
+    every = table[(table["direction"] == studies.EITHER) & (table["class"] == studies.ALL)]
     pooled = studies.pool(every, ["order", "estimator", "n_pairs"])
     for order, part in pooled.groupby("order", sort=False):
         print(f"\n{order} pairs, {part['labels'].iloc[0]:.0f} landslides, {part['area_km2'].iloc[0]:.0f} km²\n")
         print_markdown(part.assign(cell=shares(part) + "; " + false(part)).pivot(
             index="n_pairs", columns="estimator", values="cell"))  # fmt: skip
-    grades = studies.pool(either[either["class"] != studies.ALL], ["estimator", "order", "class", "n_pairs"])
-    for order, part in grades[grades["estimator"] == "circular"].groupby("order", sort=False):
-        print(f"\n{order} pairs, circular, by the peak of the gradient over its standard error in the whole stack\n")
-        print_markdown(part.assign(cell=shares(part)).pivot(index="n_pairs", columns="class", values="cell"))
 
 
 def seasons(seed: int, size: str) -> pd.DataFrame:
@@ -58,14 +72,19 @@ def seasons(seed: int, size: str) -> pd.DataFrame:
 
 
 def print_seasons(table: pd.DataFrame) -> None:
-    """Print what each period detects of how many, and its signal-to-noise ratio, by rate and winter."""
+    """Print what each period detects, and its signal-to-noise ratio, by rate and winter; then who does as Luri does."""
     by = ["winter_share", "rate", "period"]
     pooled = studies.pool(table, by).merge(table.groupby(by, sort=False)["snr"].median().reset_index(), on=by)
     for share, part in pooled.groupby("winter_share", sort=False):
         print(f"\nwinter {share:+g} of the summer's speed, {part['labels'].iloc[0]:.0f} landslides of each rate\n")
         cells = [f"{row.detected:.0f} ({row.snr:+.1f})" for row in part.itertuples()]
-        table = part.assign(cell=cells).pivot(index="period", columns="rate", values="cell")
-        print_markdown(table.loc[list(studies.PERIODS), [f for f in RATES if f in table]])
+        by_rate = part.assign(cell=cells).pivot(index="period", columns="rate", values="cell")
+        print_markdown(by_rate.loc[list(studies.PERIODS), [f for f in RATES if f in by_rate]])
+    # of a scene's file nothing reads as NaN
+    alike = studies.follow_the_paper(table.fillna({"found": ""}))
+    cells = [f"{n} ({low:.2f}–{high:.2f})" for n, low, high in alike[["alike", "low", "high"]].itertuples(index=False)]
+    print(f"\nmissed in all years and in 2017–2018, found in both seasons; of {alike['labels'].iloc[0]}\n")
+    print_markdown(alike.assign(cell=cells).pivot(index="winter_share", columns="rate", values="cell")[list(RATES)])
 
 
 def directions(seed: int, size: str) -> pd.DataFrame:
@@ -108,6 +127,7 @@ def print_markdown(table: pd.DataFrame) -> None:
 
 STUDIES: dict[str, tuple[Callable[[int, str], pd.DataFrame], Callable[[pd.DataFrame], None]]] = {
     "interferograms": (interferograms, print_interferograms),
+    "rewrapped": (rewrapped, print_counts),
     "seasons": (seasons, print_seasons),
     "directions": (directions, print_directions),
 }
@@ -133,7 +153,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, default=Path("benchmarks/results"), help="folder of the measured tables")
     given = parser.parse_args()
     given.keep.mkdir(parents=True, exist_ok=True)
-    tables = [measured(given.study, seed, given.size, given.keep) for seed in range(given.scenes)]
+    tables = [
+        measured(given.study, seed, given.size, given.keep).assign(scene=f"{given.size}-{seed}")
+        for seed in range(given.scenes)
+    ]
     STUDIES[given.study][1](pd.concat(tables, ignore_index=True))
 
 

@@ -10,7 +10,7 @@ import pytest
 import labkit as lk
 from labkit.errors import LabkitError
 from labkit.simulate import Effects, Scene
-from labkit.studies.seasons import PERIODS, TwoSeasons, temporal_behaviour
+from labkit.studies.seasons import PERIODS, TwoSeasons, follow_the_paper, temporal_behaviour
 from labkit.studies.sites import choose_sites, plant, shown_rates, site_boxes
 
 SPAN = np.datetime64("2014-10-12"), np.datetime64("2020-10-30")
@@ -117,6 +117,32 @@ def test_what_the_seasons_find_the_whole_stack_misses(table: pd.DataFrame) -> No
     recall = table.set_index("period")["recall"]
     assert recall["April to August"] == recall["September to March"] == 1
     assert recall["2014 to 2020"] == 0
+
+
+def test_planted_landslides_that_come_back_every_year_do_as_luri(table: pd.DataFrame) -> None:
+    counts = follow_the_paper(table, missed=["2014 to 2020"])
+    assert counts[["winter_share", "rate", "labels", "alike", "share"]].to_numpy().tolist() == [[-0.72, -60, 3, 3, 1]]
+    names = table.set_index("period")["found"].str.split()
+    assert names["2014 to 2020"] == []
+    assert len(set(names["April to August"])) == 3
+
+
+def test_only_what_is_missed_and_found_in_the_named_periods_is_counted() -> None:
+    found = {"A": "one two", "B": "two", "E": "one two three", "F": "one three four"}
+    table = pd.DataFrame(
+        [
+            {"scene": scene, "period": period, "found": names if scene == "s" else "", "labels": 4}
+            for scene in ("s", "t")
+            for period, names in found.items()
+        ]
+    ).assign(winter_share=-0.5, rate=-20.0)
+    counts = follow_the_paper(table, missed=["A", "B"], found=["E", "F"])
+    assert counts[["labels", "alike"]].to_numpy().tolist() == [[8, 1]]
+    assert follow_the_paper(table, missed=["B"], found=["E"])["alike"].tolist() == [2]
+    with pytest.raises(LabkitError, match=r"not in it: \['C'\]"):
+        follow_the_paper(table, missed=["C"], found=["E"])
+    with pytest.raises(LabkitError, match="some stand in it twice"):
+        follow_the_paper(pd.concat([table, table]), missed=["A"], found=["E"])
 
 
 def test_every_period_has_its_pairs_and_the_same_seed_the_same_table(scene: Scene, table: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from labkit.studies.injected import compare_on_pairs, inject
 from labkit.studies.interferograms import classes_of, number_of_interferograms
 from labkit.studies.planted import Conditions
 from labkit.studies.rates import rate_errors
-from labkit.studies.seasons import PERIODS, TwoSeasons, temporal_behaviour
+from labkit.studies.seasons import PERIODS, TwoSeasons, follow_the_paper, temporal_behaviour
 from labkit.studies.sites import Site, choose_sites, plant, shown_rates, site_boxes
 from labkit.studies.subsets import load_pairs
 
@@ -34,6 +34,7 @@ __all__ = [
     "false_boxes",
     "directions_and_tracks",
     "fast_slides",
+    "follow_the_paper",
     "inject",
     "load_pairs",
     "measure_detection",

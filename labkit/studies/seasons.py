@@ -19,8 +19,9 @@ from labkit.schema import DAYS_PER_YEAR
 from labkit.simulate import Scene
 from labkit.simulate.motion import Motion
 from labkit.stack import select_pairs
-from labkit.studies.detection import measure_detection
+from labkit.studies.detection import ALL, EITHER, measure_detection, with_intervals
 from labkit.studies.interferograms import stack_as_published
+from labkit.studies.intervals import share_interval
 from labkit.studies.sites import choose_sites, plant, shown_rates, site_boxes
 from labkit.studies.subsets import load_pairs
 
@@ -147,7 +148,9 @@ def temporal_behaviour(
         One row for each ``winter_share``, ``period``, ``estimator`` and ``rate``: the columns of
         :func:`labkit.studies.measure_detection` ("either" direction; ``labels``: the landslides of that rate),
         ``years``, the Σ temporal baseline, and medians over them of ``shown``, the share of the summer's rate that the
-        stack shows, and of ``snr``, that share over its noise, negative where the stack shows it going the other way.
+        stack shows, and of ``snr``, that share over its noise, negative where the stack shows it going the other way;
+        ``found``: names of the landslides detected, apart by blanks, the same in all periods
+        (:func:`labkit.studies.follow_the_paper`).
 
     Raises
     ------
@@ -173,24 +176,80 @@ def temporal_behaviour(
         chosen = select_pairs(plant(ifgs, sites, course), None, **periods[period])
         stacked = stack_as_published(chosen, estimator)
         table = measure_detection(
-            stacked, truth, unseen=moving, classes={site.name: f"{site.rate:g}" for site in sites},
+            stacked, truth, unseen=moving, classes={site.name: site.name for site in sites},
             false_per_1000_km2=false_per_1000_km2,
         )  # fmt: skip
+        either = table[table["direction"] == EITHER].set_index("class")
         shown, snr = shown_rates(stacked, sites, _together(moving, truth), seed=seed)
         of_rate = np.array([site.rate for site in sites])
         for rate in rates:
-            row = table[(table["direction"] == "either") & (table["class"] == f"{rate:g}")]
+            names = [site.name for site in sites if site.rate == rate]
+            found = [name for name in names if either.loc[name, "detected"]]
+            row = either.loc[[ALL]].reset_index(drop=True)
+            row.insert(row.columns.get_loc("labels"), "class", f"{rate:g}")
             rows.append(
-                row.assign(
+                with_intervals(row.assign(labels=len(names), detected=len(found))).assign(
                     winter_share=share,
                     period=period,
                     rate=rate,
                     years=stacked.attrs["sum_temporal_baseline"],
                     shown=np.median(shown[of_rate == rate]),
                     snr=np.median(snr[of_rate == rate]),
+                    found=" ".join(found),
                 )
             )
     return pd.concat(rows, ignore_index=True)
+
+
+def follow_the_paper(
+    table: pd.DataFrame,
+    missed: Sequence[str] = ("2014 to 2020", "September 2017 to October 2018"),
+    found: Sequence[str] = ("September to March", "April to August"),
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Count the landslides that do as the paper's Luri landslide: missed in some periods and found in others.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`temporal_behaviour`, of one estimator. Several scenes differ in ``scene``.
+    missed, found : sequence of str
+        The periods in which a landslide has to be missed, and those in which it has to be found.
+    confidence : float
+        Of the interval, in (0, 1).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each ``winter_share`` and ``rate``: ``labels``, the landslides; ``alike`` of them; ``share`` with
+        ``low`` and ``high``, Wilson's interval.
+
+    Raises
+    ------
+    LabkitError
+        A period is not in the table, or a landslide is in it twice.
+
+    References
+    ----------
+    Fu et al. (2022), section 6.1 and Figure 12 A, B, E and F.
+    """
+    absent = sorted({*missed, *found} - set(table["period"]))
+    if absent:
+        raise LabkitError(f"missed and found must name periods of table, instead these are not in it: {absent}")
+    if table.duplicated(["scene", "winter_share", "rate", "period"]).any():
+        raise LabkitError("table must hold each scene, winter, rate and period once, instead some stand in it twice")
+    rows = []
+    for (share, rate), part in table.groupby(["winter_share", "rate"], sort=False):
+        labels = alike = 0
+        for _, scene in part.groupby("scene"):
+            names = {row.period: set(str(row.found).split()) for row in scene.itertuples()}
+            seen = set.intersection(*(names[period] for period in found))
+            alike += len(seen.difference(*(names[period] for period in missed)))
+            labels += int(scene["labels"].iloc[0])
+        rows.append({"winter_share": share, "rate": rate, "labels": labels, "alike": alike})
+    counts = pd.DataFrame(rows)
+    low, high = share_interval(counts["alike"], counts["labels"], confidence)
+    return counts.assign(share=counts["alike"] / counts["labels"], low=low, high=high)
 
 
 def _of_scene(scene: Scene, ifgs: xr.Dataset) -> gpd.GeoDataFrame:
