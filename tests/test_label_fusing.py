@@ -74,6 +74,9 @@ def test_the_label_goes_with_the_majority_and_an_even_split_is_unsure():
     assert (row["label"], row["voices"], row["votes"]) == ("landslide", 2, "landslide 2; not a landslide 1")
     (split,) = consensus(labels[:2], looked("1", *"ab")).to_dict("records")
     assert (split["label"], split["voices"]) == ("unsure", 2)
+    doubted = labels[:2].assign(label=["landslide", "unsure"])
+    (split,) = consensus(doubted, looked("1", *"ab")).to_dict("records")
+    assert (split["label"], split["voices"]) == ("unsure", 2)
 
 
 def test_the_adjudicator_has_the_last_word_where_he_looked():

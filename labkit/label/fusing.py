@@ -38,16 +38,22 @@ class Cluster:
         return dict(sorted(votes.items(), key=lambda item: (-item[1], item[0])))
 
     @property
+    def is_split(self) -> bool:
+        """Whether two labels have most votes."""
+        most, *others = self.votes.values()
+        return bool(others) and bool(np.isclose(others[0], most))
+
+    @property
     def label(self) -> str:
         """The label with most votes; "unsure" where two have as many."""
-        (first, *others) = self.votes.items()
-        return UNSURE if others and np.isclose(others[0][1], first[1]) else first[0]
+        return UNSURE if self.is_split else next(iter(self.votes))
 
     @property
     def voices(self) -> int:
         """How many people stand behind the label; behind an even split all of them."""
-        named = int((self.members["label"] == self.label).sum())
-        return named or len(self.members)
+        if self.is_split:  # also where "unsure" is one of the two
+            return len(self.members)
+        return int((self.members["label"] == self.label).sum())
 
     @property
     def mean_iou(self) -> float:
