@@ -60,18 +60,23 @@ _HOMES = {
     "assign_chips": "apart",
     "gather": "apart",
     "push_apart": "apart",
+    "next_chips": "choosing",
+    "Total": "estimating",
+    "estimate_total": "estimating",
 }
 
 if TYPE_CHECKING:
     from labkit.label.agreeing import agreement, agreement_of_all, cohen_kappa, fleiss_kappa
     from labkit.label.apart import assign_chips, gather, push_apart
     from labkit.label.backup import back_up
+    from labkit.label.choosing import next_chips
     from labkit.label.coco import read_coco, write_coco
     from labkit.label.columns import LABEL_COLUMNS
     from labkit.label.config import CLASSES, labelling_interface
     from labkit.label.discuss import disagreements
     from labkit.label.duplicates import drop_duplicates
     from labkit.label.environment import ensure_environment
+    from labkit.label.estimating import Total, estimate_total
     from labkit.label.fusing import consensus
     from labkit.label.ground import move_labels
     from labkit.label.guidance import guidance_text
@@ -137,6 +142,9 @@ __all__ = [
     "assign_chips",
     "gather",
     "push_apart",
+    "next_chips",
+    "estimate_total",
+    "Total",
 ]
 
 
