@@ -10,6 +10,10 @@ PORT = 8888
 LABEL_PORT = 8080
 NO_BROWSER =
 
+# Test files run side by side, each file in one process.
+WORKERS = 2
+SIDE_BY_SIDE = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 # Label Studio for the tests: an environment that you name is used as it is, else the one of `make lab`.
 LABKIT_LABEL_STUDIO_ENV ?=
 STUDIO := $(or $(LABKIT_LABEL_STUDIO_ENV),$(CURDIR)/.labkit/label-studio-env)
@@ -20,7 +24,7 @@ STUDIO := $(or $(LABKIT_LABEL_STUDIO_ENV),$(CURDIR)/.labkit/label-studio-env)
 help:
 	@echo "make lab        open JupyterLab and Label Studio (Ctrl-C stops both)"
 	@echo "                HOST=0.0.0.0 for a workshop server, PORT=, LABEL_PORT=, NO_BROWSER=1"
-	@echo "make test       units, doctests, Label Studio, browser, notebooks"
+	@echo "make test       units, doctests, Label Studio, browser, notebooks; WORKERS= processes"
 	@echo "make test-full  the same, and what takes longer"
 	@echo "make lint       ruff and mypy"
 	@echo "make figures    the pictures of the README"
@@ -30,10 +34,10 @@ lab: $(VENV)/installed
 	@$(BIN)/labkit lab --host $(HOST) --port $(PORT) --label-port $(LABEL_PORT) $(if $(NO_BROWSER),--no-browser)
 
 test: $(VENV)/installed-for-tests studio
-	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest -m "not slow" --junitxml=test-output/junit.xml
+	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --junitxml=test-output/junit.xml
 
 test-full: $(VENV)/installed-for-tests studio
-	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest --junitxml=test-output/junit.xml
+	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest $(SIDE_BY_SIDE) --junitxml=test-output/junit.xml
 
 lint: $(VENV)/installed-for-tests
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from side_by_side import made_once
 
 
 def labkit_command() -> str:
@@ -17,6 +18,8 @@ def labkit_command() -> str:
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo scene, made once by its command. Not to be changed by a test: all share it."""
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    subprocess.run([labkit_command(), "demo", str(folder)], check=True, capture_output=True, timeout=300)
-    return folder
+
+    def make(folder: Path) -> None:
+        subprocess.run([labkit_command(), "demo", str(folder)], check=True, capture_output=True, timeout=300)
+
+    return made_once(tmp_path_factory, "demo", make)

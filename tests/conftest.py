@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import side_by_side  # before labkit, whose compiled functions ask at once where they are kept
+
+# isort: split
+
 import pytest
 from bench_fixtures import demo_folder
 from detector_fixture import small_detector
@@ -41,6 +45,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # A deadline would measure the machine, not the code; every run tries the same examples.
 settings.register_profile("labkit", deadline=None, derandomize=True)
 settings.load_profile("labkit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files where several processes share the tests, so that they end together."""
+    if side_by_side.WORKER:
+        items[:] = side_by_side.longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
+from side_by_side import made_once
 
 from labkit import geo, home, schema
 from labkit.label import LabelServer, ensure_environment, start_server
@@ -49,12 +50,14 @@ def label_studio_environment() -> Path:
 @pytest.fixture(scope="session")
 def migrated_home(tmp_path_factory: pytest.TempPathFactory, label_studio_environment: Path) -> Path:
     """A home whose Label Studio was started once and stopped: its database is ready, and empty."""
-    folder = tmp_path_factory.mktemp("migrated") / "home"
-    with pytest.MonkeyPatch.context() as patch:
-        _point_to(patch, folder, label_studio_environment)
-        with start_server(port=free_port()):
-            pass
-    return folder
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            _point_to(patch, folder, label_studio_environment)
+            with start_server(port=free_port()):
+                pass
+
+    return made_once(tmp_path_factory, "migrated-home", make)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from label_studio_fixture import free_port
 from nbclient import NotebookClient
 
 from labkit.label import start_server
@@ -56,7 +57,7 @@ def walk(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in known.items():
             patch.setenv(name, value)
-        server = start_server(port=18090)
+        server = start_server(port=free_port())
     environment = os.environ | known | {"LABKIT_LABEL_STUDIO_URL": server.url, "JUPYTER_PREFER_ENV_PATH": "1"}
     yield Walk(project / "notebooks", environment)
     server.stop()
