@@ -82,17 +82,48 @@ def keep_stronger(
     ``gains`` stand ``step`` pixels apart, the first at the corner; between them the gain is bilinear.
     """
     row = np.empty(gains.shape[1], np.float32)
+    gain = np.empty(answer.shape[1], np.float32)
     for y in range(answer.shape[0]):
         place = np.float32((y + 0.5) / step)
         top = min(int(place), gains.shape[0] - 2)
         below = place - np.float32(top)
         for j in range(len(row)):
             row[j] = gains[top, j] + below * (gains[top + 1, j] - gains[top, j])
-        for x in range(answer.shape[1]):
-            across = np.float32((x + 0.5) / step)
-            left = min(int(across), len(row) - 2)
-            gain = row[left] + (across - np.float32(left)) * (row[left + 1] - row[left])
-            strength = abs(answer[y, x]) / gain
-            if strength > best[y, x]:
-                best[y, x] = strength
-                winner[y, x] = number
+        for left in range(len(row) - 1):
+            rise = row[left + 1] - row[left]
+            last = (left + 1) * step if left < len(row) - 2 else len(gain)
+            for x in range(left * step, min(last, len(gain))):
+                gain[x] = row[left] + np.float32((x - left * step + 0.5) / step) * rise
+        for x in range(len(gain)):
+            strength = abs(answer[y, x]) / gain[x]
+            stronger = strength > best[y, x]
+            best[y, x] = strength if stronger else best[y, x]
+            winner[y, x] = number if stronger else winner[y, x]
+
+
+@_compiled
+def moving_mean(image: Image, width: int, before: int, mean: Image) -> None:  # pragma: no cover
+    """Fill in the mean of the ``width`` × ``width`` pixels that begin ``before`` pixels above and left of each.
+
+    Beyond the image there is nothing: 0.
+    """
+    rows, cols = image.shape
+    after = width - 1 - before
+    below = np.zeros(cols + width, np.float64)  # sums over the rows of the window, with nothing beyond both edges
+    share = 1 / np.float64(width * width)
+    for y in range(min(after, rows)):
+        for x in range(cols):
+            below[before + 1 + x] += image[y, x]
+    for y in range(rows):
+        if y + after < rows:
+            for x in range(cols):
+                below[before + 1 + x] += image[y + after, x]
+        if y - before > 0:
+            for x in range(cols):
+                below[before + 1 + x] -= image[y - before - 1, x]
+        total = np.float64(0)
+        for x in range(width):
+            total += below[x]
+        for x in range(cols):
+            total += below[x + width] - below[x]
+            mean[y, x] = total * share

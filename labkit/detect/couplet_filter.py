@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.ndimage import uniform_filter
 from scipy.special import genlaguerre
 from tqdm.auto import tqdm
 
-from labkit.detect.couplet_compiled import keep_stronger, over_root_energy, times_bump
+from labkit.detect.couplet_compiled import keep_stronger, moving_mean, over_root_energy, times_bump
 from labkit.detect.couplet_field import Field, half_lag
+from labkit.detect.couplet_noise import spread, spread_around
 
 Image = npt.NDArray[np.float32]
 
@@ -38,16 +38,11 @@ _WIDEST_SIGMA_PX = 3.0
 #: Nothing is sought where less than this share of the surroundings has data.
 _LEAST_DATA = 0.7
 
+#: Where this share of a level's pixel is masked, nothing is sought, and its answer is no noise.
+_LEAST_MASKED = 0.5
+
 #: The spread of the noise is measured for bumps of which at least so many fit into the scene side by side.
 _LEAST_CELLS = 100
-
-#: Where there is next to no noise, rounding takes its place: no spread is taken to be below this.
-_LEAST_SPREAD = 0.1
-
-#: A quarter of the absolute values of a normal variable lie below this.
-_QUARTER = 0.31864
-
-_SPREAD_SAMPLES = 200_000
 
 #: The noise around a place is measured over so many pixels of the level to each side, or so many rims of the bump,
 #: whichever is more: enough places to measure it, and a slide is but a part of them.
@@ -204,6 +199,7 @@ class _Level:
                 for v, w, vector in zip(field.values, field.weights, field.vectors, strict=True)
             ]
         )
+        self._closed = _blocks(field.masked.astype(np.float32), size) >= _LEAST_MASKED if field.masked.any() else None
         self._around: dict[int, tuple[Image, Image]] = {}
 
     def _derivative(self, weighted: Image, vector: npt.NDArray[np.float64], lag: float) -> npt.NDArray[np.complex64]:
@@ -217,7 +213,7 @@ class _Level:
         return np.asarray(spectrum, np.complex64)
 
     def answer(self, shape: Shape, balance: Balance) -> Image:
-        """Give N / √D of a shape, 0 where too little data is around."""
+        """Give N / √D of a shape, 0 where too little data is around, and where it is masked."""
         share, means = self._surroundings(shape.radius)
         covariance = shape.covariance() / self.size**2
         area = 2 * math.pi * math.sqrt(float(np.linalg.det(covariance)))
@@ -242,7 +238,10 @@ class _Level:
         if key not in self._around:
             width = 2 ** (key / 2) / self.size
             means = np.stack([_smooth(weight, width) for weight in self._weights])
-            self._around = {key: (_smooth(self._data, width), means)}
+            share = _smooth(self._data, width)
+            if self._closed is not None:
+                share[self._closed] = 0
+            self._around = {key: (share, means)}
         return self._around[key]
 
 
@@ -259,7 +258,7 @@ class _Noise:
         """Give the share of each direction in the weights: one over the variance of its noise, 1 on average."""
         round_bump = Shape(sigma, sigma, 0.0)
         if self._directions > 1 and sigma != self._balance[0] and (not self._known or self._measurable(round_bump)):
-            spreads = [_spread(level.answer(round_bump, tuple(one))) for one in np.eye(self._directions)]
+            spreads = [spread(level.answer(round_bump, tuple(one))) for one in np.eye(self._directions)]
             shares = 1 / np.array(spreads) ** 2
             self._balance = (sigma, tuple((shares / shares.mean()).tolist()))
         return self._balance[1]
@@ -267,52 +266,26 @@ class _Noise:
     def spread(self, shape: Shape, answer: Image) -> float:
         """Measure it, or where the scene is too small carry on the last round shape's, growing with the size."""
         if shape.order in self._known and not self._measurable(shape):
-            spread, sigma = self._known[shape.order]
-            return spread * shape.sigma / sigma
-        spread = _spread(answer)
+            measured, sigma = self._known[shape.order]
+            return measured * shape.sigma / sigma
+        measured = spread(answer)
         if shape.long == shape.short:
-            self._known[shape.order] = (spread, shape.sigma)
-        return spread
+            self._known[shape.order] = (measured, shape.sigma)
+        return measured
 
     def gains(self, shape: Shape, answer: Image, size: int) -> tuple[Image, int]:
         """Give the spread around each place, never below the scene's own: gains ``step`` pixels of the level apart.
 
         A scene without room for two squares side by side has its own spread everywhere.
         """
-        spread = self.spread(shape, answer)
+        everywhere = self.spread(shape, answer)
         step = max(_AROUND_PX, math.ceil(_AROUND_RIMS * shape.radius / size))
         if min(answer.shape) < 2 * step:
-            return np.full((2, 2), spread, np.float32), max(answer.shape)
-        return np.maximum(_spread_around(answer, step), np.float32(spread)), step
+            return np.full((2, 2), everywhere, np.float32), max(answer.shape)
+        return spread_around(answer, step, everywhere), step
 
     def _measurable(self, shape: Shape) -> bool:
         return self._pixels / (4 * math.pi * shape.radius**2) >= _LEAST_CELLS
-
-
-def _spread(answer: Image) -> float:
-    """Standard deviation of the noise, from the quarter of the pixels with the least answer."""
-    sample = answer[answer != 0]
-    sample = sample[:: max(1, len(sample) // _SPREAD_SAMPLES)]
-    measured = float(np.quantile(np.abs(sample), 0.25)) / _QUARTER if len(sample) else 0.0
-    return max(measured, _LEAST_SPREAD)
-
-
-def _spread_around(answer: Image, step: int) -> Image:
-    """Standard deviation of the noise around points ``step`` pixels apart, from the corner to beyond the far edges.
-
-    Each is measured, as for the scene, over the square that reaches ``step`` pixels to all sides; 0 where less than
-    half of it has data.
-    """
-    rows, cols = (math.ceil(n / step) for n in answer.shape)
-    measured = np.zeros((rows + 1, cols + 1), np.float32)
-    thin = max(1, step // 24)
-    for i in range(rows + 1):
-        for j in range(cols + 1):
-            part = answer[max(i - 1, 0) * step : (i + 1) * step : thin, max(j - 1, 0) * step : (j + 1) * step : thin]
-            sample = np.abs(part[part != 0])
-            if len(sample) > 0.5 * part.size:
-                measured[i, j] = np.quantile(sample, 0.25) / _QUARTER
-    return measured
 
 
 def _peaks(level: _Level, shapes: list[Shape], noise: _Noise, least_snr: float, bar: tqdm) -> list[Candidate]:
@@ -375,12 +348,16 @@ def _blocks(image: Image, size: int) -> Image:
     rows, cols = (-(-n // size) for n in image.shape)
     padded = np.zeros((rows * size, cols * size), np.float32)
     padded[: image.shape[0], : image.shape[1]] = image
-    return np.asarray(padded.reshape(rows, size, cols, size).mean(axis=(1, 3)), np.float32)
+    # rows first: that leaves little for the slower way along them
+    below = padded.reshape(rows, size, cols * size).mean(axis=1)
+    return np.asarray(below.reshape(rows, cols, size).mean(axis=2), np.float32)
 
 
 def _smooth(image: Image, sigma: float) -> Image:
     """Smooth with two moving means of together this standard deviation, whose cost does not grow with it."""
     width = max(1, round(math.sqrt(6 * sigma**2 + 1)))
-    once = uniform_filter(image, width, mode="constant")
+    once, twice = np.empty_like(image), np.empty_like(image)
+    moving_mean(image, width, width // 2, once)
     # an even window is half a pixel off, the second one the other way
-    return np.asarray(uniform_filter(once, width, mode="constant", origin=-1 if width % 2 == 0 else 0), np.float32)
+    moving_mean(once, width, (width - 1) // 2, twice)
+    return twice

@@ -34,6 +34,7 @@ def couplets(
     gradients: xr.Dataset,
     false_per_1000_km2: float = 1.0,
     *,
+    mask: xr.DataArray | None = None,
     lengths_m: tuple[float, float] = (150.0, 2000.0),
     progress: bool = True,
 ) -> gpd.GeoDataFrame:
@@ -49,6 +50,10 @@ def couplets(
     false_per_1000_km2 : float
         How many boxes to expect per 1000 km² where nothing moves, in [1e-6, 100]. Fewer false boxes cost slow and small
         landslides.
+    mask : xarray.DataArray, optional
+        (y, x) bool on the grid of ``gradients``, True = do not look there: the result of :func:`labkit.snow_mask`, or
+        layover and shadow. What is masked counts as no data: it is no part of a couplet or of the noise, and no box has
+        its centre on it. Slides beside it that have no more than 70 % of their surroundings left are not found.
     lengths_m : (float, float)
         Least and greatest length of the slides sought, m on the ground. What is shorter than six pixels is sought as
         six pixels long.
@@ -66,7 +71,8 @@ def couplets(
     Raises
     ------
     LabkitError
-        An argument is out of range, the stack has no ground spacing or time, or no pixel has data.
+        An argument is out of range, the mask is not on the grid, the stack has no ground spacing or time, or no pixel
+        has data.
 
     Notes
     -----
@@ -98,7 +104,7 @@ def couplets(
     0.89 at IoU 0.3, and 0.89 of the landslides had the centre of a box on them; but of 542 boxes 133 were right, some
     195 lay on other moving ground (ice, mines), and some 200 where nothing moves, on rough high ground. On two smaller
     scenes (seeds 10 and 12) boxes where nothing moves fell from 55 to 32 without the DEM's error, to 42 without layered
-    air, to 21 without snow and ice. Take these out with :func:`labkit.snow_mask`, and ask for fewer with
+    air, to 21 without snow and ice. Take ice out by ``mask=labkit.snow_mask(…)``, and ask for fewer with
     ``false_per_1000_km2``.
 
     Memory: some 70 bytes per pixel beside the stack.
@@ -134,7 +140,7 @@ def couplets(
     factor = schema.reference_factor(gradients)
     spacing = float(gradients.attrs["ground_spacing"])
     least_snr = snr_for(false_per_1000_km2, spacing, lengths_m[0])
-    stack = make_field(gradients)
+    stack = make_field(gradients, mask)
     shapes = shapes_between(lengths_m[0] / spacing, lengths_m[1] / spacing)
     candidates = find_candidates(stack, shapes, least_snr, progress)
     slides = fit_slides(stack, candidates, least_snr, progress)
@@ -182,7 +188,9 @@ def _table(slides: list[Slide], outlines: Outlines, usual_snr: float, scene: xr.
     for slide, regions in outlines.landslides(slides):
         seen = (slide.shares >= SEEN_SNR) | (slide.shares == slide.shares.max())
         for i in np.flatnonzero(seen):
-            rows.append((outlines.stack.directions[i], slide.snr, outlines.box(slide, regions, i)))
+            left, top, right, bottom = box = outlines.box(slide, regions, i)
+            if not outlines.stack.masked[int((top + bottom) / 2), int((left + right) / 2)]:
+                rows.append((outlines.stack.directions[i], slide.snr, box))
     rows.sort(key=lambda row: (schema.DIRECTIONS.index(row[0]), -row[1], row[2]))
     columns: dict[str, object] = {"direction": [row[0] for row in rows], "snr": [row[1] for row in rows]}
     columns["score"] = [1 - 2 ** (-row[1] / usual_snr) for row in rows]
