@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 _loaded = False
@@ -30,6 +31,7 @@ def ready() -> None:
 
     if in_kernel():
         hv.extension("bokeh", inline=True, logo=False)
+        _answer_on_one_thread()
     else:
         import holoviews.plotting.bokeh
 
@@ -37,6 +39,34 @@ def ready() -> None:
     # holoviews leaves four style sheets of every figure on the network even when scripts are inline.
     Viewable._preprocessing_hooks.append(_write_styles_in)
     _loaded = True
+
+
+def _answer_on_one_thread() -> None:
+    """Have the kernel's main thread take what the page says of a figure: a zoom, a box that was drawn.
+
+    Since 4.4 JupyterLab hands it to a subshell, a thread of its own. There panel ends its hold on the document when it has
+    taken a zoom, and with it go the changes that the main thread had held back to send: figures then keep old pictures
+    (https://github.com/jupyterlab/jupyterlab/issues/19719). On one thread each waits for the other.
+    """
+    import holoviews as hv
+    from IPython.core.getipython import get_ipython
+    from panel.io.notebook import JupyterCommJSBinary, JupyterCommManagerBinary
+    from panel.io.state import state
+
+    loop = get_ipython().kernel.io_loop
+
+    class Comm(JupyterCommJSBinary):
+        def _handle_msg(self, msg: Any) -> None:
+            if threading.current_thread() is threading.main_thread():
+                super()._handle_msg(msg)
+            else:
+                loop.add_callback(super()._handle_msg, msg)
+
+    class CommManager(JupyterCommManagerBinary):
+        client_comm = Comm
+
+    hv.plotting.Renderer.comm_manager = CommManager
+    state._comm_manager = CommManager
 
 
 def _write_styles_in(viewable: Any, root: Any, changed: Any = None, old_models: Any = None) -> None:
