@@ -96,8 +96,8 @@ def test_zooming_into_a_large_scene_brings_back_its_full_resolution(tmp_path):
         figure.screenshot(path=ROOT / "test-output" / "view-zoom" / "zoomed.png")
         ask = (
             "async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
-            " const f = k.requestExecute({code: '', user_expressions: {s: '[steps, threads]'}}); const r = await f.done;"
-            " return r.content.user_expressions.s.data['text/plain']; }"
+            " const f = k.requestExecute({code: '', user_expressions: {s: '[steps, threads]'}});"
+            " const r = await f.done; return r.content.user_expressions.s.data['text/plain']; }"
         )
         drawn, on = ast.literal_eval(page.evaluate(ask))
         steps.extend(drawn)

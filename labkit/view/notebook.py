@@ -44,16 +44,17 @@ def ready() -> None:
 def _answer_on_one_thread() -> None:
     """Have the kernel's main thread take what the page says of a figure: a zoom, a box that was drawn.
 
-    Since 4.4 JupyterLab hands it to a subshell, a thread of its own. There panel ends its hold on the document when it has
-    taken a zoom, and with it go the changes that the main thread had held back to send: figures then keep old pictures
-    (https://github.com/jupyterlab/jupyterlab/issues/19719). On one thread each waits for the other.
+    Since 4.4 JupyterLab hands it to a subshell, a thread of its own. There panel ends its hold on the document when it
+    has taken a zoom, and with it go the changes that the main thread had held back to send: figures then keep old
+    pictures (https://github.com/jupyterlab/jupyterlab/issues/19719). On one thread each waits for the other.
     """
     import holoviews as hv
     from IPython.core.getipython import get_ipython
     from panel.io.notebook import JupyterCommJSBinary, JupyterCommManagerBinary
     from panel.io.state import state
 
-    loop = get_ipython().kernel.io_loop
+    shell: Any = get_ipython()
+    loop = shell.kernel.io_loop
 
     class Comm(JupyterCommJSBinary):
         def _handle_msg(self, msg: Any) -> None:
