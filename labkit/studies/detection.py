@@ -92,10 +92,12 @@ def measure_detection(
     name = gradients.attrs["scene"]
     here = truth[truth["scene"] == name]
     others = here.iloc[:0] if unseen is None else unseen[unseen["scene"] == name]
+    members = _by_class(here, classes)
+    boxes, touched = _boxes(found, here, others)
     rows = []
-    for word, wanted in _by_class(here, classes).items():
-        rest = gpd.GeoDataFrame(pd.concat([here[~wanted], others], ignore_index=True))
-        rows += [{"class": word, **row} for row in _counts(found, here[wanted], rest)]
+    for word, wanted in members.items():
+        labels = _labels(found, here[wanted], touched)
+        rows += [{"class": word, "direction": name, **labels[name], **boxes[name]} for name in boxes]
     table = pd.DataFrame(rows)
     table["area_km2"] = _area_km2(gradients)
     about = {key: gradients.attrs.get(key, "") for key in ("scene", "orbit_direction", "estimator", "n_pairs")}
@@ -201,33 +203,34 @@ def _by_class(truth: gpd.GeoDataFrame, classes: Mapping[str, str] | None) -> dic
     return members
 
 
-def _counts(found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, others: gpd.GeoDataFrame) -> list[dict[str, object]]:
-    """Labels, detected labels, boxes and false boxes of each direction, and of either."""
+def _labels(found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, touched: set[str]) -> dict[str, dict[str, int]]:
+    """Labels and detected labels of each direction; of either landslides, and those of them with a box on them."""
+    detected = detected_labels(found, truth)
+    counts = {}
+    for direction in schema.DIRECTIONS:
+        own = (truth["direction"] == direction).to_numpy()
+        counts[direction] = {"labels": int(own.sum()), "detected": int(detected[own].sum())}
+    wanted = {str(name) for name in truth.get("landslide_id", [])}
+    return counts | {EITHER: {"labels": len(wanted), "detected": len(wanted & touched)}}
+
+
+def _boxes(
+    found: gpd.GeoDataFrame, truth: gpd.GeoDataFrame, others: gpd.GeoDataFrame
+) -> tuple[dict[str, dict[str, int]], set[str]]:
+    """Boxes and false boxes of each direction, and of either, where those on the same ground count once.
+
+    Besides them, the landslides with a box of any direction on any of their boxes.
+    """
     every = schema.boxes_table({name: [*truth[name], *others[name]] for name in ("scene", "direction", *_CORNERS)})
     ids = np.array([*truth.get("landslide_id", []), *others.get("landslide_id", [])], str)
-    detected, false = detected_labels(found, truth), false_boxes(found, every)
-    rows: list[dict[str, object]] = []
+    touched = set(ids[np.asarray(overlapping(every, found, ["scene"]).any(axis=1))].tolist())
+    false = false_boxes(found, every)
+    counts = {}
     for direction in schema.DIRECTIONS:
-        own, boxes = (truth["direction"] == direction).to_numpy(), (found["direction"] == direction).to_numpy()
-        rows.append(
-            {
-                "direction": direction,
-                "labels": int(own.sum()),
-                "detected": int(detected[own].sum()),
-                "boxes": int(boxes.sum()),
-                "false": int(false[boxes].sum()),
-            }
-        )
-    wanted = set(ids[: len(truth)])
-    lie_on = np.asarray(overlapping(every, found, ["scene"]).any(axis=1))
-    either = {
-        "direction": EITHER,
-        "labels": len(wanted),
-        "detected": len(wanted & set(ids[lie_on])),
-        "boxes": len(merge_detections(found)),
-        "false": len(merge_detections(found[false])),
-    }
-    return [*rows, either]
+        own = (found["direction"] == direction).to_numpy()
+        counts[direction] = {"boxes": int(own.sum()), "false": int(false[own].sum())}
+    either = {"boxes": len(merge_detections(found)), "false": len(merge_detections(found[false]))}
+    return counts | {EITHER: either}, touched
 
 
 def overlapping(first: pd.DataFrame, second: pd.DataFrame, alike: list[str]) -> npt.NDArray[np.bool_]:

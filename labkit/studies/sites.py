@@ -211,11 +211,13 @@ def shown_rates(
         _close(free, box.ymin, box.xmin, box.ymax, box.xmax)
     random = np.random.default_rng((seed, 8))
     shown, snr = np.full(len(sites), np.nan), np.full(len(sites), np.nan)
+    corners = {shape: _quiet_corners(free, shape) for shape in {site.share.shape for site in sites}}
     for i, site in enumerate(sites):
         template = scale * site.rate * _differences(site.share)
         shown[i] = _amplitude(values, weights, template, site.rows.start, site.cols.start)
-        elsewhere = _quiet_places(free, site.share.shape, random)
-        noise = np.array([_amplitude(values, weights, template, top, left) for top, left in elsewhere])
+        quiet = corners[site.share.shape]
+        elsewhere = quiet[random.choice(len(quiet), min(_PLACES, len(quiet)), replace=False)]
+        noise = np.array([_amplitude(values, weights, template, int(top), int(left)) for top, left in elsewhere])
         noise = noise[np.isfinite(noise)]
         if len(noise):
             spread = float(_MAD * np.median(np.abs(noise - np.median(noise))))
@@ -253,13 +255,9 @@ def _amplitude(values: Array, weights: Array, template: Array, top: int, left: i
     return float((w * g * template).sum()) / information if information > 0 else float("nan")
 
 
-def _quiet_places(
-    free: npt.NDArray[np.bool_], shape: tuple[int, ...], random: np.random.Generator
-) -> list[tuple[int, int]]:
-    """Corners of windows of a shape within which nothing moves, most of them with data."""
+def _quiet_corners(free: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Corners (place, 2) of windows of a shape within which nothing moves, most of them with data."""
     total = np.pad(free.astype(int).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     height, width = shape
     inside = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
-    corners = np.argwhere(inside >= 0.9 * height * width)
-    chosen = random.permutation(len(corners))[:_PLACES]
-    return [(int(top), int(left)) for top, left in corners[chosen]]
+    return np.argwhere(inside >= 0.9 * height * width)
