@@ -21,8 +21,8 @@ PANELS = (DIRECTIONS, ("rate",))
 #: Pictures that can stand beside them, to look at: they take no boxes.
 PICTURES = ("coherence", "hillshade", "optical", "rate")
 
-# Neither red nor blue nor grey, which the images are made of.
-_COLOURS = ("#00a03c", "#b8860b", "#8a2be2", "#008b8b", "#ff7f00")
+#: Of the boxes of each class, in their order: neither red nor blue nor grey, which the images are made of.
+CLASS_COLOURS = ("#00a03c", "#b8860b", "#8a2be2", "#008b8b", "#ff7f00")
 
 _TITLES = {
     "azimuth": "Azimuth gradient",
@@ -127,7 +127,7 @@ def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> Element
         opacity="0.05",
     )
     for number, word in enumerate(classes):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
         ElementTree.SubElement(control, "Label", value=word, hotkey=str(first_key + number), background=colour)
     panel.append(image)
     return panel

@@ -9,7 +9,7 @@ One process writes at a time; reading needs no lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from labkit import schema
 from labkit.errors import FileError, LabkitError
 from labkit.label import columns, releases
+from labkit.label.corrections import BY_HAND, keep_corrections
 from labkit.label.history import History, Revision, diff
 from labkit.label.labelfile import revision_of, save_labels
 from labkit.label.table import Tables
@@ -119,6 +120,8 @@ class LabelStore:
     def replace(self, tables: Tables, project: str, *, by: str, source: str) -> Revision | None:
         """Make the store hold these rows of a project; what is there and not among them becomes a tombstone.
 
+        Labels that were corrected by hand (:meth:`amend`) stay corrected until they change where they come from.
+
         Parameters
         ----------
         tables : Tables
@@ -165,6 +168,68 @@ class LabelStore:
         none = columns.empty_table
         tables = Tables(whole, none(columns.LOOK_COLUMNS), none(columns.ASIDE_COLUMNS))
         return self._commit(tables, by=by, source=source, gone=None)
+
+    def amend(
+        self,
+        labels: gpd.GeoDataFrame,
+        deleted: Iterable[str] = (),
+        *,
+        by: str,
+        project: str = "",
+        seen: int | None = None,
+    ) -> Revision | None:
+        """Write what a person corrected by hand: boxes that are new or changed, and the names of deleted ones.
+
+        Parameters
+        ----------
+        labels : geopandas.GeoDataFrame
+            As for :meth:`add`; a label with a ``label_id`` that is there already is changed.
+        deleted : iterable of str
+            ``label_id`` of labels that become tombstones.
+        by, project : str
+            Who corrects, and the project of labels that name none.
+        seen : int, optional
+            The revision that the person looked at. Default: what others wrote meanwhile is not asked.
+
+        Returns
+        -------
+        Revision or None
+            None where nothing changed. A pull leaves these labels as they are until they are changed in Label Studio.
+
+        Raises
+        ------
+        LabkitError
+            A label to delete is not there, or one of them was changed after ``seen``.
+        FileError
+            As for :meth:`replace`.
+        """
+        whole = columns.complete(schema.check_boxes(labels, "labels"), project=project, annotator=by, origin="manual")
+        names = set(deleted)
+        with self.locked():
+            old = self._history.state("labels")
+            unknown = sorted(names - set(old.loc[old["deleted"].isna(), "label_id"]))
+            if unknown:
+                raise LabkitError(
+                    f"deleted must name labels that stand in the store, instead got deleted={unknown[:3]}"
+                )
+            if seen is not None:
+                self._refuse_overtaken(names | set(whole["label_id"]), seen)
+            changes = diff(old, whole, "label_id", gone=old["label_id"].isin(names))
+            revision = self._history.commit({"labels": changes}, by=by, source=BY_HAND) if len(changes) else None
+            self._renew_file()
+        return revision
+
+    def _refuse_overtaken(self, names: set[str], seen: int) -> None:
+        later = self._history.changes("labels")
+        if later.empty:
+            return
+        later = later[(later["revision"] > seen) & later["label_id"].isin(names)]
+        if len(later):
+            last = later.iloc[-1]
+            raise LabkitError(
+                f"labels must be as they were at revision {seen}, instead {later['label_id'].nunique()} of them "
+                f"changed since, the last by {last['by']} ({last['source']})"
+            )
 
     def write(self, path: str | Path) -> Path:
         """Write the labels that stand to a file for other programs (:func:`labkit.label.save_labels`)."""
@@ -240,12 +305,17 @@ class LabelStore:
                 old = self._history.state(name)
                 rows = _as_stored(rows, old, columns.KEYS[name]) if "hash" in rows else rows
                 is_gone = old["project"] == gone if gone is not None else pd.Series(False, index=old.index)
+                if name == "labels" and gone is not None and self._edited_by_hand():
+                    rows, is_gone = keep_corrections(rows, old, self._history.changes(name), is_gone)
                 changes = diff(old, rows, columns.KEYS[name], gone=is_gone)
                 if len(changes):
                     changed[name] = changes
             revision = self._history.commit(changed, by=by, source=source) if changed else None
             self._renew_file()
         return revision
+
+    def _edited_by_hand(self) -> bool:
+        return any(revision.source == BY_HAND for revision in self._history.revisions())
 
     def _renew_file(self) -> None:
         """Bring labels.parquet up to the last change; a process may have died between the two."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkit.view import studies
 from labkit.view.baselines import network
 from labkit.view.blind import save_side_by_side_png
+from labkit.view.box_editor import box_editor
 from labkit.view.comparison import compare
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
@@ -33,5 +34,6 @@ __all__ = [
     "switchboard",
     "terrain",
     "agreement",
+    "box_editor",
     "voices",
 ]

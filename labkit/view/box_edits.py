@@ -1,0 +1,312 @@
+"""The boxes of one scene while a person edits them: what stands, what is not saved yet, undo, and the way to the store.
+
+No widget and no plot: :mod:`labkit.view.box_editor` shows these boxes and brings back what was drawn.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from labkit import geo, schema
+from labkit.errors import LabkitError
+from labkit.label import LABEL_COLUMNS, LabelStore
+
+CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+
+#: A box with a shorter edge is a slip of the hand, px.
+LEAST_EDGE_PX = 1.0
+
+#: Corners closer than this are the same: what is lost on the way to the page and back, px.
+_SAME_PX = 1e-6
+
+#: What is known of a box while it is edited; its index is the ``label_id`` that it has or will have.
+_COLUMNS = ["direction", *CORNERS, "label", "annotator", "origin", "proposed_by", "pending"]
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """How many boxes differ from the store, and how many proposals nobody has decided on."""
+
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    proposals: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.deleted)
+
+    def __str__(self) -> str:
+        return f"{self.new} new, {self.changed} changed, {self.deleted} deleted"
+
+
+class BoxEdits:
+    """Boxes of one scene between a store and a page.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        The scene, gradients or rates.
+    store : LabelStore
+        Where its labels are and will be.
+    annotator : str
+        Who edits.
+    proposals : geopandas.GeoDataFrame, optional
+        Detections to decide on. Those of other scenes are left out.
+    project : str
+        That new labels belong to.
+
+    Attributes
+    ----------
+    boxes : pandas.DataFrame
+        What stands: ``direction``, corners (px), ``label``, ``annotator``, ``origin`` (of a proposal "accepted" until
+        it is changed), ``proposed_by``, and ``pending`` for proposals that are not accepted yet.
+    """
+
+    def __init__(
+        self,
+        data: xr.Dataset,
+        store: LabelStore,
+        annotator: str,
+        *,
+        proposals: gpd.GeoDataFrame | None = None,
+        project: str = "notebook",
+    ) -> None:
+        if not annotator.strip():
+            raise LabkitError(f"annotator must be the name of who edits, instead got annotator={annotator!r}")
+        images = schema.layers(data)
+        self.data, self.store, self.annotator, self.project = data, store, annotator.strip(), project
+        self.scene = str(data.attrs.get("scene", ""))
+        self.directions = tuple(images)
+        self.shape = next(iter(images.values())).shape
+        self._proposed = self._table_of_proposals(proposals)
+        self._before: list[pd.DataFrame] = []
+        self._seen = 0
+        self._stored = self._stored_boxes = self.boxes = self._proposed
+        self._load(pending=self._proposed)
+
+    def on(self, direction: str) -> pd.DataFrame:
+        """Give the boxes of one direction, in the order in which a page shows them."""
+        return self.boxes[self.boxes["direction"] == direction]
+
+    @property
+    def unsaved(self) -> Unsaved:
+        """What differs from the store as it was last read."""
+        decided = self.boxes[~self.boxes["pending"]]
+        stored = self._stored_boxes
+        common = decided.index.intersection(stored.index)
+        changed = _differ(decided.loc[common], stored.loc[common])
+        return Unsaved(
+            new=len(decided.index.difference(stored.index)),
+            changed=int(changed.sum()),
+            deleted=len(stored.index.difference(decided.index)),
+            proposals=int(self.boxes["pending"].sum()),
+        )
+
+    def take(self, direction: str, page: Mapping[str, Sequence[Any]], label: str, *, both: bool = False) -> str:
+        """Take over what a panel shows after somebody has drawn, moved, resized or deleted boxes on it.
+
+        Parameters
+        ----------
+        direction : str
+            Of the panel.
+        page : mapping
+            ``key`` (names of boxes; new ones have names that are not known yet), ``x0``, ``y0``, ``x1``, ``y1`` (px).
+        label : str
+            The class of new boxes.
+        both : bool
+            What happens to a box happens to its twin on the other direction too: the box with the same corners and
+            class. A new one gets a twin.
+
+        Returns
+        -------
+        str
+            What was not taken as it was drawn, "" for nothing.
+        """
+        corners = np.column_stack([np.asarray(page[name], float) for name in ("x0", "y0", "x1", "y1")])
+        drawn = {str(key): box for key, box in zip(page["key"], corners.reshape(-1, 4), strict=True)}
+        now = self.boxes.copy()
+        here = now.index[now["direction"] == direction]
+        refused = 0
+        for key in here.difference(list(drawn)):
+            now = now.drop([key, *self._twins(now, key, both)])
+        for key, box in drawn.items():
+            inside = self._inside(box)
+            known = key in here
+            if inside is None:
+                refused += 1
+            elif not known:
+                for way in self.directions if both else (direction,):
+                    name = key if way == direction else _new_name()
+                    now.loc[name] = [way, *inside, label, self.annotator, "manual", "", False]
+            elif np.abs(now.loc[key, CORNERS].to_numpy(float) - inside).max() > _SAME_PX:
+                self._change([key, *self._twins(now, key, both)], now, dict(zip(CORNERS, inside, strict=True)))
+        self._step(now)
+        return f"{refused} box smaller than {LEAST_EDGE_PX:g} px or off the image was not taken. " if refused else ""
+
+    def set_corners(self, key: str, corners: Sequence[float], *, both: bool = False) -> None:
+        """Put a box elsewhere, px: xmin, ymin, xmax, ymax.
+
+        Raises
+        ------
+        LabkitError
+            Nothing of it would lie on the image.
+        """
+        inside = self._inside(np.asarray(corners, float))
+        if inside is None:
+            raise LabkitError(
+                f"corners must enclose at least {LEAST_EDGE_PX:g} px each way on the image of {self.shape[1]} × "
+                f"{self.shape[0]} px, instead got corners={[float(c) for c in corners]}"
+            )
+        now = self.boxes.copy()
+        self._change([key, *self._twins(now, key, both)], now, dict(zip(CORNERS, inside, strict=True)))
+        self._step(now)
+
+    def set_label(self, keys: Iterable[str], label: str, *, both: bool = False) -> None:
+        """Give boxes another class."""
+        now = self.boxes.copy()
+        for key in list(keys):
+            self._change([key, *self._twins(now, key, both)], now, {"label": label})
+        self._step(now)
+
+    def accept(self, keys: Iterable[str]) -> None:
+        """Take proposals as they are."""
+        now = self.boxes.copy()
+        now.loc[list(keys), "pending"] = False
+        self._step(now)
+
+    def delete(self, keys: Iterable[str], *, both: bool = False) -> None:
+        """Take boxes away; saved ones become tombstones when this is saved."""
+        now = self.boxes.copy()
+        for key in list(keys):
+            gone = [key, *self._twins(now, key, both)] if key in now.index else []
+            now = now.drop(gone)
+        self._step(now)
+
+    def undo(self) -> bool:
+        """Take the last step back; False where there is none."""
+        if not self._before:
+            return False
+        self.boxes = self._before.pop()
+        return True
+
+    def reload(self) -> None:
+        """Drop what is not saved and read the store anew."""
+        self._load(pending=self._proposed.drop(self._stored_boxes.index, errors="ignore"))
+
+    def save(self) -> str:
+        """Write what differs to the store: one revision, whole or not at all.
+
+        Returns
+        -------
+        str
+            What was written, and where.
+
+        Raises
+        ------
+        LabkitError
+            Somebody else changed one of these labels meanwhile: saving once more writes over it.
+        FileError
+            The store cannot be written; nothing is lost here.
+        """
+        unsaved = self.unsaved
+        if not unsaved:
+            return "Nothing to save."
+        decided = self.boxes[~self.boxes["pending"]]
+        gone = self._stored_boxes.index.difference(decided.index)
+        seen, self._seen = self._seen, self.store.revision
+        revision = self.store.amend(self._as_labels(decided), gone, by=self.annotator, project=self.project, seen=seen)
+        self._load(pending=self.boxes[self.boxes["pending"]])
+        number = self.store.revision if revision is None else revision.number
+        return f"Saved {unsaved} as revision {number} of {self.store.folder}."
+
+    def _as_labels(self, decided: pd.DataFrame) -> gpd.GeoDataFrame:
+        """The boxes that are new or changed, as the store wants them."""
+        stored = self._stored_boxes
+        common = decided.index.intersection(stored.index)
+        same = common[~_differ(decided.loc[common], stored.loc[common])]
+        rows = decided.drop(same)
+        moment = pd.Timestamp.now("UTC")
+        known = self._stored.set_index("label_id", drop=False).reindex(rows.index)
+        is_new = ~rows.index.isin(stored.index)
+        columns: dict[str, Any] = {name: known[name].tolist() for name in LABEL_COLUMNS if name != "hash"}
+        columns |= {name: rows[name].tolist() for name in (*CORNERS, "direction", "label", "origin", "proposed_by")}
+        columns |= {"scene": [self.scene] * len(rows), "label_id": rows.index.tolist(), "updated": [moment] * len(rows)}
+        fresh = {"created": moment, "annotator": self.annotator, "project": self.project}
+        fresh |= {"lead_time": np.nan, "task_id": -1, "annotation_id": -1}
+        for name in set(LABEL_COLUMNS) - {"hash", "label_id", "updated", "origin", "proposed_by"}:
+            value = fresh.get(name, "")
+            columns[name] = [value if new else old for new, old in zip(is_new, columns[name], strict=True)]
+        labels = schema.boxes_table(columns)
+        if geo.has_lonlat(self.data):
+            labels = geo.with_geometry(labels, self.data).assign(placed="scene")
+        return labels
+
+    def _load(self, *, pending: pd.DataFrame) -> None:
+        self._seen = self.store.revision
+        labels = self.store.labels()
+        mine = labels[(labels["scene"] == self.scene) & labels["direction"].isin(self.directions)]
+        self._stored = mine
+        table = pd.DataFrame(mine[["direction", *CORNERS, "label", "annotator", "origin", "proposed_by"]])
+        self._stored_boxes = table.assign(pending=False).set_index(mine["label_id"].rename(None))[_COLUMNS]
+        self.boxes = pd.concat([self._stored_boxes, pending]) if len(pending) else self._stored_boxes.copy()
+        self._before = []
+
+    def _table_of_proposals(self, proposals: gpd.GeoDataFrame | None) -> pd.DataFrame:
+        boxes = schema.boxes_table() if proposals is None else schema.check_boxes(proposals, "proposals")
+        here = boxes[(boxes["scene"] == self.scene) & boxes["direction"].isin(self.directions)]
+        table = pd.DataFrame(here[["direction", *CORNERS, "label"]]).assign(
+            annotator=self.annotator, origin="accepted", proposed_by=here["model"].astype(str), pending=True
+        )
+        table.index = pd.Index([_new_name() for _ in range(len(table))], dtype=object)
+        return table[_COLUMNS]
+
+    def _inside(self, box: np.ndarray) -> np.ndarray | None:
+        """The part of a box that lies on the image, its corners in order; None where that is nothing."""
+        height, width = self.shape
+        if not np.isfinite(box).all():
+            return None
+        x, y = np.clip(np.sort(box[[0, 2]]), 0, width), np.clip(np.sort(box[[1, 3]]), 0, height)
+        if min(x[1] - x[0], y[1] - y[0]) < LEAST_EDGE_PX:
+            return None
+        return np.array([x[0], y[0], x[1], y[1]])
+
+    def _twins(self, now: pd.DataFrame, key: str, both: bool) -> list[str]:
+        """The box on the other direction that has the same corners and class, if twins go together."""
+        if not both:
+            return []
+        box = now.loc[key]
+        others = now[(now["direction"] != box["direction"]) & (now["label"] == box["label"])]
+        apart = np.abs(others[CORNERS].to_numpy(float) - box[CORNERS].to_numpy(float)).max(axis=1, initial=0.0)
+        return list(others.index[apart <= _SAME_PX][:1])
+
+    @staticmethod
+    def _change(keys: Sequence[str], now: pd.DataFrame, what: dict[str, Any]) -> None:
+        """Change boxes in place; a model's box is a moved one from then on, and decided on."""
+        for key in keys:
+            now.loc[key, list(what)] = list(what.values())
+            if now.loc[key, "origin"] == "accepted":
+                now.loc[key, "origin"] = "moved"
+            now.loc[key, "pending"] = False
+
+    def _step(self, now: pd.DataFrame) -> None:
+        if not now.equals(self.boxes):
+            self._before.append(self.boxes)
+            self.boxes = now
+
+
+def _differ(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
+    """Which rows of two tables with one index say different things."""
+    apart = np.abs(one[CORNERS].to_numpy(float) - other[CORNERS].to_numpy(float)).max(axis=1, initial=0.0)
+    return pd.Series((apart > _SAME_PX) | (one["label"] != other["label"]).to_numpy(), index=one.index)
+
+
+def _new_name() -> str:
+    return uuid.uuid4().hex
