@@ -11,6 +11,7 @@ import side_by_side  # before labkit, whose compiled functions ask at once where
 
 import pytest
 from bench_fixtures import demo_folder
+from couplet_plants import planted_slides
 from detector_fixture import small_detector
 from hypothesis import settings
 from label_studio_fixture import (
@@ -21,6 +22,7 @@ from label_studio_fixture import (
     migrated_home,
     running_label_studio,
 )
+from label_studio_projects import project, studio, two_chips
 from mintpy_reader import mintpy_reader
 from postgresql_fixture import migrated_postgresql, postgresql
 from scene_fixtures import tiny_scene
@@ -34,10 +36,14 @@ __all__ = [
     "migrated_home",
     "migrated_postgresql",
     "mintpy_reader",
+    "planted_slides",
     "postgresql",
+    "project",
     "running_label_studio",
     "small_detector",
+    "studio",
     "tiny_scene",
+    "two_chips",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
