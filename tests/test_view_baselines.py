@@ -43,6 +43,12 @@ def test_what_a_selection_leaves_alone_is_isolated_and_keeps_its_place():
     np.testing.assert_allclose(solved.baselines, np.array(POSITIONS), atol=1e-9)
 
 
+def lines_of(drawn, hv):
+    """The straight lines of all pairs, those of an arc one after the other."""
+    (segments,) = drawn.traverse(lambda x: x, [hv.Segments])
+    return segments.dframe()
+
+
 def test_the_title_counts_and_the_isolated_are_named(hv):
     whole = small_network(max_step=1)
     drawn = lk.view.network(whole.isel(pair=[0, 1, 4]), among=whole)
@@ -62,9 +68,27 @@ def test_unknown_baselines_become_arcs_and_the_figure_says_so(hv):
     drawn = lk.view.network(small_network(known=False))
     figure = hv.render(drawn, backend="bokeh")
     assert "perpendicular baselines unknown" in figure.title.text
-    for path in drawn.traverse(lambda x: x, [hv.Path])[0].split():
-        heights = path.dimension_values("baseline")
-        assert heights[0] == 0 and heights.max() > 10 and heights[-1] == pytest.approx(0, abs=1e-9)
+    arcs = lines_of(drawn, hv).groupby("pair")
+    assert len(arcs) == 11
+    for name, pieces in arcs:
+        start, stop = (np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}") for day in name.split("_"))
+        assert pieces["time"].iloc[0] == start and pieces["until"].iloc[-1] == stop
+        assert pieces["baseline"].iloc[0] == 0 and pieces["end"].iloc[-1] == pytest.approx(0, abs=1e-9)
+        assert pieces["end"].max() == pytest.approx((stop - start) / np.timedelta64(1, "D"))
+        # each piece begins where the one before it ends
+        assert (pieces["time"].to_numpy()[1:] == pieces["until"].to_numpy()[:-1]).all()
+        assert (pieces["baseline"].to_numpy()[1:] == pieces["end"].to_numpy()[:-1]).all()
+
+
+def test_a_line_of_each_pair_joins_its_two_acquisitions(hv):
+    ifgs = small_network()
+    lines, solved = lines_of(lk.view.network(ifgs), hv), solve_network(ifgs)
+    height = dict(zip(solved.dates, solved.baselines, strict=True))
+    assert lines["pair"].tolist() == ifgs["pair"].values.tolist()
+    assert lines["time"].tolist() == ifgs["reference"].to_series().tolist()
+    assert lines["until"].tolist() == ifgs["secondary"].to_series().tolist()
+    np.testing.assert_allclose(lines["baseline"], [height[date] for date in ifgs["reference"].values])
+    np.testing.assert_allclose(lines["end"], [height[date] for date in ifgs["secondary"].values])
 
 
 def test_a_gap_is_the_whole_time_that_no_pair_spans():
@@ -122,8 +146,7 @@ def test_the_figure_says_what_thick_lines_are(hv):
 
 def test_pairs_of_consecutive_acquisitions_stand_out_from_redundant_ones(hv):
     ifgs = small_network(max_step=2)
-    paths = lk.view.network(ifgs).traverse(lambda x: x, [hv.Path])[0].split()
-    widths = np.array([p.dimension_values("width", expanded=False)[0] for p in paths])
+    widths = lines_of(lk.view.network(ifgs), hv)["width"].to_numpy()
     consecutive = ifgs["temporal_baseline"].values == 12
     assert widths[consecutive].min() > 2 * widths[~consecutive].max()
 
@@ -131,15 +154,13 @@ def test_pairs_of_consecutive_acquisitions_stand_out_from_redundant_ones(hv):
 @pytest.mark.parametrize("colour_by", ["auto", "coherence", "temporal_baseline"])
 def test_pairs_are_coloured_by_coherence_or_by_days(hv, colour_by):
     ifgs = small_network()
-    paths = lk.view.network(ifgs, colour_by=colour_by).traverse(lambda x: x, [hv.Path])[0].split()
-    values = [p.dimension_values("value", expanded=False)[0] for p in paths]
+    values = lines_of(lk.view.network(ifgs, colour_by=colour_by), hv)["value"]
     expected = ifgs["temporal_baseline"] if colour_by == "temporal_baseline" else ifgs["coherence"].mean(("y", "x"))
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
 def test_lazy_coherence_is_not_read_unasked(hv):
-    paths = lk.view.network(small_network().chunk()).traverse(lambda x: x, [hv.Path])[0].split()
-    assert max(p.dimension_values("value", expanded=False)[0] for p in paths) == 24
+    assert lines_of(lk.view.network(small_network().chunk()), hv)["value"].max() == 24
 
 
 def test_an_unknown_colour_is_named():
