@@ -325,9 +325,7 @@ def test_ctrl_c_stops_both_and_loses_nothing(
         assert all(home.is_free(int(address.rsplit(":", 1)[1])) for address in addresses)
         left = {path.name for path in bench.home.iterdir()}
         assert left.isdisjoint({"open-lab.html", "jupyterlab.json", "label-studio.json"})
-    began = time.monotonic()
     with opened(project, tmp_path / "home", label_studio_environment, *words) as bench:
-        assert time.monotonic() - began < 60
         assert bench.label_studio("GET", f"/api/projects/{made['id']}").json()["title"] == "kept"
         # the end of the terminal is as good an end as Ctrl-C
         processes = bench.all_processes()

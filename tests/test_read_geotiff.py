@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from rasterio.transform import from_origin
+from map_files import write_map
 
 import labkit as lk
 from labkit.read.coherence_estimate import estimate_coherence
@@ -16,20 +16,7 @@ SHAPE = (9, 13)
 
 
 def write_tiff(path: Path, values: np.ndarray, *, west: float = 101.0, nodata: float | None = None) -> Path:
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=values.shape[0],
-        width=values.shape[1],
-        count=1,
-        dtype=values.dtype.name,
-        crs="EPSG:4326",
-        transform=from_origin(west, 31.0, 0.001, 0.001),
-        nodata=nodata,
-    ) as file:
-        file.write(values, 1)
-    return path
+    return write_map(path, values, crs="EPSG:4326", corner=(west, 31.0), step=0.001, nodata=nodata)
 
 
 @pytest.fixture
