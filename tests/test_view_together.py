@@ -63,6 +63,35 @@ def test_a_chip_shows_the_boxes_of_each_person_and_of_all(drawn):
     hv.render(layout, backend="bokeh")
 
 
+def test_progress_shows_what_is_finished_how_well_and_by_how_many(drawn):
+    import holoviews as hv
+
+    _, chips, _, looks = drawn
+    shares = lk.label.assign_chips(chips, ("ann", "bo", "cy"), overlap=2)
+    given = set(shares.itertuples(index=False, name=None))
+    done = looks[[pair in given for pair in looks[["chip_id", "annotator"]].itertuples(index=False, name=None)]].iloc[
+        :11
+    ]
+    table = lk.label.count_progress(shares, done)
+    scores = {"recall": [0.5, 1.0, np.nan], "precision": [0.8, 0.9, np.nan]}
+    ends = {f"{name}{end}": 0.4 if end == "_low" else 1.0 for name in scores for end in ("_low", "_high")}
+    layout = lk.view.progress(table.assign(**scores, **ends), shares, done)
+    bars, dots, overlap = layout
+    todo, finished = bars.traverse(lambda x: x, [hv.Rectangles])
+    assert todo.dimension_values(2).tolist() == table["assigned"].tolist() == [6, 6, 6]
+    assert finished.dimension_values(2).tolist() == table["finished"].tolist() and table["finished"].sum() == 11
+    for mark, name in zip(dots.traverse(lambda x: x, [hv.Scatter]), scores, strict=True):
+        assert mark.label == name and mark.dimension_values("share").tolist() == scores[name][:2]
+    assert sum(count * int(people) for people, count in overlap.data.itertuples(index=False)) == 11
+    assert overlap.data["chips"].sum() == len(chips)
+    hv.render(layout, backend="bokeh")
+    assert len(lk.view.progress(table)) == 1
+    with pytest.raises(LabkitError, match="assignment and looks must be given both"):
+        lk.view.progress(table, shares)
+    with pytest.raises(LabkitError, match=r"one of label\.gather"):
+        lk.view.progress(pd.DataFrame())
+
+
 def test_what_breaks_a_rule_is_refused(drawn):
     gradients, chips, labels, _ = drawn
     with pytest.raises(LabkitError, match=r"one of label\.agreement"):

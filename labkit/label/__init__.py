@@ -60,6 +60,10 @@ _HOMES = {
     "assign_chips": "apart",
     "gather": "apart",
     "push_apart": "apart",
+    "count_progress": "apart",
+    "Calibration": "hidden",
+    "hide_chips": "calibration",
+    "calibration_scores": "calibration",
     "next_chips": "choosing",
     "Total": "estimating",
     "estimate_total": "estimating",
@@ -67,8 +71,9 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from labkit.label.agreeing import agreement, agreement_of_all, cohen_kappa, fleiss_kappa
-    from labkit.label.apart import assign_chips, gather, push_apart
+    from labkit.label.apart import assign_chips, count_progress, gather, push_apart
     from labkit.label.backup import back_up
+    from labkit.label.calibration import calibration_scores, hide_chips
     from labkit.label.choosing import next_chips
     from labkit.label.coco import read_coco, write_coco
     from labkit.label.columns import LABEL_COLUMNS
@@ -80,6 +85,7 @@ if TYPE_CHECKING:
     from labkit.label.fusing import consensus
     from labkit.label.ground import move_labels
     from labkit.label.guidance import guidance_text
+    from labkit.label.hidden import Calibration
     from labkit.label.labelfile import load_labels, save_labels
     from labkit.label.people import add_people, reset_password
     from labkit.label.pictures import Pictures, labels_of, pictures_of
@@ -142,6 +148,10 @@ __all__ = [
     "assign_chips",
     "gather",
     "push_apart",
+    "count_progress",
+    "hide_chips",
+    "calibration_scores",
+    "Calibration",
     "next_chips",
     "estimate_total",
     "Total",

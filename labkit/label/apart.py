@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import xarray as xr
 
 from labkit import schema
 from labkit.errors import LabkitError
+from labkit.label.calibration import calibration_scores
+from labkit.label.hidden import Calibration
 from labkit.label.store import LabelStore
 from labkit.label.studio import PushReport, Studio
 
@@ -71,7 +74,13 @@ def title_of(project: str, who: str) -> str:
 
 
 def push_apart(
-    studio: Studio, chips: gpd.GeoDataFrame, images: pd.DataFrame, assignment: pd.DataFrame, project: str = "labkit"
+    studio: Studio,
+    chips: gpd.GeoDataFrame,
+    images: pd.DataFrame,
+    assignment: pd.DataFrame,
+    project: str = "labkit",
+    *,
+    calibration: Calibration | None = None,
 ) -> dict[str, PushReport]:
     """Make a project for each person with that person's chips; pushed again, nothing is doubled.
 
@@ -88,19 +97,66 @@ def push_apart(
         Of :func:`assign_chips`.
     project : str
         The titles are "project · person".
+    calibration : Calibration, optional
+        Hidden chips with known landslides (:func:`labkit.label.hide_chips`), for everybody, at places in the queue that
+        differ from person to person; ``images`` then also has those of the known chips, under their own names.
 
     Returns
     -------
     dict
         Person → what the push did, with the address to send to that person.
+
+    Raises
+    ------
+    LabkitError
+        The assignment names other chips, or a hidden chip has the name of another one or no image.
     """
-    unknown = set(assignment["chip_id"]) - set(chips["chip_id"].astype(str))
+    names = chips["chip_id"].astype(str)
+    unknown = set(assignment["chip_id"]) - set(names)
     if unknown:
         raise LabkitError(f"assignment must be of these chips, instead {sorted(unknown)[0]!r} is none of them")
-    return {
-        str(who): studio.push(chips[chips["chip_id"].astype(str).isin(own["chip_id"])], images, title_of(project, who))
-        for who, own in assignment.groupby("annotator")
-    }
+    hidden = chips.iloc[:0] if calibration is None else calibration.chips
+    same = set(names) & set(hidden["chip_id"])
+    if same:
+        raise LabkitError(
+            f"calibration must be hidden among all chips of the scenes, instead {sorted(same)[0]!r} is one of "
+            "these. Give hide_chips(…, among=) also those that a selection has left out"
+        )
+    shown = images if calibration is None else calibration.disguise(images)
+    reports = {}
+    for who, own in assignment.groupby("annotator"):
+        title = title_of(project, str(who))
+        reports[str(who)] = studio.push(_mixed(chips[names.isin(own["chip_id"])], hidden, title), shown, title)
+    return reports
+
+
+def _mixed(own: gpd.GeoDataFrame, hidden: gpd.GeoDataFrame, title: str) -> gpd.GeoDataFrame:
+    """A person's chips in their order with the hidden ones anywhere between them, by the title always the same."""
+    if not len(hidden):
+        return own
+    random = np.random.default_rng(zlib.crc32(title.encode()))
+    # a number between 0 and the last chip's for each hidden one
+    places = np.concatenate([np.arange(len(own)), random.uniform(0, len(own), len(hidden))])
+    columns = list(schema.CHIP_COLUMNS)
+    both = pd.concat([own[columns], hidden[columns].to_crs(own.crs) if own.crs else hidden[columns]])
+    return gpd.GeoDataFrame(both.iloc[np.argsort(places, kind="stable")].reset_index(drop=True))
+
+
+def count_progress(assignment: pd.DataFrame, looks: pd.DataFrame) -> pd.DataFrame:
+    """Count by person how many chips are ``assigned`` and how many of those are ``finished``.
+
+    Parameters
+    ----------
+    assignment : pandas.DataFrame
+        Of :func:`assign_chips`.
+    looks : pandas.DataFrame
+        ``chip_id`` and ``annotator`` of every finished annotation, by the names of the assignment; others do not count.
+    """
+    done = set(looks[["chip_id", "annotator"]].astype(str).itertuples(index=False, name=None))
+    given = assignment[["chip_id", "annotator"]].astype(str)
+    finished = [pair in done for pair in given.itertuples(index=False, name=None)]
+    groups = given.assign(finished=finished).groupby("annotator")["finished"]
+    return groups.agg(assigned="size", finished="sum").astype(int)
 
 
 def gather(
@@ -124,15 +180,21 @@ def gather(
     -------
     pandas.DataFrame
         By person: chips ``assigned`` and ``finished``, ``boxes``, and ``accounts``, who worked in that project; more
-        than one, or another person's, and the labels are not that person's own.
+        than one, or another person's, and the labels are not that person's own. Where the store has hidden chips they
+        are in none of these, and the columns of :func:`labkit.label.calibration_scores` follow.
     """
     kept = store if isinstance(store, LabelStore) else LabelStore(store)
-    rows = {}
+    looks, people = [], {}
     for who, own in assignment.groupby("annotator"):
         title = title_of(project, str(who))
         labels = studio.pull(title, data, store=kept)
-        looks = kept.looks(title)
-        finished = len(set(looks["chip_id"]) & set(own["chip_id"]))
-        accounts = "; ".join(sorted(set(looks["annotator"])))
-        rows[str(who)] = {"assigned": len(own), "finished": finished, "boxes": len(labels), "accounts": accounts}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("annotator")
+        seen = kept.looks(title)
+        looks.append(seen[seen["chip_id"].isin(own["chip_id"])].assign(annotator=str(who)))
+        people[str(who)] = {"boxes": len(labels), "accounts": "; ".join(sorted(set(seen["annotator"])))}
+    table = count_progress(assignment, pd.concat(looks)).join(pd.DataFrame.from_dict(people, orient="index"))
+    hidden = kept.calibration()
+    if not len(hidden.chips):
+        return table
+    scores = calibration_scores(kept.labels(hidden=True), kept.looks(hidden=True), hidden, by="project")
+    scores = scores.reindex([title_of(project, who) for who in table.index]).set_axis(table.index)
+    return table.join(scores)

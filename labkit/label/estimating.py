@@ -61,8 +61,9 @@ def estimate_total(
     At round t the sum over the chips labelled before is known, K_t; the m_t chips by lot with the mean ȳ_t stand for
     the N_t that were left: T_t = K_t + N_t ȳ_t. Each T_t is unbiased whatever was chosen before, and so are their mean
     with the weights m_t / Σ m and its variance, Σ w_t² N_t² (1 − m_t / N_t) s_t² / m_t, because the errors of two
-    rounds are uncorrelated. The interval is Student's with Σ (m_t − 1) degrees of freedom: too narrow for rare things
-    that few chips show. For a share of chips from one round take Wilson's
+    rounds are uncorrelated. The interval is Student's with Σ (m_t − 1) degrees of freedom, no lower than what is known
+    already where nothing is negative: too narrow for rare things that few chips show. For a share of chips from one
+    round take Wilson's
     (``labkit.studies.intervals.share_interval``).
 
     References
@@ -74,7 +75,7 @@ def estimate_total(
     --------
     >>> chosen = pd.DataFrame({"chip_id": ["a", "b", "c"], "why": ["random", "random", "spread"], "pool": 10})
     >>> print(estimate_total(chosen, {"a": 2, "b": 0, "c": 5}))
-    10.0 (-103.6–123.6) over 10 chips, from 2 by lot
+    10.0 (7.0–123.6) over 10 chips, from 2 by lot
     """
     tables = [rounds] if isinstance(rounds, pd.DataFrame) else list(rounds)
     if not 0 < level < 1:
@@ -98,7 +99,9 @@ def estimate_total(
     total, error = float(weights @ totals), float(np.sqrt(weights**2 @ variances))
     freedom = sum(drawn) - len(drawn)
     half = error * float(student.ppf(0.5 + level / 2, freedom)) if freedom else float("nan")
-    return Total(total, total / everything, error, total - half, total + half, everything, sum(drawn))
+    # of what is never negative, all hold no less than those that are known
+    least = sum(known.values()) if min(known.values()) >= 0 else -np.inf
+    return Total(total, total / everything, error, max(total - half, least), total + half, everything, sum(drawn))
 
 
 def _pool_of(tables: Sequence[pd.DataFrame], number: int) -> int:

@@ -198,13 +198,14 @@ def count_proposals(
         right = counts["accepted"] + counts["moved"]
         share = right / len(judged) if len(judged) else math.nan
         cases = len(judged[["task_id", "model", "region_id"]].drop_duplicates())
-        low, high = _wilson(share, cases, z)
+        low, high = wilson(share, cases, z)
         named = dict(zip(by, key, strict=True))
         rows.append(named | counts | {"unsure": int(unsure.sum()), "precision": share, "low": low, "high": high})
     return pd.DataFrame(rows, columns=[*by, *FATES, "unsure", "precision", "low", "high"])
 
 
-def _wilson(share: float, cases: int, z: float) -> tuple[float, float]:
+def wilson(share: float, cases: int, z: float) -> tuple[float, float]:
+    """Give Wilson's interval of a share of so many cases, z standard deviations to each side; 0 to 1 of none."""
     if not cases:
         return 0.0, 1.0
     centre = (share + z**2 / (2 * cases)) / (1 + z**2 / cases)

@@ -3,6 +3,7 @@
     labels/changes/       what happened, revision by revision (:mod:`labkit.label.history`): the truth
     labels/labels.parquet the labels that stand now, for GIS and for people; made anew from the changes
     labels/releases/v1/   a frozen set (:mod:`labkit.label.releases`)
+    labels/calibration/   the key to hidden chips with known landslides (:mod:`labkit.label.hidden`)
 
 One process writes at a time; reading needs no lock.
 """
@@ -21,11 +22,12 @@ from labkit import schema
 from labkit.errors import FileError, LabkitError
 from labkit.label import columns, releases
 from labkit.label.corrections import BY_HAND, keep_corrections
+from labkit.label.hidden import Calibration, read_all, read_calibration, write_calibration
 from labkit.label.history import History, Revision, diff
 from labkit.label.labelfile import revision_of, save_labels
 from labkit.label.table import Tables
 
-_LABELS = "labels.parquet"
+_LABELS, _HIDDEN = "labels.parquet", "calibration"
 
 #: What a row keeps from when it was stored, as long as nothing that it says has changed.
 _KEPT = ("guidance", "server_version")
@@ -60,7 +62,12 @@ class LabelStore:
         return len(self._history)
 
     def labels(
-        self, project: str | None = None, *, deleted: bool = False, at: int | str | pd.Timestamp | None = None
+        self,
+        project: str | None = None,
+        *,
+        deleted: bool = False,
+        at: int | str | pd.Timestamp | None = None,
+        hidden: bool = False,
     ) -> gpd.GeoDataFrame:
         """Give the labels that stand, or stood.
 
@@ -72,12 +79,15 @@ class LabelStore:
             Also the tombstones: labels that were deleted, with the time in the column ``deleted`` (NaT: it stands).
         at : int, str or Timestamp, optional
             After that revision, or at that time (UTC). Default: now.
+        hidden : bool
+            Those that were drawn on hidden chips (:func:`labkit.label.hide_chips`) instead, which are no labels.
 
         Returns
         -------
         geopandas.GeoDataFrame
             :data:`labkit.schema.BOX_COLUMNS` and :data:`labkit.label.LABEL_COLUMNS`, in the order in which the labels
-            came. ``attrs``: ``revision``, ``set_aside``, ``annotated_chips``.
+            came. ``attrs``: ``revision``, ``set_aside``, ``annotated_chips``, and ``hidden``, how many boxes on hidden
+            chips were left out.
 
         Raises
         ------
@@ -87,20 +97,38 @@ class LabelStore:
             There is no such revision.
         """
         until = self._until(at)
-        state = self._of(self._history.state("labels", until), project, deleted)
+        every = self._of(self._history.state("labels", until), project, deleted)
+        state = self._apart(every, hidden)
         table = gpd.GeoDataFrame(state, geometry="geometry", crs="EPSG:4326")
-        tables = Tables(table, self.looks(project, at=until), self.set_aside(project, at=until))
-        labels = tables.as_labels()
+        aside = self.set_aside(project, at=until, hidden=hidden)
+        labels = Tables(table, self.looks(project, at=until, hidden=hidden), aside).as_labels()
         labels.attrs["revision"] = until
+        labels.attrs["hidden"] = 0 if hidden else len(every) - len(state)
         return labels
 
-    def looks(self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None) -> pd.DataFrame:
+    def looks(
+        self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None, hidden: bool = False
+    ) -> pd.DataFrame:
         """Give the finished annotations, also those without a box (:data:`labkit.label.columns.LOOK_COLUMNS`)."""
-        return self._of(self._history.state("looks", self._until(at)), project, False)
+        return self._apart(self._of(self._history.state("looks", self._until(at)), project, False), hidden)
 
-    def set_aside(self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None) -> pd.DataFrame:
+    def set_aside(
+        self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None, hidden: bool = False
+    ) -> pd.DataFrame:
         """Give the regions that could not become labels, each with its reason and whole as JSON (``item``)."""
-        return self._of(self._history.state("set_aside", self._until(at)), project, False)
+        return self._apart(self._of(self._history.state("set_aside", self._until(at)), project, False), hidden)
+
+    def calibration(self) -> Calibration:
+        """Give all hidden chips with what is known to be on them; none where none were hidden."""
+        return read_all(self.folder / _HIDDEN)
+
+    def keep_calibration(self, name: str, calibration: Calibration) -> Calibration:
+        """Remember a set of hidden chips; one of that name that is there already stays, and is given."""
+        with self.locked():
+            folder = self.folder / _HIDDEN / releases.check_name(name)
+            if not folder.exists():
+                write_calibration(calibration, folder)
+            return read_calibration(folder)
 
     def history(self, table: str = "labels") -> pd.DataFrame:
         """Give every change of the "labels", "looks" or what was "set_aside", oldest first, one row each.
@@ -255,10 +283,15 @@ class LabelStore:
         Raises
         ------
         LabkitError
-            There is a release of that name already, or no label.
+            There is a release of that name already, or no label, or one of them lies on a hidden chip.
         """
         with self.locked():
             chosen = self.labels() if labels is None else schema.check_boxes(labels, "labels")
+            hidden = len(self._apart(chosen, True)) if "chip_id" in chosen else 0
+            if hidden:
+                raise LabkitError(
+                    f"labels must be of real ground, instead {hidden} lie on hidden chips. Take store.labels()"
+                )
             at = self.folder / "releases"
             return releases.freeze(chosen, self.looks(), at, name, revision=self.revision, note=note)
 
@@ -324,6 +357,11 @@ class LabelStore:
             return
         if not path.exists() or revision_of(path) != self.revision:
             save_labels(self.labels(), path)
+
+    def _apart(self, table: pd.DataFrame, hidden: bool) -> pd.DataFrame:
+        """The rows on hidden chips, or all others."""
+        names = set(self.calibration().chips["chip_id"])
+        return table[table["chip_id"].isin(names) == hidden].reset_index(drop=True)
 
     def _until(self, at: int | str | pd.Timestamp | None) -> int:
         if at is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,8 @@ class Studio:
             them the chips' corners do, which is less exact where the ground is steep.
         store : LabelStore or path, optional
             Where labels are kept with their history (:func:`labkit.label.open_store`). It is written once, after all
-            has arrived: whatever goes wrong before leaves it as it was. Two pulls at once wait for each other.
+            has arrived: whatever goes wrong before leaves it as it was. Two pulls at once wait for each other. What was
+            drawn on its hidden chips (:func:`labkit.label.hide_chips`) is kept apart and not given.
 
         Returns
         -------
@@ -204,14 +205,17 @@ class Studio:
         kept = store if isinstance(store, LabelStore) else LabelStore(store)
         # locked before anything is asked: of two pulls the one that asks later also writes later
         with kept.locked():
-            tables = self._fetch(project, data)
+            tables = self._fetch(project, data, set(kept.calibration().chips["chip_id"]))
             with asking(self.url):
                 by = str(self._client.users.whoami().email)
             kept.replace(tables, project, by=by, source=f"pull of project {project!r}")
             return kept.labels(project)
 
     def _fetch(
-        self, project: str, data: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset] | None
+        self,
+        project: str,
+        data: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset] | None,
+        hidden: Collection[str] = (),
     ) -> table.Tables:
         with asking(self.url):
             origin = open_project(self.url, self._client, project)
@@ -227,8 +231,12 @@ class Studio:
         if data is None:
             return tables
         scenes = table.by_scene(data)
-        table.check_grid(tasks_now, scenes)
-        return replace(tables, labels=table.place_on(tables.labels, scenes))
+        # hidden chips lie on no scene: what is drawn there keeps the place that their corners give
+        table.check_grid((task for task in tasks_now if task["data"].get("chip_id") not in hidden), scenes)
+        real = ~tables.labels["chip_id"].isin(list(hidden))
+        placed = table.place_on(gpd.GeoDataFrame(tables.labels[real]), scenes)
+        labels = pd.concat([placed, tables.labels[~real]]).sort_index() if not real.all() else placed
+        return replace(tables, labels=gpd.GeoDataFrame(labels))
 
     def proposals(self, project: str = "labkit") -> pd.DataFrame:
         """Tell what people made of the boxes that models proposed: accepted, moved, relabelled, deleted, added.

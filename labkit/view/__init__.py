@@ -17,7 +17,7 @@ from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 from labkit.view.relief import terrain
 from labkit.view.switchboard import switchboard
-from labkit.view.together import agreement, voices
+from labkit.view.together import agreement, progress, voices
 
 __all__ = [
     "gradients",
@@ -35,5 +35,6 @@ __all__ = [
     "terrain",
     "agreement",
     "box_editor",
+    "progress",
     "voices",
 ]

@@ -1,4 +1,4 @@
-"""Figures of labelling together: how far people agree, and what each of them drew on a chip."""
+"""Figures of labelling together: how far people are, how far they agree, and what each of them drew on a chip."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ _MEASURES = {
     "found": "boxes the other drew too",
 }
 _WIDTH, _HEIGHT = 250, 260
+
+#: Of the figure of progress: px for each person, what is to be done, what is done, and the two scores.
+_LANE, _TODO, _DONE = 26, "#dddddd", "#009e73"
+_SCORES = {"recall": "#6a3d9a", "precision": "#e69f00"}
 
 
 def agreement(table: pd.DataFrame) -> hv.Layout:
@@ -77,6 +81,107 @@ def agreement(table: pd.DataFrame) -> hv.Layout:
             )
         )  # fmt: skip
     return hv.Layout(drawn).cols(len(drawn)).opts(shared_axes=False)
+
+
+def progress(
+    table: pd.DataFrame, assignment: pd.DataFrame | None = None, looks: pd.DataFrame | None = None
+) -> hv.Layout:
+    """Draw how far each person is, how well each finds what is known, and how many people have looked at each chip.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        By person ``assigned`` and ``finished`` (:func:`labkit.label.gather`, :func:`labkit.label.count_progress`); with
+        the columns of :func:`labkit.label.calibration_scores`, where there are hidden chips.
+    assignment, looks : pandas.DataFrame, optional
+        Which chips went to whom (:func:`labkit.label.assign_chips`), and every finished annotation with ``chip_id`` and
+        ``annotator`` (``store.looks()``).
+
+    Returns
+    -------
+    holoviews.Layout
+        A bar for each person, finished of assigned chips. Beside it, where they are known, recall and precision on the
+        hidden chips with their intervals; and where assignment and looks are given, how many chips how many people
+        have finished, the overlap that is wanted in the title.
+
+    Raises
+    ------
+    LabkitError
+        A column is missing, there is no row, or only one of assignment and looks is given.
+    """
+    missing = [name for name in ("assigned", "finished") if name not in table]
+    if missing or not len(table):
+        raise LabkitError(
+            f"table must be one of label.gather or label.count_progress, instead it has {len(table)} rows and lacks "
+            f"{missing}"
+        )
+    if (assignment is None) != (looks is None):
+        raise LabkitError("assignment and looks must be given both or neither, instead one is missing")
+    notebook.ready()
+    import holoviews as hv
+
+    drawn = [_finished(table)]
+    if {f"{name}{end}" for name in _SCORES for end in ("", "_low", "_high")} <= set(table):
+        drawn.append(_scores(table))
+    if assignment is not None and looks is not None:
+        drawn.append(_overlap(assignment, looks))
+    return hv.Layout(drawn).cols(len(drawn)).opts(shared_axes=False)
+
+
+def _lanes(table: pd.DataFrame, **options: object) -> dict[str, object]:
+    """A lane for each person, from the top."""
+    names = [(place, str(who)) for place, who in enumerate(table.index)]
+    return {
+        "ylabel": "", "yticks": names, "ylim": (len(table) - 0.4, -0.6), "frame_height": max(140, _LANE * len(table)),
+        **options,
+    }  # fmt: skip
+
+
+def _finished(table: pd.DataFrame) -> hv.Overlay:
+    import holoviews as hv
+
+    done, todo = table["finished"].to_numpy(int), table["assigned"].to_numpy(int)
+    marks: list[hv.Element] = []
+    for ends, colour in ((todo, _TODO), (done, _DONE)):
+        bars = [(0, place - 0.36, end, place + 0.36) for place, end in enumerate(ends.tolist())]
+        marks.append(hv.Rectangles(bars).opts(color=colour, line_width=0))
+    # beyond the longest bar, where no bar hides them
+    words = [(1.03 * todo.max(), place, f"{d} of {t}") for place, (d, t) in enumerate(zip(done, todo, strict=True))]
+    text = hv.Labels(words, ["chips", "person"], "text").opts(
+        text_align="left", text_font_size="9pt", text_color="#333333"
+    )
+    return hv.Overlay([*marks, text]).opts(
+        title="chips finished", xlabel="chips", xlim=(0, 1.45 * todo.max()), frame_width=_WIDTH + 50, **_lanes(table)
+    )
+
+
+def _scores(table: pd.DataFrame) -> hv.Overlay:
+    import holoviews as hv
+
+    marks: list[hv.Element] = []
+    for (name, colour), shift in zip(_SCORES.items(), (-0.16, 0.16), strict=True):
+        known = table[name].notna().to_numpy()
+        y = [place + shift for place in range(len(table)) if known[place]]
+        x, low, high = (table[f"{name}{end}"].to_numpy(float)[known] for end in ("", "_low", "_high"))
+        marks.append(hv.Segments((low, y, high, y)).opts(color=colour, line_width=1.5))
+        marks.append(hv.Scatter((x, y), "share", "person", label=name).opts(color=colour, size=9))
+    return hv.Overlay(marks).opts(
+        title="on the hidden chips", xlabel="found of known; right of drawn", xlim=(-0.03, 1.03),
+        frame_width=_WIDTH, show_grid=True, legend_position="bottom", legend_cols=2, **_lanes(table),
+    )  # fmt: skip
+
+
+def _overlap(assignment: pd.DataFrame, looks: pd.DataFrame) -> hv.Bars:
+    import holoviews as hv
+
+    wanted = int(assignment.groupby("chip_id")["annotator"].nunique().max())
+    people = looks.groupby("chip_id")["annotator"].nunique()
+    counts = people.reindex(assignment["chip_id"].unique(), fill_value=0).value_counts()
+    bars = [(str(number), int(counts.get(number, 0))) for number in range(max(wanted, int(counts.index.max())) + 1)]
+    return hv.Bars(bars, "people who finished it", "chips").opts(
+        title=f"overlap: {wanted} wanted", color=_DONE, line_width=0, frame_width=200, frame_height=140,
+        tools=["hover"],
+    )  # fmt: skip
 
 
 def voices(
