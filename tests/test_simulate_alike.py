@@ -88,6 +88,14 @@ def test_summer_pairs_are_less_coherent_than_winter_pairs(given: xr.Dataset) -> 
     assert winter > summer + 0.1
 
 
+def test_valleys_keep_their_coherence_longer_than_the_slopes_above(given: xr.Dataset) -> None:
+    height = np.where(np.arange(given.sizes["x"]) < given.sizes["x"] // 2, 2500.0, 3500.0)
+    height = np.broadcast_to(height, (given.sizes["y"], given.sizes["x"]))
+    made = [pairs_like(given, height=height, seed=seed)["coherence"].values for seed in range(4)]
+    low, high = (np.mean([c[..., part].mean() for c in made]) for part in (height[0] < 3000, height[0] > 3000))
+    assert low > high + 0.05
+
+
 def test_a_height_of_another_shape_and_map_geometry_are_refused(given: xr.Dataset) -> None:
     with pytest.raises(LabkitError, match="height must have the shape of ifgs"):
         pairs_like(given, height=np.zeros((3, 3)))

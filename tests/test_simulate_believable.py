@@ -76,6 +76,18 @@ def test_the_histogram_of_coherence_is_that_of_the_real_pairs(quiet: Stack, simu
     np.testing.assert_allclose(got, expected, rtol=TOLERANCE)
 
 
+def test_coherence_differs_from_place_to_place_and_from_pair_to_pair_as_in_the_real_pairs(real: xr.Dataset) -> None:
+    def spreads(ifgs: xr.Dataset) -> list[float]:
+        coherence = ifgs["coherence"].values
+        places, pairs = np.nanmean(coherence, axis=0), np.nanmean(coherence, axis=(1, 2))
+        rest = coherence - places - pairs[:, None, None]
+        return [float(np.nanstd(spread)) for spread in (places, pairs, rest)]
+
+    known = real.compute().isel(y=slice(1, -1), x=slice(1, -1))
+    got = np.mean([spreads(pairs_like(known, seed=seed).compute()) for seed in SEEDS], axis=0)
+    np.testing.assert_allclose(got, spreads(known), rtol=TOLERANCE)
+
+
 def spread_by_coherence(stack: Stack, axis: int) -> np.ndarray:
     """Standard deviation of the wrapped difference of pixels five apart, for coherences of 0.1 … 0.9 to 0.1 more."""
     before, after = (np.arange(stack.phase.shape[axis] - 5) + shift for shift in (0, 5))

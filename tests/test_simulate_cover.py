@@ -68,7 +68,7 @@ def test_summer_wears_the_ground_faster_by_the_growth_between_the_dates() -> Non
 def test_uneven_ages_are_the_calendar_s_in_the_mean_and_take_coherence_between_dates_alone() -> None:
     dates = np.datetime64("2010-01-04") + 12 * np.arange(3000)
     ages = uneven_ages(dates, 4.0, 0.7, np.random.default_rng(0))
-    aged = np.diff([ages[date] for date in dates])
+    aged = np.diff([float(ages[date][0]) for date in dates])
     expected = np.array([aged_days(a, a + 12, 4.0) for a in dates[:-1]])
     ratio = aged / expected
     assert ratio.mean() == pytest.approx(1.0, abs=4 * 0.7 / np.sqrt(3000)) and ratio.min() > 0
@@ -77,10 +77,26 @@ def test_uneven_ages_are_the_calendar_s_in_the_mean_and_take_coherence_between_d
     even = make_cover(FRAME, terrain, np.zeros_like(terrain.height), replace(OFF, decorrelation=True))
     uneven = replace(even, ages=ages)
     for first, second in ((0, 1), (5, 8)):
-        worth = ages[dates[second]] - ages[dates[first]]
+        worth = float(ages[dates[second]][0] - ages[dates[first]][0])
         assert float(uneven.coherence(dates[first], dates[second]).mean()) == pytest.approx(
             0.45 + 0.48 * np.exp(-worth / 110), rel=1e-4
         )
+
+
+def test_a_storm_ages_the_ground_by_its_pattern() -> None:
+    dates = np.datetime64("2010-01-04") + 12 * np.arange(3000)
+    ages = uneven_ages(dates, 0.0, 0.3, np.random.default_rng(0), local=0.4, patterns=2)
+    steps = np.diff([ages[date] for date in dates], axis=0)
+    # 0.4 of the mean over the ground, from two patterns together
+    assert (steps[:, 1:] / steps[:, :1]).std(axis=0) == pytest.approx(0.4 / np.sqrt(2), rel=0.1)
+    terrain = plane(0.0)
+    even = make_cover(FRAME, terrain, np.zeros_like(terrain.height), replace(OFF, decorrelation=True))
+    storms = np.zeros((2, *even.height.shape), np.float32)
+    storms[0, :, 1:], storms[1, :, 2:] = 1.0, 1.0
+    known = {dates[0]: np.zeros(3), dates[1]: np.array([12.0, 6.0, -60.0])}
+    image = replace(even, ages=known, storms=storms).coherence(dates[0], dates[1])
+    for column, days in ((0, 12.0), (1, 18.0), (2, 1.2)):  # never less than a tenth of the mean
+        assert image[:, column] == pytest.approx(0.45 + 0.48 * np.exp(-days / 110), rel=1e-4)
 
 
 def test_layover_takes_coherence_where_the_slope_faces_the_radar_too_steeply() -> None:

@@ -23,16 +23,24 @@ Array = npt.NDArray[np.floating]
 Image = npt.NDArray[np.float32]
 
 #: Coherence without time between, that which never goes, and the days in which the rest falls to 1/e in winter; how
-#: these days differ over the ground (standard deviation of their logarithm); the season's part; and how unevenly time
-#: takes it. Fitted to the percentiles of coherence of 79 real pairs of 12, 24 and 36 days over Danba county, Sichuan.
-INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.998, 0.02, 80.0, 0.64
-GROWTH, SUMMER_DECAY, UNEVENNESS = 0.2, 16.0, 0.85
+#: these days differ over the ground (standard deviation of their logarithm); the season's part; how unevenly time takes
+#: it, from date to date and over the ground. Fitted to the percentiles of coherence of 79 real pairs of 12, 24 and 36
+#: days over Danba county, Sichuan, and to how they differ from pair to pair and from place to place.
+INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.998, 0.02, 80.0, 0.8
+GROWTH, SUMMER_DECAY, UNEVENNESS, LOCAL_UNEVENNESS = 0.2, 16.0, 0.6, 0.5
 
 #: Below 2 km the ground's pattern has a spectrum of k to minus this, as the mean coherence of the same pairs has.
 _GROUND_EXPONENT, _GROUND_M = 3.0, 2000.0
 
+#: How the logarithm of these days goes with height: valleys are built on and tilled, the slopes above are wooded. The
+#: mean coherence over Danba goes so with the DEM.
+_WITH_HEIGHT = -0.4
+
+#: Weather differs over the ground in so many patterns, smooth below this.
+_STORMS, _STORM_M = 6, 1500.0
+
 #: Share of the ground that the radar does not see well, in patches that are smooth below some hundred metres.
-_HIDDEN_SHARE, _HIDDEN_M = 0.03, 900.0
+_HIDDEN_SHARE, _HIDDEN_M = 0.03, 2000.0
 
 
 def pairs_like(
@@ -51,10 +59,11 @@ def pairs_like(
         interferograms in radar geometry; no pixel is read.
     effects : Effects, optional
         What is switched on; without it turbulence, layered air, DEM error and speckle of as many looks as the pixels
-        hold, and coherence by magnitude in a window of 5. ``snow_share``, ``water``, ``layover``, ``creep_mm``,
-        ``subsidence_mm`` and ``seam_mm`` need a terrain and do nothing here.
+        hold, and coherence by magnitude in a window of 5. ``snow_share``, ``water``, ``creep_mm``, ``subsidence_mm``
+        and ``seam_mm`` need a terrain and do nothing here.
     height : numpy.ndarray (y, x), optional
-        Of the ground, m, through which layered air is seen; without it the ground is level.
+        Of the ground, m: layered air is seen through it, and valleys keep their coherence longer than the slopes above.
+        Without it the ground is level.
     movers : list of Mover, optional
         What moves.
     seed : int
@@ -88,7 +97,7 @@ def pairs_like(
     series = _series(ifgs, effects, track, seed)
     observer = Observer(
         frame=frame,
-        cover=_cover(frame, effects, series.dates, seed),
+        cover=_cover(frame, effects, series.dates, height, seed),
         movers=movers or [],
         layers=Layers(
             path=layered_path(level, frame.incidence_angle).astype(np.float32),
@@ -140,11 +149,12 @@ def _pattern(frame: Frame, name: str, width_m: float, seed: int, exponent: float
     return np.asarray((drawn - drawn.mean()) / drawn.std())
 
 
-def _cover(frame: Frame, effects: Effects, dates: Dates, seed: int) -> Cover:
+def _cover(frame: Frame, effects: Effects, dates: Dates, height: Array | None, seed: int) -> Cover:
     pattern = _pattern(frame, "ground", _GROUND_M, seed, _GROUND_EXPONENT)
-    hiding = _pattern(frame, "hidden", _HIDDEN_M, seed)
-    seen = np.where(hiding > np.quantile(hiding, 1 - _HIDDEN_SHARE), 0.1, 1.0) if effects.layover else 1.0
-    same = np.ones(frame.shape) * seen
+    if height is not None and np.ptp(height) > 0:
+        above = (height - height.mean()) / height.std()
+        pattern = _WITH_HEIGHT * above + np.sqrt(1 - _WITH_HEIGHT**2) * pattern
+    same = np.ones(frame.shape) * (_visible(frame, seed) if effects.layover else 1.0)
     ground = Ground(
         initial=(INITIAL * same).astype(np.float32),
         lasting=(LASTING * same).astype(np.float32),
@@ -154,8 +164,17 @@ def _cover(frame: Frame, effects: Effects, dates: Dates, seed: int) -> Cover:
     zero = np.zeros(frame.shape, np.float32)
     growth = np.full(frame.shape, GROWTH if effects.season else 0.0, np.float32)
     summer = SUMMER_DECAY if effects.season else 0.0
-    ages = uneven_ages(dates, summer, UNEVENNESS, stream(seed, frame.track, "ageing"))
-    return Cover(ground, zero, growth, float("inf"), 0.0, effects.decorrelation, summer, ages)
+    weather = stream(seed, frame.track, "ageing")
+    ages = uneven_ages(dates, summer, UNEVENNESS, weather, local=LOCAL_UNEVENNESS, patterns=_STORMS)
+    storms = np.stack([_pattern(frame, f"storm {i}", _STORM_M, seed) for i in range(_STORMS)]).astype(np.float32)
+    return Cover(ground, zero, growth, float("inf"), 0.0, effects.decorrelation, summer, ages, storms)
+
+
+def _visible(frame: Frame, seed: int) -> Array:
+    """How well the radar sees the ground: a tenth in patches with soft edges, 1 elsewhere."""
+    hiding = _pattern(frame, "hidden", _HIDDEN_M, seed)
+    beyond = (hiding - np.quantile(hiding, 1 - _HIDDEN_SHARE)) / 0.1
+    return np.asarray(1.0 - 0.9 / (1.0 + np.exp(-np.clip(beyond, -50, 50))))
 
 
 def _missed_height(frame: Frame, effects: Effects, seed: int) -> Image:

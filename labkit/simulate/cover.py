@@ -55,9 +55,11 @@ class Cover:
         Whether time takes coherence.
     summer_decay : float
         How many times faster than in winter it does so in midsummer, less 1; at least 0.
-    ages : dict of datetime64 to float
+    ages : dict of datetime64 to numpy.ndarray (1 + patterns,)
         Where time takes coherence unevenly, by rain and wind: the days that the ground has aged until each date
-        (:func:`uneven_ages`), in place of the calendar's.
+        (:func:`uneven_ages`), in place of the calendar's, and how much of them goes with each of the ``storms``.
+    storms : numpy.ndarray (patterns, y, x)
+        Patterns of mean 0 by which weather differs over the ground.
     """
 
     ground: Ground
@@ -67,7 +69,8 @@ class Cover:
     snow_winter_m: float
     decays: bool
     summer_decay: float = 0.0
-    ages: dict[np.datetime64, float] = field(default_factory=dict)
+    ages: dict[np.datetime64, Array] = field(default_factory=dict)
+    storms: Image | None = None
 
     def coherence(self, reference: np.datetime64, secondary: np.datetime64) -> Image:
         """Give the true coherence of a pair, (y, x) float32, 0..1.
@@ -79,8 +82,14 @@ class Cover:
         the difference of their ``ages``.
         """
         days = 0.0
+        memory = self.ground.memory_days
         if self.decays and self.ages:
-            days = self.ages[secondary] - self.ages[reference]
+            aged = self.ages[secondary] - self.ages[reference]
+            days = float(aged[0])
+            if self.storms is not None:
+                # as if the ground there forgot faster or slower; at the calmest place a tenth of the mean goes by
+                there = np.maximum(days + np.tensordot(aged[1:], self.storms, 1), 0.1 * days)
+                memory = (memory * (days / there)).astype(np.float32)
         elif self.decays:
             days = aged_days(reference, secondary, self.summer_decay)
         season = float(growing(np.array([reference, secondary])).mean())
@@ -88,7 +97,7 @@ class Cover:
         coherence = np.empty_like(self.height)
         ground = self.ground
         _cover(
-            (ground.initial, ground.lasting, ground.memory_days, self.growth, self.height),
+            (ground.initial, ground.lasting, memory, self.growth, self.height),
             np.float32(days),
             np.float32(season),
             np.float32(line),
@@ -205,8 +214,14 @@ def aged_days(reference: np.datetime64, secondary: np.datetime64, summer_decay: 
 
 
 def uneven_ages(
-    dates: npt.NDArray[np.datetime64], summer_decay: float, variation: float, random: np.random.Generator
-) -> dict[np.datetime64, float]:
+    dates: npt.NDArray[np.datetime64],
+    summer_decay: float,
+    variation: float,
+    random: np.random.Generator,
+    *,
+    local: float = 0.0,
+    patterns: int = 0,
+) -> dict[np.datetime64, Array]:
     """Draw the days that the ground has aged until each date, when some intervals are stormy and others calm.
 
     Parameters
@@ -219,14 +234,26 @@ def uneven_ages(
         Standard deviation of an interval's ageing over its mean, above 0.
     random : numpy.random.Generator
         Source of the weather.
+    local : float
+        Standard deviation of an interval's ageing over the ground, over its mean there.
+    patterns : int
+        Of how many patterns of standard deviation 1 that is the sum.
+
+    Returns
+    -------
+    dict
+        Date → (1 + patterns,): days in the mean, and days that go with each pattern.
 
     Notes
     -----
-    Each interval between dates ages the ground by :func:`aged_days` times a gamma number of mean 1.
+    Each interval between dates ages the ground by :func:`aged_days` times a gamma number of mean 1, and its patterns
+    by that times normal numbers.
     """
     mean = np.array([aged_days(a, b, summer_decay) for a, b in pairwise(dates)])
     drawn = mean * random.gamma(1 / variation**2, variation**2, len(mean))
-    return dict(zip(dates, np.concatenate([[0.0], np.cumsum(drawn)]).tolist(), strict=True))
+    shares = local / np.sqrt(max(patterns, 1)) * random.standard_normal((len(mean), patterns))
+    steps = drawn[:, None] * np.concatenate([np.ones((len(mean), 1)), shares], axis=1)
+    return dict(zip(dates, np.concatenate([np.zeros((1, 1 + patterns)), np.cumsum(steps, axis=0)]), strict=True))
 
 
 def growing_days(reference: np.datetime64, secondary: np.datetime64) -> float:
