@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 
 from labkit import schema
 from labkit.errors import LabkitError
@@ -35,6 +36,9 @@ _GROUND_EXPONENT, _GROUND_M = 3.0, 2000.0
 #: How the logarithm of these days goes with height: valleys are built on and tilled, the slopes above are wooded. The
 #: mean coherence over Danba goes so with the DEM.
 _WITH_HEIGHT = -0.4
+
+#: Slopes of this width face one way.
+_FACING_M = 100.0
 
 #: Weather differs over the ground in so many patterns, smooth below this.
 _STORMS, _STORM_M = 6, 1500.0
@@ -151,10 +155,12 @@ def _pattern(frame: Frame, name: str, width_m: float, seed: int, exponent: float
 
 def _cover(frame: Frame, effects: Effects, dates: Dates, height: Array | None, seed: int) -> Cover:
     pattern = _pattern(frame, "ground", _GROUND_M, seed, _GROUND_EXPONENT)
+    hiding = _pattern(frame, "hidden", _HIDDEN_M, seed)
     if height is not None and np.ptp(height) > 0:
-        above = (height - height.mean()) / height.std()
-        pattern = _WITH_HEIGHT * above + np.sqrt(1 - _WITH_HEIGHT**2) * pattern
-    same = np.ones(frame.shape) * (_visible(frame, seed) if effects.layover else 1.0)
+        pattern = _by_relief(frame, height, pattern, stream(seed, "relief"))
+        # slopes that face the radar are seen foreshortened
+        hiding = 0.3 * hiding + _standard(gaussian_filter(np.gradient(height, axis=1), 3.0))
+    same = np.ones(frame.shape) * (_visible(hiding) if effects.layover else 1.0)
     ground = Ground(
         initial=(INITIAL * same).astype(np.float32),
         lasting=(LASTING * same).astype(np.float32),
@@ -170,9 +176,25 @@ def _cover(frame: Frame, effects: Effects, dates: Dates, height: Array | None, s
     return Cover(ground, zero, growth, float("inf"), 0.0, effects.decorrelation, summer, ages, storms)
 
 
-def _visible(frame: Frame, seed: int) -> Array:
+def _by_relief(frame: Frame, height: Array, pattern: Array, random: np.random.Generator) -> Array:
+    """A pattern that goes with height, ridges and the way that slopes face, and has edges where the cover changes."""
+    pixels = _FACING_M / frame.spacing_m
+    down, across = (_standard(gaussian_filter(slope, pixels)) for slope in np.gradient(height))
+    ridges = _standard(gaussian_filter(height, pixels / 2) - gaussian_filter(height, 2 * pixels))
+    first, second, third = random.normal(0.0, 0.6, 3)
+    field = _standard(
+        _WITH_HEIGHT * _standard(height) + first * down + second * across + third * ridges + 0.6 * pattern
+    )
+    return _standard(field + np.tanh(3.0 * (field - 0.5)))
+
+
+def _standard(values: Array) -> Array:
+    spread = values.std()
+    return np.asarray((values - values.mean()) / (spread if spread > 0 else 1.0))
+
+
+def _visible(hiding: Array) -> Array:
     """How well the radar sees the ground: a tenth in patches with soft edges, 1 elsewhere."""
-    hiding = _pattern(frame, "hidden", _HIDDEN_M, seed)
     beyond = (hiding - np.quantile(hiding, 1 - _HIDDEN_SHARE)) / 0.1
     return np.asarray(1.0 - 0.9 / (1.0 + np.exp(-np.clip(beyond, -50, 50))))
 
