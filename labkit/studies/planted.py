@@ -15,7 +15,7 @@ from labkit import schema
 from labkit.errors import LabkitError
 from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import WAVELENGTH_M, Frame
-from labkit.simulate.interferometry import LOOKS, PHASE_SIGN, phase_per_mm
+from labkit.simulate.interferometry import LOOKS, PHASE_SIGN, phase_per_mm, wrap
 from labkit.simulate.landslides import Landslide
 from labkit.simulate.motion import Motion
 from labkit.simulate.resolution import sharing
@@ -237,7 +237,7 @@ def observe(noise: Noise, rate: Image | None = None, scene: str = "planted") -> 
     }  # fmt: skip
     made = xr.Dataset(
         {
-            "phase": (("pair", "y", "x"), _wrapped(phase), {"units": "rad"}),
+            "phase": (("pair", "y", "x"), wrap(phase), {"units": "rad"}),
             "coherence": (("pair", "y", "x"), noise.coherence, {"units": "1"}),
         },
         coords={
@@ -266,10 +266,3 @@ def _patches(shape: tuple[int, int], random: np.random.Generator) -> npt.NDArray
         shape, SPACING_M, random, exponent=3.2, break_m=3000.0, outer_exponent=0.5, lag_m=1500.0, rms_difference=1.0
     )
     return np.asarray((field - field.mean()) / field.std())
-
-
-def _wrapped(phase: Image) -> Image:
-    turned = np.mod(phase + np.float32(np.pi), np.float32(2 * np.pi))
-    turned -= np.float32(np.pi)
-    turned[turned >= np.float32(np.pi)] = -np.float32(np.pi)
-    return turned

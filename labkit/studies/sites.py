@@ -14,6 +14,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.simulate.geometry import Frame
+from labkit.simulate.interferometry import wrap
 from labkit.simulate.landslides import Landslide
 from labkit.simulate.motion import Motion
 
@@ -150,7 +151,7 @@ def plant(ifgs: xr.Dataset, sites: Sequence[Site], course: Motion) -> xr.Dataset
         for site in sites:
             window = shown[0, site.rows, site.cols]
             turned = window + np.float32(per_mm * years[index] * site.rate) * site.share
-            window[:] = (turned + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
+            window[:] = wrap(turned)
         return shown
 
     return ifgs.assign(phase=(("pair", "y", "x"), da.map_blocks(moved, phase, dtype=np.float32), ifgs["phase"].attrs))
