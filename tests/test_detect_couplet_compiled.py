@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import fft
 from scipy.ndimage import uniform_filter
+from scipy.special import genlaguerre
 
-from labkit.detect.couplet_compiled import keep_stronger, moving_mean
+from labkit.detect.couplet_compiled import keep_stronger, moving_mean, times_bump
 
 
 @pytest.mark.parametrize("shape", [(40, 61), (9, 7), (1, 5)])
@@ -38,3 +40,19 @@ def test_the_stronger_answer_stays_over_a_gain_that_is_linear_between_its_points
     np.testing.assert_allclose(best, np.maximum(before, strength), rtol=1e-5)
     clear = np.abs(strength - before) > 1e-4
     np.testing.assert_array_equal(winner[clear], np.where(strength > before, 4, 9)[clear])
+
+
+@pytest.mark.parametrize("order", [0, 3, 10])
+@pytest.mark.parametrize("covariance", [0.0, 1e-15, 1.2])
+def test_the_spectrum_of_a_bump_is_that_of_its_formula(order: int, covariance: float) -> None:
+    random = np.random.default_rng(3)
+    derivatives = random.standard_normal((2, 24, 17)) + 1j * random.standard_normal((2, 24, 17))
+    ky, kx = 2 * np.pi * fft.fftfreq(24), 2 * np.pi * fft.rfftfreq(32)
+    variances = tuple(np.float32(v) for v in (4.0, 2.0, covariance))
+    laguerre, answer = genlaguerre(order, 1), np.empty((24, 17), np.complex64)
+    frequencies = ky.astype(np.float32), kx.astype(np.float32)
+    counts, coefficients = np.array([0.5, 2], np.float32), laguerre.coeffs.astype(np.float32)
+    times_bump(derivatives.astype(np.complex64), counts, frequencies, variances, coefficients, answer)
+    u = (4 * ky[:, None] ** 2 + 2 * kx**2) / 2 + covariance * ky[:, None] * kx
+    expected = np.exp(-u) * laguerre(u) * (0.5 * derivatives[0] + 2 * derivatives[1])
+    np.testing.assert_allclose(answer, expected, atol=1e-5 * np.abs(expected).max())

@@ -14,6 +14,10 @@ Spectra = npt.NDArray[np.complex64]
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 
 
+#: A covariance below this, px², is that of a bump along the axes, but for rounding.
+_ALONG = np.float32(1e-6)
+
+
 @_compiled
 def times_bump(
     derivatives: Spectra,
@@ -43,17 +47,28 @@ def times_bump(
     ky, kx = frequencies
     yy, xx, yx = variances
     half, zero = np.float32(0.5), np.float32(0)
+    down, across = half * yy * ky * ky, half * xx * kx * kx
+    # a bump along the axes is a product of two: no exponential is left for each frequency
+    falls, fall = np.exp(-down), np.exp(-across)
+    row = np.empty(len(kx), np.float32)
     for i in range(len(ky)):
         for j in range(len(kx)):
-            u = half * (yy * ky[i] * ky[i] + xx * kx[j] * kx[j]) + yx * ky[i] * kx[j]
+            u = down[i] + across[j] + yx * ky[i] * kx[j]
             shape = zero
             for coefficient in laguerre:
                 shape = shape * u + coefficient
-            shape *= np.exp(-u)
+            row[j] = shape
+        if abs(yx) < _ALONG:
+            for j in range(len(kx)):
+                row[j] *= falls[i] * fall[j]
+        else:
+            for j in range(len(kx)):
+                row[j] *= np.exp(-(down[i] + across[j] + yx * ky[i] * kx[j]))
+        for j in range(len(kx)):
             total = np.complex64(0)
             for d in range(len(counts)):
                 total += counts[d] * derivatives[d, i, j]
-            answer[i, j] = shape * total
+            answer[i, j] = row[j] * total
 
 
 @_compiled
