@@ -131,7 +131,9 @@ def on_truth(size: str, seeds: range) -> None:
             for masked, counts in counts_of_scene(size, seed, effects).items():
                 counted.setdefault(f"{kind}{masked}", []).append(counts)
         for word, counts in counted.items():
-            recalls[word], boxes[word] = (sum(one) for one in zip(*counts, strict=True))
+            recalls[word], boxes[word] = (
+                pd.concat(one, axis=1).fillna(0).sum(axis=1) for one in zip(*counts, strict=True)
+            )
     print(
         f'\nscenes "{size}", seeds {seeds.start} to {seeds.stop - 1}; at one false box per 1000 km², 95 % intervals\n'
     )
