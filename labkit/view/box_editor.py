@@ -26,12 +26,19 @@ if TYPE_CHECKING:
 _HOW = (
     "<b>Draw</b>: hold Shift and drag, or double-click at two corners. <b>Choose</b>: click. <b>Move</b>: drag a box. "
     "<b>Resize</b>: drag a handle of the chosen box, or type its corners below. <b>Delete</b>: choose, then "
-    "Backspace with the pointer over the panel, or the button."
+    "Backspace with the pointer over the panel, or the button. The class is that of the next box; "
+    "<i>Set class</i> gives it to the chosen one."
 )
 
 
 #: Edges of a box as holoviews names them, in the order of :data:`labkit.view.box_edits.CORNERS`.
 _SIDES = ("x0", "y0", "x1", "y1")
+
+#: The same as the page names them.
+_EDGES = ("left", "bottom", "right", "top")
+
+#: How many drawings of a panel are remembered: a page is never so many behind.
+_DRAWINGS_KEPT = 100
 
 
 def box_editor(
@@ -134,7 +141,8 @@ class BoxEditor:
         self._classes, self._limit, self._max_pixels = classes, limit, max_pixels
         self._redraw = {way: hv.streams.Stream.define("Redraw", number=0)() for way in edits.directions}
         self._names = {way: f"labkit-boxes-{way}" for way in edits.directions}
-        self._filling = False
+        self._shown: dict[str, dict[int, pd.DataFrame]] = {way: {} for way in edits.directions}
+        self._filling, self._to_show, self._refused = False, False, ""
         self._make_widgets()
         self._say()
 
@@ -175,7 +183,8 @@ class BoxEditor:
         self.label = pn.widgets.Select(label="Class", options=list(self._classes), width=220)
         self.both = pn.widgets.Checkbox(label="Both panels", value=True, align="end")
         does = {
-            "Delete": self._delete, "Accept": self._accept, "Accept all": self._accept_all, "Undo": self._undo,
+            "Set class": self._set_class, "Delete": self._delete, "Accept": self._accept,
+            "Accept all": self._accept_all, "Undo": self._undo,
             "Read anew": self._reload, "Save": self.save,
         }  # fmt: skip
         self.buttons = {name: pn.widgets.Button(label=name, align="end") for name in does}
@@ -186,7 +195,6 @@ class BoxEditor:
         ]
         for widget in self.corners:
             widget.param.watch(self._corners_typed, "value")
-        self.label.param.watch(self._label_chosen, "value")
         # a pane of HTML would fetch its style sheets from the network at every change
         self.said = pn.widgets.StaticText(sizing_mode="stretch_width")
 
@@ -206,7 +214,7 @@ class BoxEditor:
         )
         ground = panels.draw_panel(data, shown, style, self._max_pixels, marks.Marks())
         boxes = hv.DynamicMap(partial(self._draw_boxes, way), streams=[self._redraw[way]])
-        hv.streams.BoxEdit(source=boxes).add_subscriber(partial(self._drawn, way))
+        hv.streams.BoxEdit(source=boxes).add_subscriber(self._drawn)
         hv.streams.Selection1D(source=boxes).add_subscriber(partial(self._chose, way))
         return (ground * boxes).opts(hv.opts.Overlay(hooks=[box_script.begin_with_boxes]))
 
@@ -220,7 +228,10 @@ class BoxEditor:
             for label, pending in zip(here["label"], here["pending"], strict=True)
         ]
         words = {box_script.KEY: here.index, box_script.COLOUR: drawn, "label": here["label"]}
-        words["annotator"] = here["annotator"]
+        words |= {"annotator": here["annotator"], box_script.DRAWING: [number] * len(here)}
+        # a page may answer to an earlier drawing than the last
+        self._shown[way][number] = here
+        self._shown[way].pop(number - _DRAWINGS_KEPT, None)
         table = pd.DataFrame(
             {side: here[corner].to_numpy(float) for side, corner in zip(_SIDES, CORNERS, strict=True)}
             | {name: pd.Series(list(values), dtype=object) for name, values in words.items()}
@@ -228,7 +239,7 @@ class BoxEditor:
         others = [name for direction, name in self._names.items() if direction != way]
 
         def hook(plot: Any, element: Any) -> None:
-            box_script.attach(plot.state, plot.handles["source"], self._names[way], others)
+            box_script.attach(plot.state, plot.handles["source"], self._names[way], others, partial(self._take, way))
 
         # holoviews' own strokes stay invisible: it cannot colour an empty table, and a panel may begin empty
         return hv.Rectangles(table, list(_SIDES), list(words)).opts(
@@ -236,11 +247,25 @@ class BoxEditor:
             hover_tooltips=[("class", "@label"), ("drawn by", "@annotator")],
         )  # fmt: skip
 
-    def _drawn(self, way: str, data: dict[str, Any] | None = None) -> None:
-        if not data or (len(data["x0"]) and box_script.KEY not in data):
+    def _take(self, way: str, page: dict[str, Any]) -> None:
+        """Take what a page says in the moment in which it says it: a redraw may write over it before a stream hears."""
+        lengths = {len(page.get(name, ())) for name in (*_EDGES, box_script.KEY, box_script.DRAWING)}
+        keys = list(page.get(box_script.KEY, ()))
+        if len(lengths) != 1 or not all(isinstance(key, str) and key for key in keys):
+            # columns arrive one after another
             return
-        said = self.edits.take(way, data, self.label.value, both=self._together)
-        self._show(said)
+        number = int(max(page[box_script.DRAWING], default=self._redraw[way].number))
+        shown = self._shown[way].get(number)
+        before = self.edits.boxes
+        boxes = {side: page[edge] for side, edge in zip(_SIDES, _EDGES, strict=True)} | {"key": keys}
+        self._refused = self.edits.take(way, boxes, self.label.value, both=self._together, shown=shown)
+        self._to_show |= bool(self._refused) or self.edits.boxes is not before
+
+    def _drawn(self, data: dict[str, Any] | None = None) -> None:
+        """Show what was taken, on both panels; what the kernel itself has drawn is heard here too, and is no news."""
+        if self._to_show:
+            self._to_show = False
+            self._show(self._refused)
 
     def _chose(self, way: str, index: list[int] | None = None) -> None:
         here = self.edits.on(way).index
@@ -274,10 +299,9 @@ class BoxEditor:
         self.edits.reload()
         self._show("Read anew: what was not saved is gone.")
 
-    def _label_chosen(self, event: Any) -> None:
-        if not self._filling and self.chosen:
-            self.edits.set_label(self.chosen, event.new, both=self._together)
-            self._show()
+    def _set_class(self) -> None:
+        self.edits.set_label(self.chosen, self.label.value, both=self._together)
+        self._show()
 
     def _corners_typed(self, _: Any) -> None:
         values = [float(widget.value) for widget in self.corners if widget.value is not None]
@@ -292,15 +316,13 @@ class BoxEditor:
             self._show()
 
     def _fill(self) -> None:
-        """Show class and corners of the chosen box in the widgets, without that being taken for an edit."""
+        """Show the corners of the chosen box in the widgets, without that being taken for an edit."""
         self.chosen = [key for key in self.chosen if key in self.edits.boxes.index]
         one = self.edits.boxes.loc[self.chosen[0]] if len(self.chosen) == 1 else None
         self._filling = True
         for widget, name in zip(self.corners, CORNERS, strict=True):
             widget.disabled = one is None
             widget.value = None if one is None else round(float(one[name]), 2)
-        if one is not None and one["label"] in self._classes:
-            self.label.value = one["label"]
         self._filling = False
 
     def _show(self, said: str = "") -> None:
@@ -311,10 +333,11 @@ class BoxEditor:
 
     def _say(self, first: str = "", *, alert: bool = False) -> None:
         unsaved = self.edits.unsaved
-        waiting = f" {unsaved.proposals} proposals (blue) wait to be accepted." if unsaved.proposals else ""
-        words = (
-            f"Not saved: {unsaved}." if unsaved else f"All is saved: {len(self.edits.boxes) - unsaved.proposals} boxes."
+        waiting = (
+            f" To be decided on: {marks.counted(unsaved.proposals, 'proposals')} (blue)." if unsaved.proposals else ""
         )
+        labels = marks.counted(len(self.edits.boxes) - unsaved.proposals, "labels")
+        words = f"Not saved: {unsaved}." if unsaved else f"All is saved: {labels}."
         role, colour = ("alert", "#b00020") if alert else ("status", "#b00020" if unsaved else "#1b5e20")
         self.said.value = (
             f"<p role='{role}' style='margin:0'>{html.escape(first)} "

@@ -110,7 +110,15 @@ class BoxEdits:
             proposals=int(self.boxes["pending"].sum()),
         )
 
-    def take(self, direction: str, page: Mapping[str, Sequence[Any]], label: str, *, both: bool = False) -> str:
+    def take(
+        self,
+        direction: str,
+        page: Mapping[str, Sequence[Any]],
+        label: str,
+        *,
+        both: bool = False,
+        shown: pd.DataFrame | None = None,
+    ) -> str:
         """Take over what a panel shows after somebody has drawn, moved, resized or deleted boxes on it.
 
         Parameters
@@ -124,6 +132,9 @@ class BoxEdits:
         both : bool
             What happens to a box happens to its twin on the other direction too: the box with the same corners and
             class. A new one gets a twin.
+        shown : DataFrame, optional
+            What the panel had been given before the hand changed it (:meth:`on`): what it still says as it was given
+            is no edit, however things stand by now. Default: what stands.
 
         Returns
         -------
@@ -133,21 +144,23 @@ class BoxEdits:
         corners = np.column_stack([np.asarray(page[name], float) for name in ("x0", "y0", "x1", "y1")])
         drawn = {str(key): box for key, box in zip(page["key"], corners.reshape(-1, 4), strict=True)}
         now = self.boxes.copy()
-        here = now.index[now["direction"] == direction]
+        given = self.on(direction) if shown is None else shown
         refused = 0
-        for key in here.difference(list(drawn)):
+        for key in given.index.difference(list(drawn)).intersection(now.index):
             now = now.drop([key, *self._twins(now, key, both)])
         for key, box in drawn.items():
+            known = given if key in given.index else now
+            if key in known.index and _apart(known, key, box) <= _SAME_PX:
+                continue
             inside = self._inside(box)
-            known = key in here
             if inside is None:
                 refused += 1
-            elif not known:
+            elif key in now.index:
+                self._change([key, *self._twins(now, key, both)], now, dict(zip(CORNERS, inside, strict=True)))
+            elif key not in given.index:
                 for way in self.directions if both else (direction,):
                     name = key if way == direction else _new_name()
                     now.loc[name] = [way, *inside, label, self.annotator, "manual", "", False]
-            elif np.abs(now.loc[key, CORNERS].to_numpy(float) - inside).max() > _SAME_PX:
-                self._change([key, *self._twins(now, key, both)], now, dict(zip(CORNERS, inside, strict=True)))
         self._step(now)
         return f"{refused} box smaller than {LEAST_EDGE_PX:g} px or off the image was not taken. " if refused else ""
 
@@ -306,6 +319,12 @@ def _differ(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:
     """Which rows of two tables with one index say different things."""
     apart = np.abs(one[CORNERS].to_numpy(float) - other[CORNERS].to_numpy(float)).max(axis=1, initial=0.0)
     return pd.Series((apart > _SAME_PX) | (one["label"] != other["label"]).to_numpy(), index=one.index)
+
+
+def _apart(boxes: pd.DataFrame, key: str, box: np.ndarray) -> float:
+    """How far the corners of a box lie from those that a table has for it, px."""
+    x, y = np.sort(box[[0, 2]]), np.sort(box[[1, 3]])
+    return float(np.abs(boxes.loc[key, CORNERS].to_numpy(float) - [x[0], y[0], x[1], y[1]]).max())
 
 
 def _new_name() -> str:

@@ -5,12 +5,13 @@ The page does this itself because it has to follow the hand; what comes of it re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from labkit.view import colours
 
-#: Columns of the page's boxes beside their corners.
-KEY, COLOUR = "key", "colour"
+#: Columns of the page's boxes beside their corners: their names, their colours, and which drawing they came with.
+KEY, COLOUR, DRAWING = "key", "colour", "drawing"
 
 #: Milliseconds without a pull at an edge after which the box goes to the kernel.
 _REST_MS = 250
@@ -67,7 +68,7 @@ frame.labkit_rest = setTimeout(() => source.setv({data: source.data}, {check_eq:
 """
 
 
-def attach(figure: Any, source: Any, name: str, others: list[str]) -> None:
+def attach(figure: Any, source: Any, name: str, others: list[str], taken: Callable[[Any], None]) -> None:
     """Make a figure of boxes editable beyond what bokeh's tool does; a second call for one figure does nothing.
 
     Parameters
@@ -80,6 +81,8 @@ def attach(figure: Any, source: Any, name: str, others: list[str]) -> None:
         Of the source in its document.
     others : list of str
         Names of the sources of the other panels.
+    taken : callable
+        Called with the source's columns in the moment in which they change, before anything else can change them.
     """
     from bokeh.models import CustomJS, Quad
     from bokeh.models.annotations import BoxAnnotation
@@ -87,6 +90,7 @@ def attach(figure: Any, source: Any, name: str, others: list[str]) -> None:
     if source.name == name:
         return
     source.name = name
+    source.on_change("data", lambda attribute, old, new: taken(new))
     lines: tuple[tuple[Any, float], ...] = ((colours.CASING, 4.5), ({"field": COLOUR}, 2.5))
     for colour, width in lines:
         stroke = Quad(

@@ -68,6 +68,8 @@ def _answer_on_one_thread() -> None:
 
     hv.plotting.Renderer.comm_manager = CommManager
     state._comm_manager = CommManager
+    # what panel shows by itself, widgets beside a figure, goes by this one whatever the two above say
+    JupyterCommManagerBinary.client_comm = Comm
 
 
 def _write_styles_in(viewable: Any, root: Any, changed: Any = None, old_models: Any = None) -> None:

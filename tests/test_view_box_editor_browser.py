@@ -1,0 +1,188 @@
+"""The box editor on JupyterLab's page in a real Chromium: what the mouse and the keys do is what the store holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from browser import run_notebook_in_browser
+
+from labkit.label import LabelStore, open_store
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CELLS = (
+    f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+import labkit as lk
+from couplet_scene import couplet_gradients, couplet_boxes
+gradients = couplet_gradients(240, 320)
+detections = couplet_boxes(gradients).assign(model="m1")
+""",
+    """
+import threading
+editor = lk.view.box_editor(gradients, "labels", "ann", detections=detections.iloc[:1])
+threads = set()
+editor.said.param.watch(lambda _: threads.add(threading.current_thread().name), "value")
+editor
+""",
+)
+
+#: Where the frame of each figure lies on the page, and which pixels of the scene it shows.
+FRAMES = """() => {
+  const found = [], seen = new Set()
+  const walk = view => {
+    if (view == null || seen.has(view)) { return }
+    seen.add(view)
+    if (view.model?.type === 'Figure') {
+      const box = view.canvas_view.el.getBoundingClientRect(), frame = view.frame.bbox, m = view.model
+      found.push({title: m.title.text, left: box.x + frame.left, top: box.y + frame.top, width: frame.width,
+                  height: frame.height, x: [m.x_range.start, m.x_range.end], y: [m.y_range.end, m.y_range.start]})
+    }
+    for (const child of view.children()) { walk(child) }
+  }
+  for (const view of Object.values(Bokeh.index.roots)) { walk(view) }
+  return found
+}"""
+
+THREADS = (
+    "async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
+    " const r = await k.requestExecute({code: '', user_expressions: {s: 'sorted(threads)'}}).done;"
+    " return r.content.user_expressions.s.data['text/plain']; }"
+)
+
+DIE = (
+    "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute("
+    "{code: 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'}) }"
+)
+
+pytestmark = pytest.mark.browser
+
+
+class Hand:
+    """A person's hand on the page: it points at pixels of the scene."""
+
+    def __init__(self, page: Any, pictures: Path) -> None:
+        self.page, self.pictures = page, pictures
+
+    def at(self, direction: str, x: float, y: float) -> tuple[float, float]:
+        (frame,) = [f for f in self.page.evaluate(FRAMES) if f["title"].endswith(direction)]
+        (x0, x1), (y0, y1) = frame["x"], frame["y"]
+        return (
+            frame["left"] + (x - x0) / (x1 - x0) * frame["width"],
+            frame["top"] + (y - y0) / (y1 - y0) * frame["height"],
+        )
+
+    def drag(self, direction: str, begin: tuple[float, float], end: tuple[float, float], *, draw: bool = False) -> None:
+        if draw:
+            self.page.keyboard.down("Shift")
+        self.page.mouse.move(*self.at(direction, *begin))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.at(direction, *end), steps=5)
+        self.page.mouse.up()
+        if draw:
+            self.page.keyboard.up("Shift")
+
+    def choose(self, direction: str, x: float, y: float, *, shows: str) -> None:
+        """Click on a box, and wait until its left edge is shown in the widgets below."""
+        self.page.mouse.click(*self.at(direction, x, y))
+        end = time.monotonic() + 30
+        while shows not in (found := [one.input_value() for one in self.page.locator("input.bk-input").all()]):
+            assert time.monotonic() < end, f"the widgets must show {shows}, instead {found}"
+            self.page.wait_for_timeout(200)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def hears(self, words: str) -> None:
+        """Wait until the line below the panels says this."""
+        end = time.monotonic() + 60
+        line = self.page.locator("p[role=status], p[role=alert]")
+        while words not in (said := " ".join(line.all_inner_texts())):
+            if time.monotonic() > end:
+                self.picture("silent")
+                pytest.fail(f"the line below the panels must say {words!r}, instead it says {said!r}")
+            self.page.wait_for_timeout(200)
+
+    def picture(self, name: str) -> None:
+        self.page.screenshot(path=self.pictures / f"{name}.png")
+
+
+def boxes(store: LabelStore) -> dict[str, list[list[float]]]:
+    labels = store.labels().sort_values("xmin")
+    corners = ["xmin", "ymin", "xmax", "ymax"]
+    return {way: labels.loc[labels["direction"] == way, corners].values.tolist() for way in ("azimuth", "range")}
+
+
+def near(*expected: tuple[float, float, float, float]) -> list[Any]:
+    """Boxes within 1 px of what the hand drew."""
+    return [pytest.approx(box, abs=1.0) for box in expected]
+
+
+def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp_path):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "editor.ipynb")
+    heard: list[str] = []
+    store, folder = open_store(tmp_path / "labels"), ROOT / "test-output" / "box-editor"
+
+    def edit(page: Any) -> None:
+        hand = Hand(page, folder)
+        page.locator(".bk-Figure").first.scroll_into_view_if_needed()
+        # one box for both panels, drawn on the left one
+        hand.drag("azimuth", (180, 100), (240, 150), draw=True)
+        hand.hears("Not saved: 2 new, 0 changed, 0 deleted")
+        hand.picture("drawn")
+        assert store.revision == 0, "nothing is written before it is saved"
+        hand.press("Save")
+        hand.hears("Saved 2 new, 0 changed, 0 deleted as revision 1")
+        assert boxes(store) == {way: near((180, 100, 240, 150)) for way in ("azimuth", "range")}
+        # moved on the right panel, then made wider at a handle of the left one
+        hand.drag("range", (210, 125), (220, 115))
+        hand.hears("Not saved: 0 new, 2 changed, 0 deleted")
+        hand.choose("azimuth", 220, 115, shows="190")
+        hand.picture("chosen")
+        hand.drag("azimuth", (250, 115), (280, 115))
+        page.wait_for_timeout(1500)
+        hand.press("Save")
+        hand.hears("Saved 0 new, 2 changed, 0 deleted as revision 2")
+        assert boxes(store) == {way: near((190, 90, 280, 140)) for way in ("azimuth", "range")}
+        # another box for the right panel alone, of another class; the model's box is taken as it is
+        page.locator(".jp-OutputArea input[type=checkbox]").uncheck()
+        page.locator(".jp-OutputArea select").select_option("snow or ice")
+        hand.drag("range", (20, 180), (80, 220), draw=True)
+        hand.press("Accept all")
+        hand.hears("Not saved: 2 new")
+        hand.press("Save")
+        hand.hears("as revision 3")
+        # deleted by a key, on one panel
+        hand.choose("azimuth", 240, 115, shows="280")
+        page.keyboard.press("Backspace")
+        hand.hears("Not saved: 0 new, 0 changed, 1 deleted")
+        hand.press("Save")
+        hand.hears("as revision 4")
+        hand.picture("saved")
+        # what is saved outlives the kernel, what is not goes with it
+        hand.drag("range", (20, 20), (60, 60), draw=True)
+        hand.hears("Not saved: 1 new")
+        heard.append(page.evaluate(THREADS))
+        page.evaluate(DIE)
+        page.wait_for_timeout(1000)
+
+    seen = run_notebook_in_browser(tmp_path / "editor.ipynb", folder, 180, then=edit)
+    assert seen.errors == [] and seen.outside_requests == [] and seen.figures == 2
+    assert heard == ["['MainThread']"], "what the page says is taken on one thread"
+    proposed = (68.4, 44.4, 123.6, 99.6)
+    assert boxes(store) == {
+        "azimuth": [pytest.approx(proposed)],
+        "range": near((20, 180, 80, 220), (190, 90, 280, 140)),
+    }
+    labels = store.labels().set_index("xmin").sort_index()
+    assert labels["label"].tolist() == ["snow or ice", "landslide", "landslide"]
+    assert labels["origin"].tolist() == ["manual", "accepted", "manual"]
+    assert labels["annotator"].tolist() == ["ann"] * 3
+    assert store.history()["change"].tolist() == ["added"] * 2 + ["changed"] * 2 + ["added"] * 2 + ["deleted"]
