@@ -1,10 +1,14 @@
 """How long pushing chips to Label Studio takes, as ratios against the bare import of the same tasks, in one run.
 
     python benchmarks/labelling.py [--chips 1000] [--rounds 3]
+    python benchmarks/labelling.py --people 5 10 30 [--each 10] [--database postgresql://…]
 
 Starts a Label Studio of its own in a folder that is thrown away. Chips have 416 px, azimuth and range; a few are
 rendered and stand for all, since rendering does not count. Each round pushes them to a new project, pushes them again,
 pushes a tenth of them with other images, and posts the same tasks to another project by plain requests.
+
+With ``--people`` rooms of so many annotators label ``--each`` chips at once, as their browsers would ask, while chips
+are pushed and labels pulled; on SQLite, or in an empty PostgreSQL.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy as np
 import pandas as pd
 import requests
 import xarray as xr
+from crowd import crowd_of, label_while_others_push_and_pull, memory_mib
 from scipy.ndimage import gaussian_filter
 
 import labkit as lk
@@ -102,15 +107,51 @@ def show(table: pd.DataFrame, count: int) -> None:
         print(f"| {what} | {table[what].median():.3g} | {ratio:.3g} | {REACH if what == 'push' else ''} | {verdict} |")
 
 
+def room(server: lk.label.LabelServer, folder: Path, people: int, each: int) -> dict[str, object]:
+    """Let people label at once; give how many boxes were acknowledged and how many of them came back, once each."""
+    crowd = crowd_of(server, people)
+    data = scene()
+    few = lk.make_chips(data, SIZE, 0.0)
+    times = -(-people * each // FEW)
+    images = repeated(lk.chip.write_images(few, data, folder / "images"), times)
+    chips = repeated(few, times).iloc[: people * each]
+    store = lk.label.open_store(folder / f"labels of {people}")
+    began = time.perf_counter()
+    label_while_others_push_and_pull(crowd, each, chips, images, f"room of {people}", store)
+    minutes = (time.perf_counter() - began) / 60
+    seconds = [second for annotator in crowd for second in annotator.seconds]
+    acknowledged = {box.annotation_id for annotator in crowd for box in annotator.acknowledged}
+    kept = store.labels()["annotation_id"]
+    refused = [words for annotator in crowd for words in annotator.refused]
+    print(*sorted(set(refused)), sep="\n")
+    return {
+        "people": people,
+        "acknowledged": len(acknowledged),
+        "in the store": int(kept.isin(acknowledged).sum()),
+        "refused": len(refused),
+        "chips/min": len(seconds) / minutes,
+        "median s": statistics.median(seconds),
+        "95 % s": float(np.quantile(seconds, 0.95)),
+        "memory MiB": memory_mib(server),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chips", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--people", type=int, nargs="+", default=[])
+    parser.add_argument("--each", type=int, default=10)
+    parser.add_argument("--database", default="sqlite")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LABKIT_HOME"] = str(Path(folder) / "home")
-        with lk.label.start_server(port=free_port(20000)) as server:
-            show(measure(server, Path(folder), asked.chips, asked.rounds), asked.chips)
+        with lk.label.start_server(port=free_port(20000), database=asked.database) as server:
+            if asked.people:
+                rows = [room(server, Path(folder), people, asked.each) for people in asked.people]
+                print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format))
+            else:
+                show(measure(server, Path(folder), asked.chips, asked.rounds), asked.chips)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ _FOREIGN = {
 }
 _FOREIGN_PREFIXES = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "POSTGRE_", "PYTHONPATH", "PYTHONHOME")
 
+#: Holds the settings under which labkit runs Label Studio.
+_SETTINGS_FOLDER = Path(__file__).parent / "django"
+
 
 def files_folder() -> Path:
     """Give the folder from which this bench's server may serve images (its document root), made when absent."""
@@ -66,5 +69,9 @@ def server_variables(database: Database) -> dict[str, str]:
             "SENTRY_DSN": "",
             "FRONTEND_SENTRY_DSN": "",
             "PYTHONUNBUFFERED": "1",
+            "DJANGO_SETTINGS_MODULE": "labkit_settings",
+            "PYTHONPATH": str(_SETTINGS_FOLDER),
+            # the folder may be read-only
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
     )
