@@ -160,9 +160,15 @@ def test_a_kernel_killed_in_a_push_or_a_pull_leaves_nothing_half_done_and_nothin
     with start_server(port=free_port()) as server:
         served = Path(fresh_home) / "label-studio-files" / "chips"
         studio = connect()
-        # while images of the second page are copied, then while its tasks are on their way
-        for count in (500, len(images)):
-            killed_kernel(["push", PROJECT, *sent], lambda count=count: len(list(served.glob("*/*.png"))) >= count)
+        database = Path(fresh_home) / "label-studio" / "label_studio.sqlite3"
+
+        def arrived() -> int:
+            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+                return connection.execute("select count(*) from task").fetchone()[0]
+
+        # while the first images are copied, and between the two pages of tasks
+        for moment in (lambda: len(list(served.glob("*/*.png"))) > 100, lambda: arrived() >= 200):
+            killed_kernel(["push", PROJECT, *sent], moment)
         report = studio.push(chips, images, PROJECT)
         assert (report.new + report.known, report.updated) == (len(chips), 0)
         assert report.known > 0

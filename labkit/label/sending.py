@@ -7,7 +7,7 @@ next push lists what is there and goes on with the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from tqdm.auto import tqdm
 
 from labkit.label import tasks
 from labkit.label.project import PAGE, Project
+
+# Copying waits for the disk, file by file; renewing waits for the server, task by task.
+_COPIERS, _RENEWERS = 8, 4
 
 
 class Sending:
@@ -59,46 +62,66 @@ class Sending:
     def send(self, chips: gpd.GeoDataFrame, detections: gpd.GeoDataFrame | None) -> None:
         """Send all chips; new ones together with the detections on them."""
         rows = [chip for _, chip in chips.iterrows()]
-        with tqdm(total=len(rows), desc="chips", unit="chip", leave=False) as bar:
-            for start in range(0, len(rows), PAGE):
-                page = rows[start : start + PAGE]
-                self._page(page, detections)
-                bar.update(len(page))
+        pages = [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
+        pool = ThreadPoolExecutor(_COPIERS)
+        try:
+            with tqdm(total=len(rows), desc="chips", unit="chip", leave=False) as bar:
+                copies = self._serve_all(pool, pages[0])
+                for page, following in zip(pages, [*pages[1:], []], strict=True):
+                    served = [copy.result() for copy in copies]
+                    # while the server takes this page, the images of the next are copied
+                    copies = self._serve_all(pool, following)
+                    self._page(page, served, detections)
+                    bar.update(len(page))
+        finally:
+            pool.shutdown(cancel_futures=True)
         self._remove_replaced()
 
-    def _page(self, chips: Sequence[pd.Series], detections: gpd.GeoDataFrame | None) -> None:
-        fresh = []
-        # copying waits for the disk, file by file
-        with ThreadPoolExecutor(8) as pool:
-            served_images = list(pool.map(self._serve, [str(chip["chip_id"]) for chip in chips]))
+    def _serve_all(self, pool: ThreadPoolExecutor, chips: Sequence[pd.Series]) -> list[Future[dict[str, Path]]]:
+        return [pool.submit(self._serve, str(chip["chip_id"])) for chip in chips]
+
+    def _page(
+        self,
+        chips: Sequence[pd.Series],
+        served_images: Sequence[dict[str, Path]],
+        detections: gpd.GeoDataFrame | None,
+    ) -> None:
+        fresh, renewed = [], []
         for chip, served in zip(chips, served_images, strict=True):
             chip_id = str(chip["chip_id"])
-            paths = self.paths[chip_id]
             data = tasks.task_data(chip, {d: self.address(file) for d, file in served.items()})
             if chip_id in self.here:
-                self._renew(self.here[chip_id], data, tuple(paths))
+                task = self.here[chip_id]
+                new_data = tasks.renewed_data(task["data"], data, tuple(self.paths[chip_id]))
+                if new_data is None:
+                    self.known += 1
+                else:
+                    renewed.append((task, new_data))
             else:
                 wanted = [] if detections is None else tasks.predictions_on(data, detections, self.directions)
                 fresh.append({"data": data, "predictions": wanted})
-        self.project.add_tasks(fresh)
+        # one request for each, since Label Studio has none for many
+        with ThreadPoolExecutor(_RENEWERS) as pool:
+            for _ in pool.map(self._renew, *zip(*renewed, strict=True)) if renewed else ():
+                self.updated += 1
+        if fresh:
+            self.project.add_tasks(fresh)
         self.new += len(fresh)
         self.predictions += sum(len(task["predictions"]) for task in fresh)
 
     def _serve(self, chip_id: str) -> dict[str, Path]:
         return {d: tasks.serve_image(path, self.folder, chip_id, d) for d, path in self.paths[chip_id].items()}
 
-    def _renew(self, task: dict[str, Any], data: dict[str, Any], directions: Sequence[str]) -> None:
-        renewed = tasks.renewed_data(task["data"], data, directions)
-        if renewed is None:
-            self.known += 1
-            return
-        self.project.renew_task(int(task["id"]), renewed)
-        self._replaced |= {str(task["data"].get(d, "")) for d in directions if task["data"].get(d) != renewed[d]}
-        task["data"] = renewed
-        self.updated += 1
+    def _renew(self, task: dict[str, Any], data: dict[str, Any]) -> None:
+        self.project.renew_task(int(task["id"]), data)
+        old = task["data"]
+        self._replaced |= {str(old.get(d, "")) for d in self.paths[str(data["chip_id"])] if old.get(d) != data[d]}
+        task["data"] = data
 
     def _remove_replaced(self) -> None:
         """Remove the images that no task shows any more; those of a push that was cut short stay behind."""
+        if not self._replaced:
+            return
         shown = {str(value) for task in self.here.values() for value in task["data"].values()}
         for file in self.folder.glob("*.png"):
             address = self.address(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ import pandas as pd
 from shapely.geometry import Polygon
 
 from labkit.errors import FileError, LabkitError
-from labkit.files import whole
 from labkit.label.config import PANELS, PICTURES
 from labkit.label.convert import Box, clip_box, to_region
 
@@ -90,13 +90,24 @@ def serve_image(source: Path, folder: Path, chip_id: str, direction: str) -> Pat
     pathlib.Path
         The served file. Its name holds a hash of what it shows: another picture has another address, so that no browser
         shows an old one that it kept.
+
+    Raises
+    ------
+    FileError
+        The disk is full, or the folder cannot be written.
     """
     content = source.read_bytes()
     name = f"{re.sub(r'[^A-Za-z0-9._-]', '_', chip_id)}_{direction}-{hashlib.sha256(content).hexdigest()[:12]}.png"
     target = folder / name
     if not target.exists():
-        with whole(target) as partial:
+        # a push copies thousands: not a folder for each, as labkit.files.whole makes
+        partial = folder / f".{name}.{secrets.token_hex(4)}"
+        try:
             partial.write_bytes(content)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise FileError(f"{target} must be writable with enough room on its disk, instead got: {error}") from error
     return target
 
 
