@@ -43,7 +43,7 @@ CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 CAUSES = {"creeping ice": {"creep_mm": 0.0}, "mine": {"subsidence_mm": 0.0}}
 RIGHT = "right at IoU 0.5"
 ORDER = (
-    "IoU 0.5", "IoU 0.3", "centre inside", RIGHT, "landslide, another box", *CAUSES, "burst seam",
+    "IoU 0.5", "IoU 0.3", "centre inside", RIGHT, "landslide, another box", *reversed(CAUSES), "burst seam",
     "still ground, the highest quarter", "still ground, other",
 )  # fmt: skip
 

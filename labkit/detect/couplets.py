@@ -104,8 +104,9 @@ def couplets(
     0.89 at IoU 0.3, and 0.89 of the landslides had the centre of a box on them; but of 542 boxes 133 were right, some
     195 lay on other moving ground (ice, mines), and some 200 where nothing moves, on rough high ground. On two smaller
     scenes (seeds 10 and 12) boxes where nothing moves fell from 55 to 32 without the DEM's error, to 42 without layered
-    air, to 21 without snow and ice. Take ice out by ``mask=labkit.snow_mask(…)``, and ask for fewer with
-    ``false_per_1000_km2``.
+    air, to 21 without snow and ice. On scenes "demo" (seeds 2 to 4) with the same effects 156 of 310 boxes were right,
+    33 lay on landslides otherwise, 70 on ice, 19 on mines, 3 on seams and 29 where nothing moves. With
+    ``mask=labkit.snow_mask(…)`` 241 were left, 3 of them on ice, and recall was the same, 0.72 (0.66 to 0.78).
 
     Memory: some 70 bytes per pixel beside the stack.
 
