@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pandas as pd
 from tqdm.auto import tqdm
 
 from labkit.label import tasks
@@ -38,7 +37,7 @@ class Sending:
     folder : Path
         The project's served folder.
     address : callable
-        Served file → its address in a task.
+        Served folder → its address, below which its files have theirs.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class Sending:
         self.paths = paths
         self.directions = directions
         self.folder = folder
-        self.address = address
+        self._prefix = f"{address(folder)}/"
         self.new = self.known = self.updated = self.predictions = 0
         self._replaced: set[str] = set()
 
     def send(self, chips: gpd.GeoDataFrame, detections: gpd.GeoDataFrame | None) -> None:
         """Send all chips; new ones together with the detections on them."""
-        rows = [chip for _, chip in chips.iterrows()]
+        rows = chips.to_dict("records")
         pages = [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
         pool = ThreadPoolExecutor(_COPIERS)
         try:
@@ -77,19 +76,19 @@ class Sending:
             pool.shutdown(cancel_futures=True)
         self._remove_replaced()
 
-    def _serve_all(self, pool: ThreadPoolExecutor, chips: Sequence[pd.Series]) -> list[Future[dict[str, Path]]]:
+    def _serve_all(self, pool: ThreadPoolExecutor, chips: Sequence[dict[str, Any]]) -> list[Future[dict[str, Path]]]:
         return [pool.submit(self._serve, str(chip["chip_id"])) for chip in chips]
 
     def _page(
         self,
-        chips: Sequence[pd.Series],
+        chips: Sequence[dict[str, Any]],
         served_images: Sequence[dict[str, Path]],
         detections: gpd.GeoDataFrame | None,
     ) -> None:
         fresh, renewed = [], []
         for chip, served in zip(chips, served_images, strict=True):
             chip_id = str(chip["chip_id"])
-            data = tasks.task_data(chip, {d: self.address(file) for d, file in served.items()})
+            data = tasks.task_data(chip, {d: self._prefix + file.name for d, file in served.items()})
             if chip_id in self.here:
                 task = self.here[chip_id]
                 new_data = tasks.renewed_data(task["data"], data, tuple(self.paths[chip_id]))
@@ -124,6 +123,6 @@ class Sending:
             return
         shown = {str(value) for task in self.here.values() for value in task["data"].values()}
         for file in self.folder.glob("*.png"):
-            address = self.address(file)
+            address = self._prefix + file.name
             if address in self._replaced and address not in shown:
                 file.unlink()

@@ -315,5 +315,5 @@ class Studio:
         with asking(self.url):
             return open_project(self.url, self._client, project).url
 
-    def _address(self, file: Path) -> str:
-        return f"/data/local-files/?d={file.relative_to(self._files).as_posix()}"
+    def _address(self, path: Path) -> str:
+        return f"/data/local-files/?d={path.relative_to(self._files).as_posix()}"

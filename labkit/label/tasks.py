@@ -6,7 +6,7 @@ import hashlib
 import html
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def serve_image(source: Path, folder: Path, chip_id: str, direction: str) -> Pat
     return target
 
 
-def task_data(chip: pd.Series, urls: dict[str, str]) -> dict[str, Any]:
+def task_data(chip: Mapping[str, Any] | pd.Series, urls: dict[str, str]) -> dict[str, Any]:
     """Write what a task holds: the chip's place in its scene and on the Earth, and the address of each image.
 
     ``corners`` are lon/lat of the chip's upper left, upper right, lower right and lower left corner, so that labels can
