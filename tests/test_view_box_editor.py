@@ -132,6 +132,8 @@ def test_the_chosen_box_fills_the_widgets_and_follows_them(editor):
     editor.corners[1].value = 50.0
     assert "role='alert'" in editor.said.value and "corners must enclose" in editor.said.value
     assert editor.corners[1].value == 20.0
+    editor._chose("range", [])
+    assert all(widget.disabled for widget in editor.corners)
     press(editor, "Undo")
     press(editor, "Undo")
     press(editor, "Undo")

@@ -322,7 +322,8 @@ class BoxEditor:
         self._filling = True
         for widget, name in zip(self.corners, CORNERS, strict=True):
             widget.disabled = one is None
-            widget.value = None if one is None else round(float(one[name]), 2)
+            if one is not None:
+                widget.value = round(float(one[name]), 2)
         self._filling = False
 
     def _show(self, said: str = "") -> None:
