@@ -108,7 +108,7 @@ def couplets(
     33 lay on landslides otherwise, 70 on ice, 19 on mines, 3 on seams and 29 where nothing moves. With
     ``mask=labkit.snow_mask(…)`` 241 were left, 3 of them on ice, and recall was the same, 0.72 (0.66 to 0.78).
 
-    Memory: some 70 bytes per pixel beside the stack.
+    Memory: some 80 bytes per pixel beside the stack.
 
     Where it fails:
 
