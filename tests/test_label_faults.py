@@ -182,6 +182,7 @@ def test_a_kernel_killed_in_a_push_or_a_pull_leaves_nothing_half_done_and_nothin
         assert store.revision == 1
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_server_and_under_a_push_loses_and_doubles_nothing(fresh_home, couplet_scene, tmp_path):
     chips = chips_of(couplet_scene, 64)
     images = images_of(chips, couplet_scene, tmp_path / "images")

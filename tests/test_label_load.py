@@ -71,3 +71,9 @@ def test_a_small_room_labels_at_once_in_postgresql(team_home, couplet_scene, tmp
 @pytest.mark.timeout(3600)
 def test_thirty_people_label_at_once_in_postgresql(team_home, couplet_scene, tmp_path):
     label_together(couplet_scene, team_home, 30, 40, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_thirty_people_label_at_once_in_sqlite(fresh_home, couplet_scene, tmp_path):
+    label_together(couplet_scene, "sqlite", 30, 10, tmp_path)
