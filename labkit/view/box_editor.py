@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import panel as pn
 
 _HOW = (
-    "<b>Draw</b>: hold Shift and drag, or double-click at two corners. <b>Choose</b>: click. <b>Move</b>: drag a box. "
+    "<b>Draw</b>: hold Shift and drag. <b>Choose</b>: click. <b>Move</b>: drag a box. "
     "<b>Resize</b>: drag a handle of the chosen box, or type its corners below. <b>Delete</b>: choose, then "
     "Backspace with the pointer over the panel, or the button. The class is that of the next box; "
     "<i>Set class</i> gives it to the chosen one."
