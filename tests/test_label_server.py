@@ -61,6 +61,7 @@ def test_a_running_server_is_found_and_left_running_by_those_who_did_not_start_i
 
 def test_a_busy_port_is_passed_over_and_the_next_one_named(fresh_home, capsys):
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # where a server of another test has just ended
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
         port = taken.getsockname()[1]
@@ -77,6 +78,7 @@ def test_a_port_that_is_taken_while_the_server_is_on_its_way_is_passed_over(fres
         starting = pool.submit(start_server, port=port)
         while not (fresh_home / LOG_FILE).exists():
             time.sleep(0.01)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         with starting.result() as server:

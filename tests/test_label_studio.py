@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 import urllib.request
 
 import numpy as np
@@ -12,7 +15,7 @@ from label_studio_fixture import chips_of, images_of
 from label_studio_projects import api, tasks_of
 
 from labkit import schema
-from labkit.errors import LabkitError
+from labkit.errors import LabkitError, ServerError
 from labkit.label import LABEL_COLUMNS, connect
 from labkit.label.convert import to_region
 
@@ -29,6 +32,48 @@ def test_pushing_two_chips_makes_two_tasks_and_pushing_again_makes_none(studio, 
     assert sorted(task["data"]["chip_id"] for task in listed) == sorted(chips["chip_id"])
     number = first.url.split("/")[-2]
     assert len(api(label_studio, "GET", f"/api/storages/localfiles?project={number}").json()) == 1
+
+
+def test_tasks_that_a_dead_push_doubled_are_removed_but_for_those_with_work(studio, label_studio, two_chips, project):
+    chips, images = two_chips
+    number = studio.push(chips, images, project).url.split("/")[-2]
+    first, second = sorted(tasks_of(label_studio, studio, project), key=lambda task: task["id"])
+    # what the server was still taking when the pushing process died comes once more
+    doubled = [{"data": task["data"]} for task in (first, second, second)]
+    # and somebody else keeps tasks of another kind there, twice
+    doubled += 2 * [{"data": {name: value for name, value in first["data"].items() if name != "chip_id"}}]
+    api(label_studio, "POST", f"/api/projects/{number}/import", json=doubled)
+    later = [t["id"] for t in tasks_of(label_studio, studio, project) if t["data"] == second["data"]][1:]
+    box = to_region("b", "azimuth", (10, 10, 50, 50), 416)
+    for task in later[:1]:
+        api(label_studio, "POST", f"/api/tasks/{task}/annotations/", json={"result": [box]})
+    report = studio.push(chips, images, project)
+    assert (report.new, report.known) == (0, 2)
+    left = tasks_of(label_studio, studio, project)
+    assert {t["id"] for t in left if "chip_id" in t["data"]} == {first["id"], later[0]}
+    assert len(left) == 4 and [len(t["annotations"]) for t in left if t["id"] == later[0]] == [1]
+
+
+def test_a_second_push_into_a_project_at_the_same_time_is_refused(studio, two_chips, project):
+    chips, images = two_chips
+    studio.push(chips, images, project)
+    pushing = "from labkit.label import connect\nstudio = connect()\n" + textwrap.dedent(f"""
+        from pathlib import Path
+        from labkit.label.project import open_project
+        target = open_project(studio.url, studio._client, {project!r})
+        with target.pushed_into(target.serve_folder(studio._files)):
+            print("held", flush=True)
+            input()
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", pushing], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdin is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(ServerError, match="another push is going on"):
+            studio.push(chips, images, project)
+        other.communicate("\n", timeout=60)
+    assert studio.push(chips, images, project).known == 2
 
 
 def test_boxes_submitted_on_both_images_come_back_to_the_same_pixels_and_places(

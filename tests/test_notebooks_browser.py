@@ -10,15 +10,16 @@ from browser import colours_in, run_notebook_in_browser, shares_of_red_and_blue
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Notebook → figures and maps that it draws. Those that train or simulate much are looked at in the slow run alone.
+#: Notebook → figures and maps that it draws. Those that train, simulate or stack much are looked at in the slow run
+#: alone; that their cells run is tested always.
 DRAWN = {
     "10_read": (4, 0),
-    "20_gradients": (25, 0),
     "70_density": (0, 2),
 }
 DRAWN_SLOWLY = {
     "00_tour": (6, 1),
     "15_simulate": (39, 0),
+    "20_gradients": (25, 0),
     "50_train": (2, 0),
     "60_detect": (4, 0),
     "80_how_many_interferograms": (10, 0),

@@ -6,10 +6,12 @@ The client is the SDK's; its errors go through to the caller (:func:`labkit.labe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+from filelock import FileLock, Timeout
 
 from labkit.errors import LabkitError, ServerError
 from labkit.label import config, tasks
@@ -96,6 +98,53 @@ class Project:
                     f"Label Studio at {self.server_url} must take {len(batch)} tasks, instead it took "
                     f"{answer.task_count}. Push again: chips that arrived are not doubled"
                 )
+
+    def remove_doubled(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give one task for each chip, and remove the others on which nobody has drawn.
+
+        A push that died while the server was still taking its tasks, and was begun again at once, doubles them. Of two
+        tasks with work on both, the first is given and both stay.
+        """
+        by_chip: dict[str, list[dict[str, Any]]] = {}
+        for task in sorted(found, key=lambda task: int(task["id"])):
+            # tasks of somebody else's making are left alone
+            if "chip_id" in task["data"]:
+                by_chip.setdefault(str(task["data"]["chip_id"]), []).append(task)
+        kept = []
+        for same in by_chip.values():
+            worked = [task for task in same if len(same) > 1 and self._has_work(int(task["id"]))]
+            first = (worked or same)[0]
+            for task in same:
+                if task is not first and task not in worked:
+                    self.client.tasks.delete(id=str(task["id"]))
+            kept.append(first)
+        return kept
+
+    def _has_work(self, number: int) -> bool:
+        task = self.client.tasks.get(id=str(number)).model_dump()
+        return any(task.get(name) for name in ("annotations", "drafts"))
+
+    @contextmanager
+    def pushed_into(self, folder: Path) -> Iterator[None]:
+        """Hold the project for the length of the body against other pushes from this machine.
+
+        Raises
+        ------
+        ServerError
+            Another push into it is going on.
+        """
+        lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ServerError(
+                f"project {self.number} at {self.server_url} must be pushed into by one process, instead another push "
+                "is going on. Push again when that one is done: what arrived is not sent twice"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def renew_task(self, number: int, data: dict[str, Any]) -> None:
         """Give a task other data; its annotations and predictions stay."""

@@ -140,7 +140,7 @@ class Studio:
         LabkitError
             Chips or images break a rule, or the project was made for other images, or a chip of it lies elsewhere now.
         ServerError
-            The server fails, or does not serve the images' folder.
+            The server fails, or does not serve the images' folder, or another push into the project is going on.
         """
         schema.check_chips(chips)
         if predictions is not None:
@@ -151,13 +151,15 @@ class Studio:
             target = find_or_make_project(self.url, self._client, project, shown_images, classes, guidance)
             directions = config.directions_of(target.interface)
             folder = target.serve_folder(self._files)
-            here = {str(task["data"].get("chip_id")): task for task in target.tasks(full=predictions is not None)}
-            sent = Sending(target, here, paths, directions, folder, self._address)
-            sent.send(chips, predictions)
-            renewed = sent.predictions
-            if predictions is not None:
-                shown = [here[chip_id] for chip_id in paths if chip_id in here]
-                renewed += target.renew_predictions(shown, predictions, directions)
+            with target.pushed_into(folder):
+                found = target.remove_doubled(list(target.tasks(full=predictions is not None)))
+                here = {str(task["data"]["chip_id"]): task for task in found}
+                sent = Sending(target, here, paths, directions, folder, self._address)
+                sent.send(chips, predictions)
+                renewed = sent.predictions
+                if predictions is not None:
+                    shown = [here[chip_id] for chip_id in paths if chip_id in here]
+                    renewed += target.renew_predictions(shown, predictions, directions)
         return PushReport(project, target.url, sent.new, sent.known, renewed, sent.updated)
 
     def pull(

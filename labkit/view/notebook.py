@@ -48,10 +48,8 @@ def _answer_on_one_thread() -> None:
     has taken a zoom, and with it go the changes that the main thread had held back to send: figures then keep old
     pictures (https://github.com/jupyterlab/jupyterlab/issues/19719). On one thread each waits for the other.
     """
-    import holoviews as hv
     from IPython.core.getipython import get_ipython
     from panel.io.notebook import JupyterCommJSBinary, JupyterCommManagerBinary
-    from panel.io.state import state
 
     shell: Any = get_ipython()
     loop = shell.kernel.io_loop
@@ -63,12 +61,7 @@ def _answer_on_one_thread() -> None:
             else:
                 loop.add_callback(super()._handle_msg, msg)
 
-    class CommManager(JupyterCommManagerBinary):
-        client_comm = Comm
-
-    hv.plotting.Renderer.comm_manager = CommManager
-    state._comm_manager = CommManager
-    # what panel shows by itself, widgets beside a figure, goes by this one whatever the two above say
+    # the one by which figures of holoviews and widgets of panel are both shown
     JupyterCommManagerBinary.client_comm = Comm
 
 
