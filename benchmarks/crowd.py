@@ -93,7 +93,7 @@ class Annotator:
             self._ask("GET", task["data"][direction])
         size = int(task["data"]["size"])
         region = f"{self.person.name}-{number}"
-        box = (1.0 + number, 2.0, size / 2, size - 1.0)
+        box = (1.0 + number % (size // 4), 2.0, size / 2, size - 1.0)
         body = {"lead_time": 1.5, "result": [to_region(region, "azimuth", box, size) | {"origin": "manual"}]}
         answer = self._ask("POST", f"/api/tasks/{task['id']}/annotations?project={project}", json=body).json()
         self.acknowledged.append(Acknowledged(int(task["id"]), int(answer["id"]), region, self.person.email))
