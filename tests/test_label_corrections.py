@@ -96,9 +96,16 @@ def test_what_others_changed_meanwhile_is_not_written_over_unseen(store):
 
 
 def test_a_label_that_is_not_there_cannot_be_deleted(store):
-    with pytest.raises(LabkitError, match="deleted must name labels that stand"):
+    with pytest.raises(LabkitError, match="deleted must name labels of the store"):
         store.amend(drawn().iloc[:0], ["nobody"], by="ann")
     assert store.revision == 1
+
+
+def test_a_label_that_somebody_else_has_deleted_already_stays_deleted_once(store):
+    gone = named(store, "a")["label_id"].tolist()
+    store.amend(drawn().iloc[:0], gone, by="bo")
+    assert store.amend(drawn().iloc[:0], gone, by="ann") is None
+    assert store.labels()["region_id"].tolist() == ["b"]
 
 
 def test_nothing_to_correct_writes_nothing(store):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit import LabkitError, geo
+from labkit.errors import FileError
 from labkit.label import open_store
 from labkit.view.box_edits import BoxEdits
 
@@ -194,6 +195,21 @@ def test_what_another_person_changed_meanwhile_is_written_over_only_knowingly(fo
         ("range", 10.0, 20.0, 30.0, 70.0, "landslide"),
     ]
     assert len(edits.boxes) == 2, "what others added is there after saving"
+
+
+def test_a_save_that_failed_for_another_reason_does_not_let_the_next_one_write_over_others(folder):
+    edits = BoxEdits(GRADIENTS, open_store(folder, wait_s=0), "ann")
+    draw(edits, "range", (10, 20, 30, 50))
+    edits.save()
+    other = editing(folder, "bo")
+    (key,) = edits.boxes.index
+    other.set_corners(key, (10, 20, 30, 60))
+    other.save()
+    edits.set_corners(key, (10, 20, 30, 70))
+    with open_store(folder).locked(), pytest.raises(FileError, match="must be free to write"):
+        edits.save()
+    with pytest.raises(LabkitError, match="changed since, the last by bo"):
+        edits.save()
 
 
 def test_reading_anew_drops_what_is_not_saved(folder):

@@ -213,7 +213,7 @@ class LabelStore:
         labels : geopandas.GeoDataFrame
             As for :meth:`add`; a label with a ``label_id`` that is there already is changed.
         deleted : iterable of str
-            ``label_id`` of labels that become tombstones.
+            ``label_id`` of labels that become tombstones; those that are tombstones already stay so.
         by, project : str
             Who corrects, and the project of labels that name none.
         seen : int, optional
@@ -227,7 +227,7 @@ class LabelStore:
         Raises
         ------
         LabkitError
-            A label to delete is not there, or one of them was changed after ``seen``.
+            A label to delete never was there, or one of them was changed after ``seen``.
         FileError
             As for :meth:`replace`.
         """
@@ -235,11 +235,9 @@ class LabelStore:
         names = set(deleted)
         with self.locked():
             old = self._history.state("labels")
-            unknown = sorted(names - set(old.loc[old["deleted"].isna(), "label_id"]))
+            unknown = sorted(names - set(old["label_id"]))
             if unknown:
-                raise LabkitError(
-                    f"deleted must name labels that stand in the store, instead got deleted={unknown[:3]}"
-                )
+                raise LabkitError(f"deleted must name labels of the store, instead got deleted={unknown[:3]}")
             if seen is not None:
                 self._refuse_overtaken(names | set(whole["label_id"]), seen)
             changes = diff(old, whole, "label_id", gone=old["label_id"].isin(names))

@@ -192,17 +192,15 @@ class BestWeights(Callback):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning from what a person cannot act on: tips, a word that torch has renamed, and two wishes.
-
-    Windows are cut from arrays in memory, so that more worker processes would only copy them; no validation chips is
-    allowed.
-    """
+    """Keep Lightning from what a person cannot act on: tips, a word that torch has renamed, and two wishes."""
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
+            # windows are cut from arrays in memory, which more worker processes would only copy
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # to train without validation chips is allowed
             warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
             # Lightning asks torch for a name that torch has renamed
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="pytorch_lightning")

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from labkit import geo, schema
-from labkit.errors import LabkitError
+from labkit.errors import FileError, LabkitError
 from labkit.label import LABEL_COLUMNS, LabelStore
 
 CORNERS = ["xmin", "ymin", "xmax", "ymax"]
@@ -234,8 +234,16 @@ class BoxEdits:
             return "Nothing to save."
         decided = self.boxes[~self.boxes["pending"]]
         gone = self._stored_boxes.index.difference(decided.index)
-        seen, self._seen = self._seen, self.store.revision
-        revision = self.store.amend(self._as_labels(decided), gone, by=self.annotator, project=self.project, seen=seen)
+        try:
+            revision = self.store.amend(
+                self._as_labels(decided), gone, by=self.annotator, project=self.project, seen=self._seen
+            )
+        except FileError:
+            raise
+        except LabkitError:
+            # from now on the person knows what others wrote; a full disk says nothing of that
+            self._seen = self.store.revision
+            raise
         self._load(pending=self.boxes[self.boxes["pending"]])
         number = self.store.revision if revision is None else revision.number
         return f"Saved {unsaved} as revision {number} of {self.store.folder}."

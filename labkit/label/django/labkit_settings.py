@@ -5,11 +5,13 @@ can get "database is locked": its transactions read first and ask to write later
 somebody else writes meanwhile, whatever the timeout.
 """
 
-# these first: while Label Studio's own settings are being read, they ask for some of the settings already
+# Django's settings are the names of a module: theirs are taken over whole (F403), what is changed comes after them.
+# These first: while Label Studio's own settings are being read, they ask for some of the settings already.
 from core.settings.base import *  # noqa: F403
 
 SENTRY_DSN = FRONTEND_SENTRY_DSN = ""
 
+# not at the top (E402): they ask for what stands above
 from label_studio.core.settings import label_studio as _theirs  # noqa: E402
 from label_studio.core.settings.label_studio import *  # noqa: E402, F403
 
