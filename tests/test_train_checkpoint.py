@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from labkit import FileError, LabkitError, load_detector
+from labkit.train.building import build
 from labkit.train.checkpoint import save_detector
 from labkit.train.detector import Detector
-from labkit.train.network import build
 from labkit.train.settings import DetectorSettings
 
 ANCHORS = (((12.0, 16.0), (20.0, 20.0), (24.0, 18.0)), ((40.0, 30.0), (50.0, 60.0), (90.0, 80.0)))
@@ -162,4 +162,19 @@ def test_a_description_that_is_not_one_is_refused(folder, text, rule):
 def test_settings_that_break_a_rule_are_refused_with_the_rule(folder):
     change(folder, settings={"kind": "phase"})
     with pytest.raises(FileError, match="kind must be among"):
+        load_detector(folder)
+
+
+def test_a_detector_of_a_version_without_the_newer_settings_still_opens(folder):
+    path = folder / "detector.json"
+    description = json.loads(path.read_text())
+    for name in ("directions", "validity", "attention", "box_loss", "dropblock", "smoothing"):
+        del description["settings"][name]
+    path.write_text(json.dumps(description))
+    assert load_detector(folder).settings == make().settings
+
+
+def test_a_network_that_is_not_there_is_refused_with_those_that_are(folder):
+    change(folder, settings={"network": "huge"})
+    with pytest.raises(FileError, match="must describe a network that there is, instead network must be among .*tiny"):
         load_detector(folder)

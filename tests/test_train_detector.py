@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from labkit import LabkitError
+from labkit.train.building import build
 from labkit.train.detector import Detector
-from labkit.train.network import build
 from labkit.train.settings import DetectorSettings
 
 ANCHORS = (((12.0, 16.0), (20.0, 20.0), (24.0, 18.0)), ((40.0, 30.0), (50.0, 60.0), (90.0, 80.0)))
@@ -78,7 +78,7 @@ def test_nothing_given_nothing_found(detector):
     assert detector.predict(np.zeros((0, 96, 96), np.float32)) == []
 
 
-@pytest.mark.parametrize("shape", [(96, 96), (1, 1, 96, 96)])
+@pytest.mark.parametrize("shape", [(96, 96), (1, 2, 96, 96)])
 def test_anything_but_a_stack_of_images_is_refused(detector, shape):
     with pytest.raises(LabkitError, match=r"images must have the shape \(n, height, width\)"):
         detector.predict(np.zeros(shape, np.float32))
@@ -94,3 +94,21 @@ def test_the_images_are_left_as_they_were(detector):
     kept = images.copy()
     detector.predict(images)
     np.testing.assert_array_equal(images, kept)
+
+
+def test_two_directions_and_validity_are_channels_of_one_image():
+    from labkit.train import build_detector
+
+    torch.manual_seed(0)
+    detector = build_detector("tiny", width="nano", directions=2, validity=True)
+    seen = []
+    detector.network.stem.register_forward_hook(lambda module, given, result: seen.append(given[0]))
+    images = noise(2, 2, 32, 48)
+    images[0, 1, :5] = np.nan
+    assert len(detector.predict(images)) == 2
+    assert seen[0].shape == (2, 3, 32, 48)
+    np.testing.assert_array_equal(seen[0][0, 1, :5], 0)
+    np.testing.assert_array_equal(seen[0][0, 2] == 0, np.isnan(images[0]).any(axis=0))
+    np.testing.assert_allclose(seen[0][1, 0], (images[1, 0] / 4).clip(-1, 1))
+    with pytest.raises(LabkitError, match=r"images must have the shape \(n, 2, height, width\)"):
+        detector.predict(noise(1, 32, 32))

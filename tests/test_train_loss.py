@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from labkit.train.loss import assign, detection_loss
-from labkit.train.network import decode
+from labkit.train.grid import decode
+from labkit.train.loss import REACH, assign, detection_loss
 
 ANCHORS = (((12.0, 16.0), (20.0, 20.0)), ((40.0, 30.0), (60.0, 60.0)))
 STRIDES = (8, 16)
@@ -45,7 +45,7 @@ def test_the_loss_is_the_published_formulas_summed_by_hand():
         raw[1][1, 1, 2, 3] = torch.tensor([-2.7, 1.95, 0.0, 0.0, 3.0])
     labels = [torch.tensor([[20.0, 26.0, 37.0, 45.0]]), torch.tensor([[12.0, 22.0, 72.0, 82.0]])]
     losses = detection_loss(raw, labels, [NONE, NONE], ANCHORS, STRIDES)
-    boxes = [d.detach().numpy().astype(float) for d in decode(raw, ANCHORS, STRIDES)]
+    boxes = [d.detach().numpy().astype(float) for d in decode(raw, ANCHORS, STRIDES, REACH)]
     taught = assign(labels, [(12, 12), (6, 6)], ANCHORS, STRIDES)
     box_sum, positives, objectness, left_out = 0.0, 0, 0.0, 0
     for values, (image, anchor, row, col, label) in zip(boxes, taught, strict=True):
@@ -64,9 +64,9 @@ def test_the_loss_is_the_published_formulas_summed_by_hand():
             else:
                 left_out += 1
     assert positives >= 6 and left_out >= 1
-    assert losses.box.item() == pytest.approx(box_sum / positives, rel=1e-4)
-    assert losses.objectness.item() == pytest.approx(objectness / positives, rel=1e-4)
-    assert losses.total.item() == pytest.approx(2 * losses.box.item() + losses.objectness.item(), rel=1e-6)
+    assert losses["box"].item() == pytest.approx(box_sum / positives, rel=1e-4)
+    assert losses["objectness"].item() == pytest.approx(objectness / positives, rel=1e-4)
+    assert losses["total"].item() == pytest.approx(2 * losses["box"].item() + losses["objectness"].item(), rel=1e-6)
 
 
 def test_a_label_is_taught_at_its_centre_and_the_two_nearest_cells():
@@ -91,15 +91,15 @@ def test_no_cell_outside_the_image_is_taught():
 def test_an_image_without_labels_teaches_background_and_nothing_else():
     raw = raw_values()
     losses = detection_loss(raw, [NONE], [NONE], ANCHORS, STRIDES)
-    losses.total.backward()
-    assert losses.box.item() == 0 and losses.objectness.item() > 0
+    losses["total"].backward()
+    assert losses["box"].item() == 0 and losses["objectness"].item() > 0
     assert all((values.grad[..., 4] > 0).all() and not values.grad[..., :4].any() for values in raw)
 
 
 def test_an_ignored_region_is_neither_right_nor_wrong():
     raw = raw_values()
     region = torch.tensor([[0.0, 0.0, 96.0, 40.0]])
-    detection_loss(raw, [NONE], [region], ANCHORS, STRIDES).total.backward()
+    detection_loss(raw, [NONE], [region], ANCHORS, STRIDES)["total"].backward()
     fine = raw[0].grad[0, 0, ..., 4]
     assert not fine[:3].any() and (fine[7:] > 0).all()
 
@@ -110,5 +110,5 @@ def test_loss_falls_when_the_right_box_is_given_a_higher_score():
     doubtful, sure = raw_values(), raw_values()
     with torch.no_grad():
         sure[0][image, anchor, row, col, 4] = 4.0
-    first, second = (detection_loss(r, [label], [NONE], ANCHORS, STRIDES).objectness for r in (doubtful, sure))
+    first, second = (detection_loss(r, [label], [NONE], ANCHORS, STRIDES)["objectness"] for r in (doubtful, sure))
     assert second < first

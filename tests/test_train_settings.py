@@ -35,14 +35,32 @@ def test_a_fit_setting_out_of_its_bounds_is_refused_by_name(name, value):
         ("size", 8),
         ("width", 0),
         ("nms_iou", 0.0),
-        ("anchors", ()),
+        ("anchors", ((), ((4.0, 5.0),))),
         ("anchors", (((0.0, 5.0),),)),
+        ("anchors", (((float("inf"), 5.0),),)),
+        ("directions", 3),
+        ("validity", 2),
+        ("attention", "yes"),
+        ("box_loss", "giou"),
+        ("dropblock", 1.0),
+        ("smoothing", -0.1),
     ],
 )
 def test_a_detector_setting_out_of_its_bounds_is_refused_by_name(name, value):
     good = {"name": "d", "kind": "gradients", "size": 416, "anchors": ANCHORS}
     with pytest.raises(LabkitError, match=f"{name} must be"):
         DetectorSettings(**good | {name: value})
+
+
+def test_rates_have_one_direction_only():
+    with pytest.raises(LabkitError, match="directions must be 1 for rates"):
+        DetectorSettings("d", "rates", 512, ANCHORS, directions=2)
+
+
+def test_the_channels_are_the_directions_and_validity():
+    fields = {"name": "d", "kind": "gradients", "size": 416, "anchors": ANCHORS}
+    given = [(1, False), (2, False), (1, True), (2, True)]
+    assert [DetectorSettings(**fields, directions=d, validity=v).channels for d, v in given] == [1, 2, 2, 3]
 
 
 def test_settings_cannot_be_changed_afterwards():

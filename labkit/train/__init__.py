@@ -18,17 +18,36 @@ _HOMES = {
     "FitSettings": "settings",
     "DetectorSettings": "settings",
     "Detector": "detector",
+    "Network": "network",
+    "build_detector": "building",
+    "networks": "building",
+    "network_class": "building",
+    "register_network": "building",
     "load_detector": "checkpoint",
     "save_detector": "checkpoint",
 }
 
 if TYPE_CHECKING:
+    from labkit.train.building import build_detector, network_class, networks, register_network
     from labkit.train.checkpoint import load_detector, save_detector
     from labkit.train.detector import Detector
     from labkit.train.fitting import fit
+    from labkit.train.network import Network
     from labkit.train.settings import DetectorSettings, FitSettings
 
-__all__ = ["fit", "FitSettings", "DetectorSettings", "Detector", "load_detector", "save_detector"]
+__all__ = [
+    "fit",
+    "FitSettings",
+    "DetectorSettings",
+    "Detector",
+    "Network",
+    "build_detector",
+    "networks",
+    "network_class",
+    "register_network",
+    "load_detector",
+    "save_detector",
+]
 
 
 def __getattr__(name: str) -> Any:

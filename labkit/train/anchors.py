@@ -9,6 +9,13 @@ from labkit.train.settings import Anchors, require
 
 Array = npt.NDArray[np.float64]
 
+#: Fu et al. (2022), Table 1: widths and heights in px of chips of 416 × 416 px, for the strides 8, 16 and 32.
+TABLE_1: Anchors = (
+    ((19.0, 17.0), (14.0, 24.0), (16.0, 25.0)),
+    ((21.0, 23.0), (19.0, 32.0), (28.0, 22.0)),
+    ((24.0, 29.0), (33.0, 35.0), (50.0, 48.0)),
+)
+
 
 def shape_iou(sizes: npt.ArrayLike, others: npt.ArrayLike) -> Array:
     """Give the IoU of boxes laid on a common centre, so that only their shapes count.

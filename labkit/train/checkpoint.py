@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save
 
 import labkit
 from labkit.errors import FileError, LabkitError
+from labkit.train.building import build
 from labkit.train.detector import Detector
-from labkit.train.network import build
 from labkit.train.settings import Anchors, DetectorSettings
 
 DESCRIPTION = "detector.json"
@@ -115,7 +115,10 @@ def load_detector(name_or_path: str | os.PathLike[str]) -> Detector:
             f"{weights} must have the SHA-256 {digest[:12]}… that {DESCRIPTION} gives, instead it has another: the "
             "file was cut or changed. Copy the folder again, or train anew"
         )
-    network = build(settings)
+    try:
+        network = build(settings)
+    except LabkitError as error:
+        raise FileError(f"{folder / DESCRIPTION} must describe a network that there is, instead {error}") from error
     try:
         network.load_state_dict(load_file(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:

@@ -17,9 +17,6 @@ from labkit.train.augment import Boxes, Image, random_augmentation
 from labkit.train.samples import Reader, Sample, Scenes, clip_boxes, make_samples, scale
 from labkit.train.settings import FitSettings
 
-#: Edges of what a network sees are multiples of this many px, its coarsest stride.
-MULTIPLE = 16
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -55,25 +52,25 @@ def collate(items: Sequence[Item]) -> Batch:
 
 
 class WholeChips(Dataset[Item]):
-    """Every sample as it is, padded with no data to a multiple of 16 px: for validation."""
+    """Every sample as it is, padded with no data to what the network takes: for validation."""
 
-    def __init__(self, samples: Sequence[Sample], reader: Reader) -> None:
-        self.samples, self.reader = list(samples), reader
+    def __init__(self, samples: Sequence[Sample], reader: Reader, multiple: int = 16) -> None:
+        self.samples, self.reader, self.multiple = list(samples), reader, multiple
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Item:
         sample = self.samples[index]
-        image = pad_to_multiple(self.reader.read(sample))
+        image = pad_to_multiple(self.reader.read(sample), self.multiple)
         return scale(image, self.reader.kind), sample.boxes, sample.ignored, sample.words
 
 
 class RandomWindows(Dataset[Item]):
     """Windows cut out of the samples at random, around a label where there is one, and augmented: for training."""
 
-    def __init__(self, samples: Sequence[Sample], reader: Reader, settings: FitSettings) -> None:
-        self.samples, self.reader, self.settings = list(samples), reader, settings
+    def __init__(self, samples: Sequence[Sample], reader: Reader, settings: FitSettings, multiple: int = 16) -> None:
+        self.samples, self.reader, self.settings, self.multiple = list(samples), reader, settings, multiple
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -82,9 +79,9 @@ class RandomWindows(Dataset[Item]):
         sample = self.samples[index]
         # torch's generator is the one that Lightning seeds, also in every worker of a loader
         rng = np.random.default_rng(int(torch.randint(2**31, ()).item()))
-        edge = -(-min(self.settings.crop, sample.size) // MULTIPLE) * MULTIPLE
+        edge = -(-min(self.settings.crop, sample.size) // self.multiple) * self.multiple
         row, col = random_corner(sample, edge, rng)
-        image = pad_to_multiple(self.reader.read(sample))[row : row + edge, col : col + edge]
+        image = pad_to_multiple(self.reader.read(sample), self.multiple)[row : row + edge, col : col + edge]
         shift = np.array([col, row, col, row], float)
         boxes = np.concatenate([sample.boxes, sample.ignored]) - shift
         image, boxes = random_augmentation(image, boxes, sample.direction, rng, sample.lag)
@@ -106,9 +103,9 @@ def random_corner(sample: Sample, edge: int, rng: np.random.Generator) -> tuple[
     return min(corner[0], room), min(corner[1], room)
 
 
-def pad_to_multiple(image: Image) -> Image:
-    """Pad below and to the right with NaN, up to multiples of 16 px."""
-    rows, cols = (-edge % MULTIPLE for edge in image.shape)
+def pad_to_multiple(image: Image, multiple: int = 16) -> Image:
+    """Pad below and to the right with NaN, up to multiples of so many px."""
+    rows, cols = (-edge % multiple for edge in image.shape)
     return np.pad(image, ((0, rows), (0, cols)), constant_values=np.nan) if rows or cols else image
 
 
@@ -125,6 +122,8 @@ class ChipData(pl.LightningDataModule):
         The landslides.
     settings : FitSettings
         Crop, batch size, draws, share of background.
+    multiple : int
+        Edges of what the network sees are multiples of this many px (:class:`labkit.train.network.Network`).
 
     Raises
     ------
@@ -133,9 +132,15 @@ class ChipData(pl.LightningDataModule):
     """
 
     def __init__(
-        self, chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, settings: FitSettings
+        self,
+        chips: gpd.GeoDataFrame,
+        scenes: Scenes,
+        labels: gpd.GeoDataFrame,
+        settings: FitSettings,
+        multiple: int = 16,
     ) -> None:
         super().__init__()
+        self.multiple = multiple
         self.settings = settings
         self.reader = Reader(scenes)
         samples = make_samples(chips, scenes, labels, settings.min_inside)
@@ -164,7 +169,7 @@ class ChipData(pl.LightningDataModule):
             weights = (1 - share) * weights + share * empty / empty.sum()
         count = max(self.settings.draws * len(self.training), self.settings.batch_size)
         return DataLoader(
-            RandomWindows(self.training, self.reader, self.settings),
+            RandomWindows(self.training, self.reader, self.settings, self.multiple),
             batch_size=self.settings.batch_size,
             sampler=WeightedRandomSampler(weights.tolist(), count),
             collate_fn=collate,
@@ -175,7 +180,7 @@ class ChipData(pl.LightningDataModule):
         """Give the whole validation chips; nothing where there is none."""
         if not self.validation:
             return []
-        return DataLoader(WholeChips(self.validation, self.reader), batch_size=4, collate_fn=collate)
+        return DataLoader(WholeChips(self.validation, self.reader, self.multiple), batch_size=4, collate_fn=collate)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch, for Lightning."""

@@ -6,20 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.nn.functional import pad
-from torchvision.ops import clip_boxes_to_image, nms
 
 from labkit.errors import LabkitError
-from labkit.train.network import Network, decode
-from labkit.train.samples import scale
+from labkit.train.channels import to_channels
+from labkit.train.network import Network
 from labkit.train.settings import DetectorSettings
-
-#: Boxes with an edge shorter than this many px are no landslides.
-MIN_EDGE_PX = 2.0
-
-#: At most so many boxes, the best, are compared with each other in one image.
-MAX_BOXES = 1000
 
 
 class Detector:
@@ -28,12 +19,12 @@ class Detector:
     Parameters
     ----------
     network : Network
-        Built by :func:`labkit.train.network.build` from the same settings.
+        Built by :func:`labkit.train.building.build` from the same settings.
     settings : DetectorSettings
         What it is.
     history : pandas.DataFrame, optional
-        One row for each epoch of its training: ``epoch``, ``train_loss``, ``train_box``, ``train_objectness``,
-        ``val_loss`` (NaN without validation chips), ``learning_rate``, ``seconds``.
+        One row for each epoch of its training: ``epoch``, ``train_loss`` and its parts (``train_box``, …), ``val_loss``
+        (NaN without validation chips), ``learning_rate``, ``seconds``.
 
     Attributes
     ----------
@@ -63,9 +54,9 @@ class Detector:
 
         Parameters
         ----------
-        images : array_like, shape (n, height, width)
+        images : array_like, shape (n, height, width) or (n, directions, height, width)
             Gradients in rad at the reference (:func:`labkit.schema.at_reference`), or rates in mm/yr; NaN = no data.
-            Any height and width.
+            Any height and width. A detector of two directions needs the second form, azimuth before range.
         score : float
             Least score of a box, in [0, 1].
 
@@ -81,28 +72,17 @@ class Detector:
             The images are no stack of 2-D arrays, or the score is out of its range.
         """
         stack = np.asarray(images, np.float32)
-        if stack.ndim != 3:
-            raise LabkitError(f"images must have the shape (n, height, width), instead got images.shape={stack.shape}")
+        directions = self.settings.directions
+        if stack.ndim == 3 and directions == 1:
+            stack = stack[:, None]
+        if stack.ndim != 4 or stack.shape[1] != directions:
+            wanted = "(n, height, width)" if directions == 1 else f"(n, {directions}, height, width)"
+            raise LabkitError(f"images must have the shape {wanted}, instead got images.shape={np.shape(images)}")
         if not 0 <= score <= 1:
             raise LabkitError(f"score must be in [0, 1], instead got score={score}")
         if not stack.size:
             return [np.zeros((0, 5)) for _ in range(len(stack))]
-        device = next(self.network.parameters()).device
-        strides = self.network.strides
-        height, width = stack.shape[1:]
+        scaled = torch.from_numpy(to_channels(stack, self.kind, validity=self.settings.validity))
         with torch.inference_mode():
-            scaled = torch.from_numpy(scale(stack, self.kind))[:, None].to(device)
-            padded = pad(scaled, (0, -width % max(strides), 0, -height % max(strides)))
-            decoded = decode(self.network(padded), self.settings.anchors, strides)
-            boxes = torch.cat([d.flatten(1, 3) for d in decoded], dim=1)
-            return [self._best(image, (height, width), score) for image in boxes]
-
-    def _best(self, boxes: Tensor, shape: tuple[int, int], score: float) -> npt.NDArray[np.float64]:
-        scores = boxes[:, 4].sigmoid()
-        corners = clip_boxes_to_image(boxes[:, :4], shape)
-        large = ((corners[:, 2:] - corners[:, :2]) >= MIN_EDGE_PX).all(dim=1)
-        keep = torch.nonzero((scores >= score) & large).flatten()
-        keep = keep[scores[keep].argsort(descending=True, stable=True)[:MAX_BOXES]]
-        keep = keep[nms(corners[keep], scores[keep], self.settings.nms_iou)]
-        found = torch.cat([corners[keep], scores[keep, None]], dim=1)
-        return found.cpu().numpy().astype(np.float64)
+            found = self.network.boxes(scaled.to(next(self.network.parameters()).device), score, self.settings.nms_iou)
+        return [boxes.cpu().numpy().astype(np.float64) for boxes in found]

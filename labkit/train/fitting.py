@@ -20,12 +20,11 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from tqdm.auto import tqdm
 
 from labkit import schema
-from labkit.train.anchors import anchors_by_stride
+from labkit.train.building import build, network_class
 from labkit.train.checkpoint import save_detector
 from labkit.train.data import ChipData
 from labkit.train.detector import Detector
 from labkit.train.module import DetectorModule
-from labkit.train.network import TinyYolo, build
 from labkit.train.samples import Scenes
 from labkit.train.settings import DetectorSettings, FitSettings, require
 
@@ -35,6 +34,7 @@ def fit(
     scenes: Scenes,
     labels: gpd.GeoDataFrame,
     *,
+    network: str = "tiny",
     out: str | os.PathLike[str] = "results/detector",
     max_epochs: int = 40,
     max_minutes: float = 2.0,
@@ -52,6 +52,8 @@ def fit(
     labels : geopandas.GeoDataFrame
         The landslides: a release of a label store, pulled from Label Studio, or the truth of a simulated scene. The
         detector's ``made_by`` names the release, its hash, and whether it was taken as a whole.
+    network : str
+        A name among :func:`labkit.train.networks`; its anchors are fitted to the labels.
     out : path
         Folder of the detector; its name is the detector's name.
     max_epochs : int
@@ -89,8 +91,8 @@ def fit(
     tuning = settings or FitSettings()
     with isolate_rng(), _quiet():
         pl.seed_everything(seed, verbose=False)
-        data = ChipData(chips, scenes, labels, tuning)
-        what = _describe(Path(out).name, data, tuning, seed)
+        data = ChipData(chips, scenes, labels, tuning, network_class(network).multiple)
+        what = _describe(Path(out).name, network, data, tuning, seed)
         module = DetectorModule(build(what), what, tuning, seconds=60 * max_minutes)
         trainer = pl.Trainer(
             max_epochs=max_epochs,
@@ -107,7 +109,7 @@ def fit(
         )
         with _interruptible():
             trainer.fit(module, datamodule=data)
-    detector = Detector(module.network.cpu(), what, module.history)
+    detector = Detector(module.network.cpu(), module.network.settings, module.history)
     made_by = {"seed": seed, "max_epochs": max_epochs, "max_minutes": _number(max_minutes), **asdict(tuning)}
     made_by |= {"scenes": sorted(set(map(str, chips["scene"]))), "chips": len(chips), "labels": len(labels)}
     made_by |= {"boxes_sha256": schema.boxes_hash(labels), "release": _release(labels)}
@@ -123,13 +125,14 @@ def _release(labels: gpd.GeoDataFrame) -> dict[str, Any] | None:
     return {"name": labels.attrs["release"], "hash": labels.attrs.get("release_hash", ""), "as_released": whole}
 
 
-def _describe(name: str, data: ChipData, tuning: FitSettings, seed: int) -> DetectorSettings:
+def _describe(name: str, network: str, data: ChipData, tuning: FitSettings, seed: int) -> DetectorSettings:
     sizes = [[box[2] - box[0], box[3] - box[1]] for sample in data.training for box in sample.boxes]
     return DetectorSettings(
         name=name,
         kind=data.reader.kind,
         size=max(sample.size for sample in data.training),
-        anchors=anchors_by_stride(sizes, len(TinyYolo.strides), seed=seed),
+        anchors=network_class(network).fit_anchors(sizes, seed),
+        network=network,
         width=tuning.width,
     )
 

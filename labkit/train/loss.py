@@ -1,14 +1,13 @@
-"""What training makes small: 1 − CIoU of the boxes and the focal cross-entropy of their objectness."""
+"""The loss of :class:`~labkit.train.tiny.TinyYolo`: 1 − CIoU of the boxes, focal cross-entropy of objectness."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou, complete_box_iou_loss, sigmoid_focal_loss
 
-from labkit.train.network import decode
+from labkit.train.grid import decode
+from labkit.train.ignored import within_regions
 from labkit.train.settings import Anchors
 
 #: An anchor is taught a label when neither edge differs by more than this factor; the best one always is.
@@ -18,13 +17,8 @@ MAX_EDGE_RATIO = 2.5
 IGNORE_IOU = 0.5
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The loss of one batch and its two parts, each a scalar Tensor per label."""
-
-    box: Tensor
-    objectness: Tensor
-    total: Tensor
+#: Width of the range in which a cell may place a box's centre, cells.
+REACH = 2.0
 
 
 def detection_loss(
@@ -35,7 +29,7 @@ def detection_loss(
     strides: tuple[int, ...],
     *,
     box_weight: float = 2.0,
-) -> Losses:
+) -> dict[str, Tensor]:
     """Compare what a network gives with the labels.
 
     Parameters
@@ -53,8 +47,8 @@ def detection_loss(
 
     Returns
     -------
-    Losses
-        With gradients.
+    dict
+        "box", "objectness" and "total", scalars with gradients.
 
     Notes
     -----
@@ -64,7 +58,7 @@ def detection_loss(
     ----------
     Zheng et al. (2020), CIoU; Lin et al. (2017), focal loss; Fu et al. (2022), section 4.3.
     """
-    decoded = decode(raw, anchors, strides)
+    decoded = decode(raw, anchors, strides, REACH)
     box_parts, objectness_parts, positives = [], [], 0
     assigned = assign(targets, [tuple(d.shape[2:4]) for d in decoded], anchors, strides)
     for boxes, (image, anchor, row, col, label) in zip(decoded, assigned, strict=True):
@@ -80,7 +74,7 @@ def detection_loss(
         objectness_parts.append((focal * weight).sum())
     box = torch.stack(box_parts).sum() / positives if box_parts else raw[0].sum() * 0
     objectness = torch.stack(objectness_parts).sum() / max(positives, 1)
-    return Losses(box, objectness, box_weight * box + objectness)
+    return {"box": box, "objectness": objectness, "total": box_weight * box + objectness}
 
 
 def assign(
@@ -144,12 +138,8 @@ def _open_cells(boxes: Tensor, targets: list[Tensor], ignored: list[Tensor]) -> 
     weight = torch.ones(boxes.shape[:-1], device=boxes.device)
     for i, (labels, regions) in enumerate(zip(targets, ignored, strict=True)):
         flat = boxes[i, ..., :4].reshape(-1, 4)
-        closed = torch.zeros(len(flat), dtype=torch.bool, device=boxes.device)
+        closed = within_regions(flat, regions)
         if len(labels):
             closed |= box_iou(flat, labels).amax(dim=1) > IGNORE_IOU
-        if len(regions):
-            centre = ((flat[:, :2] + flat[:, 2:]) / 2)[:, None]
-            within = (centre >= regions[None, :, :2]) & (centre < regions[None, :, 2:])
-            closed |= within.all(dim=2).any(dim=1)
         weight[i] = (~closed).view(boxes.shape[1:-1]).float()
     return weight

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from labkit.errors import LabkitError
 from labkit.train.data import Batch
-from labkit.train.loss import Losses, detection_loss
 from labkit.train.network import Network
 from labkit.train.settings import DetectorSettings, FitSettings
 
@@ -53,13 +52,12 @@ class DetectorModule(pl.LightningModule):
         """One row for each epoch."""
         return pd.DataFrame(self.rows)
 
-    def losses(self, batch: Batch) -> Losses:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Give the losses of a batch; a loss that is not a number stops the training and names the batch."""
-        raw = self.network(batch.images)
-        losses = detection_loss(raw, batch.targets, batch.ignored, self.settings.anchors, self.network.strides)
-        if not torch.isfinite(losses.total):
+        losses = self.network.losses(batch.images, batch.targets, batch.ignored)
+        if not torch.isfinite(losses["total"]):
             raise LabkitError(
-                f"loss must be finite, instead got loss={losses.total.item()} at epoch {self.current_epoch} on the "
+                f"loss must be finite, instead got loss={losses['total'].item()} at epoch {self.current_epoch} on the "
                 f"chips {batch.words}. Look at these chips, or lower learning_rate={self.tuning.learning_rate}"
             )
         return losses
@@ -97,10 +95,9 @@ class DetectorModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a training batch."""
         losses = self.losses(batch)
-        self._note("train_loss", losses.total)
-        self._note("train_box", losses.box)
-        self._note("train_objectness", losses.objectness)
-        return losses.total
+        for name, value in losses.items():
+            self._note("train_loss" if name == "total" else f"train_{name}", value)
+        return losses["total"]
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Stop when the time is up."""
@@ -109,12 +106,12 @@ class DetectorModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss of a validation batch."""
-        self._note("val_loss", self.losses(batch).total)
+        self._note("val_loss", self.losses(batch)["total"])
 
     def finish_epoch(self) -> dict[str, float]:
         """Write the epoch down and give its row. Lightning has validated by now."""
-        names = ("train_loss", "train_box", "train_objectness", "val_loss")
-        means = {name: _mean(self._sums.get(name, [])) for name in names}
+        parts = sorted(set(self._sums) - {"train_loss", "val_loss"})
+        means = {name: _mean(self._sums.get(name, [])) for name in ("train_loss", *parts, "val_loss")}
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         seconds = time.monotonic() - self._started
         self.rows.append({"epoch": self.current_epoch, **means, "learning_rate": rate, "seconds": seconds})

@@ -1,159 +1,145 @@
-"""The networks: an image in, raw boxes for each anchor at each stride out. A further network joins :data:`NETWORKS`."""
+"""What every network here offers, whatever its family: losses from labelled images, and boxes from images."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
+from torchvision.ops import clip_boxes_to_image, nms
 
-from labkit.train.settings import Anchors, DetectorSettings, require
+from labkit.train.anchors import anchors_by_stride
+from labkit.train.settings import OWN_FIELDS, Anchors, DetectorSettings, require
 
-#: Raw values for each anchor and cell: offset x, offset y, log width, log height, objectness.
-CHANNELS = 5
+#: Boxes with an edge shorter than this many px are no landslides.
+MIN_EDGE_PX = 2.0
 
-#: Score of every anchor before training: most of an image is background.
-PRIOR_SCORE = 0.01
-
-
-class ConvBlock(nn.Sequential):
-    """Convolution, batch normalization, SiLU."""
-
-    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.SiLU(inplace=True),
-        )
+#: At most so many boxes, the best, are compared with each other in one image.
+MAX_BOXES = 1000
 
 
-class Residual(nn.Module):
-    """Two convolutions whose result is added to their input."""
+class Network(nn.Module, ABC):
+    """A network with its loss: the one thing that training, detectors and checkpoints know of every family.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(ConvBlock(channels, channels // 2, kernel=1), ConvBlock(channels // 2, channels))
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features + self.body(features)
-
-
-class Network(nn.Module):
-    """What every network here offers: the strides of its outputs in px, fine to coarse, and TinyYolo's ``forward``."""
-
-    strides: tuple[int, ...]
-
-
-class TinyYolo(Network):
-    """A one-class detector of the YOLOv3 family, small enough to learn on two processor cores in two minutes.
-
-    A residual backbone in steps of two down to stride 16; the stride-16 features return to stride 8 beside the finer
-    ones; a head at each stride gives five values for each anchor. Fully convolutional: any image whose edges are
-    multiples of 16 px will do. A landslide's couplet is seen whole up to about 250 px across.
+    A network of your own says what stands below, and joins by :func:`labkit.train.register_network`.
 
     Parameters
     ----------
-    anchors : tuple
-        Prior boxes for strides 8 and 16 (:class:`~labkit.train.settings.DetectorSettings`).
-    width : int
-        Channels at stride 2; they double at each further step.
+    settings : DetectorSettings
+        What to build. Fields of the network's own that are None become its ``defaults``.
 
-    References
+    Attributes
     ----------
-    Redmon and Farhadi (2018), YOLOv3; Fu et al. (2022), section 4.3.
+    settings : DetectorSettings
+        Completed, so that it builds the same network again.
+    channels : int
+        Of its images: 1, or 2 for azimuth and range together; one more with a validity channel.
+    multiple : int
+        Images that are taught have edges that are multiples of this many px. ``boxes`` takes any edge.
+    levels, anchors_each : int
+        How many groups of prior boxes it has, from fine to coarse, and how many in each; 0 for a network without.
+    full_width, nano_width : int
+        Its ``width`` as published, and one that learns on two processor cores in minutes.
+    defaults : mapping
+        Which of :data:`~labkit.train.settings.OWN_FIELDS` it has, and their values when nothing is said.
     """
 
-    strides = (8, 16)
+    multiple: ClassVar[int]
+    levels: ClassVar[int] = 0
+    anchors_each: ClassVar[int] = 3
+    full_width: ClassVar[int] = 16
+    nano_width: ClassVar[int] = 8
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
-    def __init__(self, anchors: Anchors, width: int = 16) -> None:
+    def __init__(self, settings: DetectorSettings) -> None:
         super().__init__()
-        require(len(anchors) == len(self.strides), "anchors", f"given for strides {self.strides}", anchors)
-        w = width
-        self.stem = ConvBlock(1, w, kernel=5, stride=2)
-        self.to_stride_8 = nn.Sequential(
-            ConvBlock(w, 2 * w, stride=2), Residual(2 * w), ConvBlock(2 * w, 4 * w, stride=2), Residual(4 * w)
-        )
-        self.to_stride_16 = nn.Sequential(
-            ConvBlock(4 * w, 8 * w, stride=2), Residual(8 * w), Residual(8 * w), Residual(8 * w)
-        )
-        self.back = nn.Sequential(ConvBlock(8 * w, 4 * w, kernel=1), nn.Upsample(scale_factor=2, mode="nearest"))
-        self.fuse = nn.Sequential(ConvBlock(8 * w, 4 * w), Residual(4 * w))
-        heads = [nn.Conv2d(c, len(a) * CHANNELS, 1) for c, a in zip((4 * w, 8 * w), anchors, strict=True)]
-        for head in heads:
-            values = torch.zeros(head.out_channels).view(-1, CHANNELS)
-            values[:, 4] = math.log(PRIOR_SCORE / (1 - PRIOR_SCORE))
-            head.bias = nn.Parameter(values.flatten())
+        self.settings = complete(settings, self.defaults)
+        self.channels = settings.channels
+        given = [len(group) for group in settings.anchors]
+        rule = f"{self.anchors_each} for each of {self.levels} levels" if self.levels else "empty: it has no anchors"
+        require(given == [self.anchors_each] * self.levels, "anchors", rule, settings.anchors)
 
-        self.heads = nn.ModuleList(heads)
+    @classmethod
+    def fit_anchors(cls, sizes: Any, seed: int = 0) -> Anchors:
+        """Give prior boxes for labels of these widths and heights, (n, 2) px."""
+        return anchors_by_stride(sizes, cls.levels, cls.anchors_each, seed=seed) if cls.levels else ()
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Give the raw values of every anchor.
+    @abstractmethod
+    def losses(self, images: Tensor, targets: list[Tensor], ignored: list[Tensor]) -> dict[str, Tensor]:
+        """Compare what it gives with the labels, in training as in validation.
 
         Parameters
         ----------
-        images : Tensor, shape (n, 1, height, width)
-            Scaled to [−1, 1], no data as 0; edges multiples of 16.
+        images : Tensor, shape (n, channels, height, width)
+            Scaled to [−1, 1], no data as 0; edges multiples of ``multiple``.
+        targets : list of Tensor
+            For each image the labels (k, 4): xmin, ymin, xmax, ymax in px; k may be 0.
+        ignored : list of Tensor
+            For each image the regions (m, 4) where an answer is neither right nor wrong.
+
+        Returns
+        -------
+        dict
+            Scalars: its parts by name, and "total", what training makes small.
+        """
+
+    @abstractmethod
+    def candidates(self, images: Tensor) -> list[Tensor]:
+        """Give all boxes that it considers: for each image (c, 5), px and score in [0, 1], in any order.
+
+        Images come with edges that are multiples of ``multiple``. Overlapping boxes are thinned out by ``boxes``.
+        """
+
+    def boxes(self, images: Tensor, score: float, nms_iou: float, max_boxes: int = MAX_BOXES) -> list[Tensor]:
+        """Find the landslides of each image.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, channels, height, width)
+            Scaled to [−1, 1], no data as 0; any height and width.
+        score : float
+            Least score.
+        nms_iou : float
+            Of two boxes that overlap by more than this IoU, the one with the lower score goes.
+        max_boxes : int
+            So many boxes of an image, the best, are compared with each other.
 
         Returns
         -------
         list of Tensor
-            For each stride s, (n, anchors, height / s, width / s, 5).
+            For each image (k, 5): xmin, ymin, xmax, ymax in px within the image, and the score; best first.
         """
-        fine = self.to_stride_8(self.stem(images))
-        coarse = self.to_stride_16(fine)
-        fine = self.fuse(torch.cat([fine, self.back(coarse)], dim=1))
-        return [
-            head(features).unflatten(1, (-1, CHANNELS)).permute(0, 1, 3, 4, 2)
-            for head, features in zip(self.heads, (fine, coarse), strict=True)
-        ]
+        height, width = images.shape[-2:]
+        padded = pad(images, (0, -width % self.multiple, 0, -height % self.multiple))
+        found = []
+        for boxes in self.candidates(padded):
+            corners, scores = clip_boxes_to_image(boxes[:, :4], (height, width)), boxes[:, 4]
+            large = ((corners[:, 2:] - corners[:, :2]) >= MIN_EDGE_PX).all(dim=1)
+            keep = torch.nonzero((scores >= score) & large).flatten()
+            keep = keep[scores[keep].argsort(descending=True, stable=True)[:max_boxes]]
+            keep = keep[nms(corners[keep], scores[keep], nms_iou)]
+            found.append(torch.cat([corners[keep], scores[keep, None]], dim=1))
+        return found
 
 
-#: Name in the settings → how to build it from anchors and width.
-NETWORKS: dict[str, Callable[[Anchors, int], Network]] = {"tiny": TinyYolo}
-
-
-def build(settings: DetectorSettings) -> Network:
-    """Build the network that the settings name, with fresh weights.
+def complete(settings: DetectorSettings, defaults: Mapping[str, Any]) -> DetectorSettings:
+    """Fill the fields of a network's own that are None.
 
     Raises
     ------
     LabkitError
-        There is no network of that name.
+        A field is given that the network does not have.
     """
-    require(settings.network in NETWORKS, "network", f"among {sorted(NETWORKS)}", settings.network)
-    return NETWORKS[settings.network](settings.anchors, settings.width)
-
-
-def decode(raw: list[Tensor], anchors: Anchors, strides: tuple[int, ...]) -> list[Tensor]:
-    """Turn raw values into boxes.
-
-    Parameters
-    ----------
-    raw : list of Tensor
-        What a network gives: for each stride (n, anchors, rows, cols, 5).
-    anchors, strides : tuple
-        Those of the network.
-
-    Returns
-    -------
-    list of Tensor
-        For each stride (n, anchors, rows, cols, 5): xmin, ymin, xmax, ymax in px and the objectness as a logit.
-
-    Notes
-    -----
-    centre = (cell + 2 σ(t) − ½) · stride, so that a cell reaches half a cell beyond itself; edge = anchor · exp(t)
-    with t kept within ±3 (a factor of 20).
-    """
-    decoded = []
-    for values, sizes, stride in zip(raw, anchors, strides, strict=True):
-        rows, cols = values.shape[2:4]
-        cell_y = torch.arange(rows, device=values.device, dtype=values.dtype).view(1, 1, rows, 1)
-        cell_x = torch.arange(cols, device=values.device, dtype=values.dtype).view(1, 1, 1, cols)
-        prior = torch.tensor(sizes, device=values.device, dtype=values.dtype).view(1, -1, 1, 1, 2)
-        offset = values[..., :2].sigmoid() * 2 - 0.5
-        x, y = (cell_x + offset[..., 0]) * stride, (cell_y + offset[..., 1]) * stride
-        half = prior * values[..., 2:4].clamp(-3, 3).exp() / 2
-        corners = [x - half[..., 0], y - half[..., 1], x + half[..., 0], y + half[..., 1], values[..., 4]]
-        decoded.append(torch.stack(corners, dim=-1))
-    return decoded
+    missing = {}
+    for name in OWN_FIELDS:
+        value = getattr(settings, name)
+        if name not in defaults:
+            require(value is None, name, f"left out for network={settings.network!r}, which has none", value)
+        elif value is None:
+            missing[name] = defaults[name]
+    return replace(settings, **missing) if missing else settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from labkit import schema
@@ -10,6 +11,11 @@ from labkit.errors import LabkitError
 #: Value that a network sees as ±1, by kind of image: gradients in rad at the reference (Fu et al. 2022, Figure 6),
 #: rates in mm/yr.
 LIMITS = {"gradients": schema.DISPLAY_LIMIT_RAD, "rates": 50.0}
+
+#: Fields that only some networks have; None means the network's own value.
+OWN_FIELDS = ("attention", "box_loss", "dropblock", "smoothing")
+
+BOX_LOSSES = ("mse", "ciou")
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -33,13 +39,27 @@ class DetectorSettings:
     size : int
         Edge of the chips it was trained on, px.
     network : str
-        A name in :data:`labkit.train.network.NETWORKS`.
+        A name among :func:`labkit.train.networks`.
     width : int
         Channels of the first stage of the network.
     anchors : tuple
-        Prior boxes for each stride, from fine to coarse: ``(((width, height), ...), ...)`` in px.
+        Prior boxes for each level, from fine to coarse: ``(((width, height), ...), ...)`` in px; empty for a network
+        without them.
     nms_iou : float
         Of two boxes in one image that overlap by more than this IoU, the one with the lower score goes; in (0, 1].
+    directions : int
+        1: azimuth and range are images of their own, as published, or rates; 2: azimuth and range are two channels of
+        one image.
+    validity : bool
+        A further channel says where there is data.
+    attention : bool or None
+        CBAM in the backbone. This and what follows is None for the network's own value.
+    box_loss : str or None
+        "mse" or "ciou", the loss of a box's place and size.
+    dropblock : float or None
+        Share of the features that DropBlock drops while training, in [0, 1).
+    smoothing : float or None
+        Class labels are moved inward by random values up to this one while training, in [0, 0.5).
     """
 
     name: str
@@ -49,6 +69,12 @@ class DetectorSettings:
     network: str = "tiny"
     width: int = 16
     nms_iou: float = 0.4
+    directions: int = 1
+    validity: bool = False
+    attention: bool | None = None
+    box_loss: str | None = None
+    dropblock: float | None = None
+    smoothing: float | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.name), "name", "a word", self.name)
@@ -56,8 +82,27 @@ class DetectorSettings:
         require(self.size >= 32, "size", "at least 32 px", self.size)
         require(4 <= self.width <= 1024, "width", "between 4 and 1024 channels", self.width)
         require(0 < self.nms_iou <= 1, "nms_iou", "in (0, 1]", self.nms_iou)
-        edges = [edge for stride in self.anchors for anchor in stride for edge in anchor]
-        require(bool(edges) and min(edges) > 0, "anchors", "positive widths and heights for each stride", self.anchors)
+        edges = [edge for level in self.anchors for anchor in level for edge in anchor]
+        positive = all(0 < edge < math.inf for edge in edges) and all(self.anchors)
+        require(positive, "anchors", "positive widths and heights for each level", self.anchors)
+        require(self.directions in (1, 2), "directions", "1, or 2 for azimuth and range", self.directions)
+        alone = self.directions == 1 or self.kind == "gradients"
+        require(alone, "directions", "1 for rates, which have only one", self.directions)
+        self._check_own()
+
+    def _check_own(self) -> None:
+        known = self.box_loss is None or self.box_loss in BOX_LOSSES
+        require(known, "box_loss", f"among {BOX_LOSSES}", self.box_loss)
+        require(self.dropblock is None or 0 <= self.dropblock < 1, "dropblock", "in [0, 1)", self.dropblock)
+        require(self.smoothing is None or 0 <= self.smoothing < 0.5, "smoothing", "in [0, 0.5)", self.smoothing)
+        for name in ("validity", "attention"):
+            value = getattr(self, name)
+            require(value in (True, False, None), name, "True or False", value)
+
+    @property
+    def channels(self) -> int:
+        """Of the images that the network sees: the directions, and one more for validity."""
+        return self.directions + self.validity
 
     @property
     def limit(self) -> float:
