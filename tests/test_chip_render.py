@@ -26,7 +26,7 @@ def a_gradient(rows: int = 20, cols: int = 30) -> xr.Dataset:
 
 
 def pixels(path: str) -> np.ndarray:
-    return np.asarray(Image.open(path)).astype(int)
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
 def test_positive_is_red_negative_blue_zero_nearly_white_and_no_data_grey() -> None:
@@ -144,7 +144,7 @@ def test_pictures_beside_are_grey_by_their_values_and_no_data_as_in_the_images(t
         "optical": xr.DataArray(bands, dims=("band", "y", "x")),
     }
     table = write_pictures(chips, layers, tmp_path, progress=False).set_index("direction")["path"]
-    shown = {name: np.asarray(Image.open(path)) for name, path in table.items()}
+    shown = {name: np.asarray(Image.open(path).convert("RGB")) for name, path in table.items()}
     np.testing.assert_array_equal(shown["coherence"][..., 0], [[0, 128], [255, 128]])
     np.testing.assert_array_equal(shown["rate"], colourize(-coherence * 40, 40.0))
     # between black and white at the percentiles 2 and 98, band by band

@@ -24,7 +24,7 @@ from labkit.label.pictures import make_pictures
 from labkit.train import FitSettings, fit
 from labkit.train.samples import Reader, make_samples
 
-OWN = lk.chip.colourize(np.linspace(-4, 4, 511))
+OWN = lk.chip.colourize(np.linspace(-4, 4, 255))
 
 
 def drawn(values: np.ndarray, scale: str) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_labkits_own_pictures_become_values_again_to_one_step(values):
     found = values_of(lk.chip.colourize(values), OWN)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(values))
     known = ~np.isnan(values)
-    assert np.abs(found[known] - values[known].clip(-4, 4)).max(initial=0) <= 8 / 510
+    assert np.abs(found[known] - values[known].clip(-4, 4)).max(initial=0) <= 8 / 254
 
 
 @pytest.mark.parametrize(("quality", "median", "worst_percent"), [(95, 0.05, 0.25), (75, 0.08, 0.5)])
@@ -125,7 +125,7 @@ def test_a_ready_made_set_gives_the_samples_of_the_stack_that_was_drawn(original
         there = truth[truth["direction"] == direction][["xmin", "ymin", "xmax", "ymax"]].to_numpy().clip(0, 192)
         np.testing.assert_allclose(samples[direction].boxes, there, atol=1e-9)
         image = reader.read(samples[direction])
-        assert np.nanmax(np.abs(image - layer.values.clip(-4, 4))) <= 8 / 510
+        assert np.nanmax(np.abs(image - layer.values.clip(-4, 4))) <= 8 / 254
 
 
 def test_a_detector_is_trained_on_a_ready_made_set(folder, tmp_path):

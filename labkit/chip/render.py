@@ -38,7 +38,9 @@ _STOPS = (
     (0.6, (208, 60, 55)),
     (1.0, (112, 0, 24)),
 )
-_LEVELS = 511
+# With the grey they are as many as a PNG's palette holds: a third of the bytes to store and to send.
+_LEVELS = 255
+_NO_DATA = 255
 
 
 def colourize(values: npt.ArrayLike, limit: float = schema.DISPLAY_LIMIT_RAD) -> npt.NDArray[np.uint8]:
@@ -66,15 +68,7 @@ def colourize(values: npt.ArrayLike, limit: float = schema.DISPLAY_LIMIT_RAD) ->
     >>> colourize([4.0, -9.0, 0.0, np.nan], limit=4.0).tolist()
     [[112, 0, 24], [8, 38, 110], [250, 250, 250], [128, 128, 128]]
     """
-    if not (np.isfinite(limit) and limit > 0):
-        raise LabkitError(f"limit must be a positive number, instead got limit={limit}")
-    data = np.asarray(values, float)
-    known = np.isfinite(data)
-    share = np.clip(np.where(known, data, 0.0) / limit, -1.0, 1.0)
-    level = np.rint((share + 1.0) * (_LEVELS - 1) / 2).astype(np.intp)
-    colours = _table()[level]
-    colours[~known] = GREY
-    return colours
+    return _palette()[_levels(values, limit)]
 
 
 def write_images(
@@ -136,7 +130,7 @@ def write_images(
     def write(job: tuple[Any, str]) -> Path:
         chip, direction = job
         values = geo.read_window(layers[direction], int(chip.row), int(chip.col), int(chip.size))
-        picture = colourize(-values if direction == "rate" else values, end)
+        picture = _levels(-values if direction == "rate" else values, end)
         return _write_png(picture.repeat(scale, axis=0).repeat(scale, axis=1), home, f"{chip.chip_id}-{direction}")
 
     return _table_of(jobs, write, workers, progress)
@@ -215,7 +209,7 @@ def _table_of(
 
 
 def _painter(name: str, layer: xr.DataArray) -> Callable[[int, int, int], npt.NDArray[np.uint8]]:
-    """Give the function that paints a window of a layer: (row, col, size) → RGB."""
+    """Give the function that paints a window of a layer: (row, col, size) → RGB, or levels of the colours."""
     known = (*PICTURE_LIMITS, "rate")
     if name not in known:
         raise LabkitError(f"layers must be named among {known}, instead got {name!r}")
@@ -226,7 +220,7 @@ def _painter(name: str, layer: xr.DataArray) -> Callable[[int, int, int], npt.ND
             f"{dict(layer.sizes)}"
         )
     if name == "rate":
-        return lambda row, col, size: colourize(-geo.read_window(layer, row, col, size), RATE_LIMIT_MM)
+        return lambda row, col, size: _levels(-geo.read_window(layer, row, col, size), RATE_LIMIT_MM)
     limits = [PICTURE_LIMITS[name] or _percentiles(band) for band in bands]
 
     def paint(row: int, col: int, size: int) -> npt.NDArray[np.uint8]:
@@ -258,18 +252,35 @@ def _check_scene(chips: gpd.GeoDataFrame, data: xr.Dataset) -> None:
         )
 
 
-def _table() -> npt.NDArray[np.uint8]:
+def _levels(values: npt.ArrayLike, limit: float) -> npt.NDArray[np.uint8]:
+    """Give values their places in the palette: 0 deepest blue, 254 deepest red, 255 no data."""
+    if not (np.isfinite(limit) and limit > 0):
+        raise LabkitError(f"limit must be a positive number, instead got limit={limit}")
+    data = np.asarray(values, float)
+    known = np.isfinite(data)
+    share = np.clip(np.where(known, data, 0.0) / limit, -1.0, 1.0)
+    level = np.rint((share + 1.0) * (_LEVELS - 1) / 2)
+    return np.where(known, level, _NO_DATA).astype(np.uint8)
+
+
+def _palette() -> npt.NDArray[np.uint8]:
+    """Give the colours of all levels and, last, of no data: (256, 3)."""
     at = np.linspace(-1.0, 1.0, _LEVELS)
     stops = [position for position, _ in _STOPS]
     channels = [np.interp(at, stops, [colour[i] for _, colour in _STOPS]) for i in range(3)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return np.concatenate([np.rint(np.stack(channels, axis=-1)), [GREY]]).astype(np.uint8)
 
 
 def _write_png(picture: npt.NDArray[np.uint8], folder: Path, name: str) -> Path:
+    """Write RGB (rows, columns, 3), or levels of the palette (rows, columns)."""
     # scene ids may hold what a file name or an address may not
     stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name)
-    path = folder / f"{stem}-{hashlib.sha256(picture.tobytes()).hexdigest()[:12]}.png"
+    colours = _palette().tobytes() if picture.ndim == 2 else b""
+    path = folder / f"{stem}-{hashlib.sha256(colours + picture.tobytes()).hexdigest()[:12]}.png"
     if not path.exists():
+        image = Image.fromarray(picture)
+        if colours:
+            image.putpalette(colours)  # makes it an image of the mode "P"
         with whole(path) as partial:
-            Image.fromarray(picture).save(partial, format="PNG")
+            image.save(partial, format="PNG")
     return path

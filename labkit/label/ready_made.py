@@ -115,7 +115,7 @@ def values_of(
         Red, green, blue.
     colours : str or array_like, shape (n, 3), 8-bit
         The scale from −limit to limit: the name of one of Matplotlib's ("RdBu_r", "seismic", "bwr", "jet"), or its
-        colours, evenly spaced with one at each end. labkit's own: ``lk.chip.colourize(np.linspace(-4, 4, 511))``.
+        colours, evenly spaced with one at each end. labkit's own: ``lk.chip.colourize(np.linspace(-4, 4, 255))``.
     limit : float
         The value at the upper end.
     tolerance : float
