@@ -106,6 +106,18 @@ def test_a_landslide_is_visible_where_the_ratio_reaches_five_over_twelve_pixels(
         assert len(weak[0]) == 0 and len(weak[1]) == 2 and not weak[1]["visible"].any()
 
 
+def test_a_landslide_wholly_under_water_has_no_box_on_the_gradients() -> None:
+    flat = np.zeros((1, 2))
+    body = Landslide("L", 0.0, 0.0, 700.0, 700.0, 78.0, 20.0, 100.0, 0.8, flat)
+    slide = BlockSlide(
+        "L", 0.0, 0.0, 700.0, 700.0, 78.0, 20.0, 100.0, 0.8, flat, (body,), Motion("linear", DATES[0], DATES[-1])
+    )
+    observer = observer_of(LOOKS)
+    observer.cover.ground.water[:] = True
+    shown, hidden, _ = truth_of_track([slide], observer, dataset(observer))
+    assert len(shown) == len(hidden) == 0
+
+
 @pytest.fixture(scope="module")
 def everything() -> Scene:
     return scene("tiny", effects=Effects(), calendar="two-years")

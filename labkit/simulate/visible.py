@@ -154,6 +154,8 @@ def truth_of_frame(
         shown = _shown(slide, series)
         for direction, image in reference_gradient(shown * rate, frame.spacing_m, PHASE_SIGN).items():
             image[water[window]] = 0.0
+            if not image.any():  # all of it lies under water
+                continue
             row = _row(direction, image, error[window], GRADIENT_THRESHOLD_RAD, window) | common
             (seen if row["visible"] else unseen).append(row)
         if np.abs(rate).max() > RATE_THRESHOLD_MM:
