@@ -1,10 +1,11 @@
 """Detect landslides with any detector, filter and merge what was found, and measure how good it is. No torch here."""
 
 from labkit.detect.couplets import couplets
-from labkit.detect.evaluation import Evaluation, evaluate
+from labkit.detect.evaluation import evaluate
 from labkit.detect.filters import filter_detections
 from labkit.detect.merging import merge_detections
 from labkit.detect.predict import LandslideDetector, detect_landslides
+from labkit.detect.report import Evaluation
 
 __all__ = [
     "detect_landslides",

@@ -1,73 +1,23 @@
-"""How good detections are, measured against labels: precision, recall, F1, average precision, and how sure that is."""
+"""Measure detections against labels: match, count, draw blocks of ground again, and put the measures together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
+import xarray as xr
 
-from labkit import geo, schema
-from labkit.detect.matching import Marks
+from labkit import schema
+from labkit.detect import measures, places
+from labkit.detect import observed as looked_at
+from labkit.detect.matching import Boxes, Mask, Matcher, Matches
+from labkit.detect.measures import Drawn
 from labkit.detect.overlaps import Array
+from labkit.detect.report import Evaluation, Interval
 from labkit.errors import LabkitError
-
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
-
-#: Thresholds of the mean average precision "AP50:95" (COCO).
-IOUS = tuple(np.round(np.arange(0.5, 1.0, 0.05), 2).tolist())
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Measures of a set of detections against labels. A measure without anything to measure is NaN.
-
-    Attributes
-    ----------
-    precision, recall, f1 : float
-        At score ≥ ``score`` and IoU ≥ ``iou``: the share of detections that are right, the share of labels that were
-        found, and their harmonic mean.
-    ap50, ap : float
-        Average precision at IoU 0.5, and its mean over IoU 0.50, 0.55, …, 0.95, over all scores given.
-    true_positives, false_positives, false_negatives : int
-        Counts behind the first three.
-    detections, labels : int
-        How many there were, at any score.
-    score, iou : float
-        The thresholds.
-    intervals : dict
-        95 % intervals of ``precision``, ``recall``, ``f1`` and ``ap50`` by the bootstrap over spatial blocks; empty
-        without it.
-    """
-
-    precision: float
-    recall: float
-    f1: float
-    ap50: float
-    ap: float
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-    detections: int
-    labels: int
-    score: float
-    iou: float
-    intervals: dict[str, Interval]
-
-    def __str__(self) -> str:
-        def told(name: str) -> str:
-            low_high = self.intervals.get(name)
-            spread = f" ({low_high[0]:.2f}–{low_high[1]:.2f})" if low_high else ""
-            return f"{getattr(self, name):.2f}{spread}"
-
-        return (
-            f"precision {told('precision')}, recall {told('recall')}, F1 {told('f1')} at score ≥ {self.score:g} and "
-            f"IoU ≥ {self.iou:g}; AP50 {told('ap50')}, AP50:95 {told('ap')}; {self.true_positives} right, "
-            f"{self.false_positives} false, {self.false_negatives} missed"
-        )
 
 
 def evaluate(
@@ -76,7 +26,9 @@ def evaluate(
     *,
     iou: float = 0.5,
     score: float = 0.5,
+    ignore: gpd.GeoDataFrame | None = None,
     chips: gpd.GeoDataFrame | None = None,
+    observed: xr.Dataset | Iterable[xr.Dataset] | None = None,
     ground: bool = False,
     bootstrap: int = 0,
     block_px: float = 416.0,
@@ -88,14 +40,21 @@ def evaluate(
     ----------
     detections, labels : geopandas.GeoDataFrame
         Boxes; matched within each scene and direction. Give detections of low scores too (0.05): average precision
-        looks at all of them, precision and recall at those of at least ``score``.
+        looks at all of them, precision and recall at those of at least ``score``. Labels whose column ``visible`` is
+        False, as the truth of simulated scenes says of landslides too faint for their pairs, need not be found; nor
+        those whose column ``crowd`` is True, regions that hold any number of landslides.
     iou : float
         Least IoU of a detection with its label for precision and recall, in (0, 1].
     score : float
         Least score for precision and recall, in [0, 1].
+    ignore : geopandas.GeoDataFrame, optional
+        Further boxes that need not be found: ``scene.unseen``, or what people labelled "unsure".
     chips : geopandas.GeoDataFrame, optional
         Only here: labels, and detections without a label, count where their centre lies on one of these chips. Give
         the held-out ones.
+    observed : xarray.Dataset or several, optional
+        The gradients or rates that were searched, for false boxes per 1000 km²: valid pixels × ground spacing², with
+        ``chips`` those on them. Without it the chips' own ``valid_fraction`` and ground are taken, if not ``ground``.
     ground : bool
         Match on the ground instead, north-up envelopes in metres, over all scenes and directions: for merged
         detections against merged labels.
@@ -103,7 +62,7 @@ def evaluate(
         How often blocks are drawn again for the intervals; 0 gives none.
     block_px : float
         Edge of the blocks, px (with ``ground`` 40 m each): what lies together is drawn together, because
-        neighbouring landslides are not independent.
+        neighbouring landslides are not independent, nor are azimuth and range of one.
     seed : int
         Of the bootstrap.
 
@@ -111,15 +70,26 @@ def evaluate(
     -------
     Evaluation
 
+    Raises
+    ------
+    LabkitError
+        A table breaks the schema, a score is not finite, an argument is out of its bounds, or a box lies on a scene
+        that is not among the observed ones.
+
     Notes
     -----
     As COCO: detections, best score first, each take the free label of the same scene and direction with the highest
-    IoU, if that reaches the threshold. AP is the mean over the recalls 0, 0.01, …, 1 of the best precision at that
-    recall or beyond.
+    IoU, if that reaches the threshold; labels to be found come before the others. Detections of one score come in the
+    order of scene, direction and corners. A detection that takes a label that need not be found is neither right nor
+    wrong; with a crowd the share of the detection that lies in it counts instead of the IoU. AP is the mean over the
+    recalls 0, 0.01, …, 1 of the best precision at that recall or beyond; unlike COCO's, it looks at all detections of
+    an image, not at the best 100. An image is a chip and direction (the first chip that holds the centre), without
+    chips a scene and direction, on the ground everything. An interval goes from the 2.5th to the 97.5th percentile of
+    the draws in which its measure is defined. ``docs/measures.md`` tells more.
 
     References
     ----------
-    Lin et al. (2014), COCO; Fu et al. (2022), Table 2; Zhang et al. (2025), section 4.1.
+    Lin et al. (2014), COCO; Fu et al. (2022), Table 2; Zhang et al. (2025), section 3.5 and Table 3.
 
     Examples
     --------
@@ -127,87 +97,161 @@ def evaluate(
     ...                              "xmax": [10, 60], "ymax": [10, 60]})
     >>> print(evaluate(labels.iloc[:1], labels))
     precision 1.00, recall 0.50, F1 0.67 at score ≥ 0.5 and IoU ≥ 0.5; AP50 0.50, AP50:95 0.50; 1 right, 0 false, ...
+
+    The F1 that the second paper gives for its best network, 0.936, does not follow from the precision and recall beside
+    it, by its own Equation 10:
+
+    >>> precision, recall = 0.9356, 0.9715
+    >>> round(2 * precision * recall / (precision + recall), 4)
+    0.9532
     """
     _check(iou, score, bootstrap, block_px)
-    schema.check_boxes(detections)
-    schema.check_boxes(labels, "labels")
-    boxes, groups = _places(detections, labels, ground)
+    tables = _checked(detections, labels, ignore)
+    where = places.on_ground(tables) if ground else places.in_pixels(tables)
     count = len(detections)
-    marks = Marks(boxes[:count], groups[:count], detections["score"].to_numpy(float), boxes[count:], groups[count:])
-    marks.set_blocks(block_px * (schema.REFERENCE_SPACING_M if ground else 1.0))
-    if chips is not None:
-        schema.check_chips(chips)
-        inside = np.concatenate([_on_chips(table, chips) for table in (detections, labels)])
-        marks.set_inside(inside[:count], inside[count:])
-    every = np.ones(marks.blocks)
-    right, false, missed = (int(n) for n in marks.counts(every, iou, score))
+    chip = None if chips is None else np.concatenate([places.chip_of(t, schema.check_chips(chips)) for t in tables])
+    inside = np.ones(len(where.corners), bool) if chip is None else chip >= 0
+    edge = block_px * where.unit
+    scenes = np.concatenate([table["scene"].astype(str).to_numpy(object) for table in tables])
+    area = _observed(observed, chips, where, edge, set(scenes[inside]))
+    blocks = places.share_out(where, inside, edge, area)
+    found, true = (Boxes(where.corners[s], where.groups[s], inside[s]) for s in (slice(count), slice(count, None)))
+    ignored, crowd = _need_not_be_found(tables[1:])
+    scores = detections["score"].to_numpy(float)
+    matcher = Matcher(found, scores, true, ignored, crowd, min(iou, measures.IOUS[0]))
+    images = where.groups if chip is None else (chip + 1) * (where.groups.max(initial=0) + 1) + where.groups
+    drawn = Drawn(
+        matcher,
+        scores[matcher.order],
+        images[:count][matcher.order],
+        blocks.of_box[:count][matcher.order],
+        blocks.of_box[count:],
+        blocks.draws(bootstrap, seed),
+    )
+    return _evaluation(drawn, blocks, where.unit, (iou, score), inside, ignored | crowd)
+
+
+def _evaluation(
+    drawn: Drawn, blocks: places.Blocks, unit: float, thresholds: tuple[float, float], inside: Mask, ignored: Mask
+) -> Evaluation:
+    """Put the measures of all draws together; the first draw has each block once."""
+    iou, score = thresholds
+    matches = drawn.matcher.match(iou)
+    strong = drawn.scores >= score
+    curves = measures.froc(drawn, matches, blocks.area_km2, measures.CURVE_RATES)
+    wrong = drawn.wrong(matches, strong)
+    drawn_measures = {
+        **measures.overall(drawn, matches, score),
+        **measures.coco(drawn, unit),
+        "false_per_1000_km2": measures.share(1000 * wrong, drawn.weights @ blocks.area_km2),
+    }
+    many = len(blocks.area_km2) > 1
+    right, false = int(drawn.right(matches, strong)[0]), int(wrong[0])
+    boxes = len(drawn.scores)
     return Evaluation(
-        **_measures(marks, every, iou, score),
-        ap=float(np.mean([marks.average_precision(every, threshold) for threshold in IOUS])),
+        **{name: _number(values[0]) for name, values in drawn_measures.items()},
         true_positives=right,
         false_positives=false,
-        false_negatives=missed,
-        detections=int(marks.found_inside.sum()),
-        labels=int(marks.true_inside.sum()),
+        false_negatives=int(matches.wanted.sum()) - right,
+        detections=int(inside[:boxes].sum()),
+        labels=int(matches.wanted.sum()),
+        ignored=int((ignored & inside[boxes:]).sum()),
+        ignored_found=_ignored_found(matches, strong, ignored & inside[boxes:]),
         score=score,
         iou=iou,
-        intervals=_intervals(marks, iou, score, bootstrap, seed) if bootstrap else {},
+        area_km2=_number(blocks.area_km2.sum() if len(blocks.area_km2) else math.nan),
+        blocks=len(blocks.area_km2),
+        intervals={name: _interval(values, many) for name, values in drawn_measures.items()}
+        if len(drawn.weights) > 1
+        else {},
+        by_score=_by_score(drawn, matches, many),
+        precision_recall=_curve("recall", measures.RECALLS, "precision", drawn.precisions(matches), many),
+        froc=_curve("false_per_1000_km2", measures.CURVE_RATES, "recall", curves, many),
     )
 
 
-def _measures(marks: Marks, weights: Array, iou: float, score: float) -> dict[str, float]:
-    right, false, missed = marks.counts(weights, iou, score)
-    return {
-        "precision": _share(right, right + false),
-        "recall": _share(right, right + missed),
-        "f1": _share(2 * right, 2 * right + false + missed),
-        "ap50": marks.average_precision(weights, 0.5),
-    }
+def _ignored_found(matches: Matches, strong: Mask, ignored: Mask) -> int:
+    taken = np.unique(matches.label[strong & (matches.label >= 0)])
+    return int(ignored[taken].sum())
 
 
-def _intervals(marks: Marks, iou: float, score: float, bootstrap: int, seed: int) -> dict[str, Interval]:
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(marks.blocks, np.full(marks.blocks, 1 / max(marks.blocks, 1)), size=bootstrap)
-    measured = [_measures(marks, weights.astype(float), iou, score) for weights in draws]
-    intervals = {}
-    for name in ("precision", "recall", "f1", "ap50"):
-        values = np.array([m[name] for m in measured])
-        values = values[np.isfinite(values)]
-        if len(values):
-            low, high = np.percentile(values, [2.5, 97.5])
-            intervals[name] = (float(low), float(high))
-    return intervals
+def _by_score(drawn: Drawn, matches: Matches, many: bool) -> pd.DataFrame:
+    rows = []
+    for score in measures.SCORES:
+        row = {"score": score}
+        for name, values in measures.at_score(drawn, matches, score).items():
+            row[name] = values[0]
+            row[f"{name}_low"], row[f"{name}_high"] = _interval(values, many)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def _places(
-    detections: gpd.GeoDataFrame, labels: gpd.GeoDataFrame, ground: bool
-) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Corners of detections then labels, and the group within which each may be matched."""
-    if not ground:
-        boxes = [table[_CORNERS].to_numpy(float) for table in (detections, labels)]
-        both = [table["scene"].astype(str) + "/" + table["direction"].astype(str) for table in (detections, labels)]
-        keys = np.concatenate([words.to_numpy(str) for words in both])
-        return np.concatenate(boxes), np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    total = len(detections) + len(labels)
-    if not total:
-        return np.zeros((0, 4)), np.zeros(0, np.int64)
-    lonlat = np.concatenate([table.geometry.to_numpy() for table in (detections, labels)])
-    places = gpd.GeoSeries(lonlat, crs=geo.WGS84)
-    if places.isna().any() or places.is_empty.any():
-        raise LabkitError("detections and labels must have a geometry to be matched on the ground. Leave ground=False")
-    return places.to_crs(geo.metric_crs(places)).bounds.to_numpy(float), np.zeros(total, np.int64)
+def _curve(along: str, at: Array, name: str, curves: Array, many: bool) -> pd.DataFrame:
+    ends = np.array([_interval(curves[:, i], many) for i in range(len(at))])
+    return pd.DataFrame({along: at, name: curves[0], "low": ends[:, 0], "high": ends[:, 1]})
 
 
-def _on_chips(table: gpd.GeoDataFrame, chips: gpd.GeoDataFrame) -> npt.NDArray[np.bool_]:
-    """Whether the centre of each box lies on a chip of its scene."""
-    x = ((table["xmin"] + table["xmax"]) / 2).to_numpy(float)
-    y = ((table["ymin"] + table["ymax"]) / 2).to_numpy(float)
-    scene = table["scene"].to_numpy()
-    inside = np.zeros(len(table), bool)
-    for chip in chips.itertuples():
-        across = (x >= chip.col) & (x < chip.col + chip.size)
-        inside |= across & (y >= chip.row) & (y < chip.row + chip.size) & (scene == chip.scene)
-    return inside
+def _interval(values: Array, many: bool) -> Interval:
+    """Give the 95 % interval of a measure over the draws, without the first; NaN from one block or nothing."""
+    drawn = values[1:]
+    drawn = drawn[np.isfinite(drawn)]
+    if not many or not len(drawn):
+        return math.nan, math.nan
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _number(value: float) -> float:
+    """Give a plain float; always the same NaN, so that equal evaluations are equal."""
+    return float(value) if math.isfinite(value) else math.nan
+
+
+def _checked(
+    detections: gpd.GeoDataFrame, labels: gpd.GeoDataFrame, ignore: gpd.GeoDataFrame | None
+) -> list[gpd.GeoDataFrame]:
+    schema.check_boxes(detections)
+    schema.check_boxes(labels, "labels")
+    scores = detections["score"].to_numpy(float)
+    if not np.isfinite(scores).all():
+        row = int(np.argmin(np.isfinite(scores)))
+        raise LabkitError(
+            f"detections must have finite scores, instead got score={scores[row]} in row {row}. Detections without "
+            "a score cannot be put in order: give all of them 1.0, or leave those out"
+        )
+    return [detections, labels] if ignore is None else [detections, labels, schema.check_boxes(ignore, "ignore")]
+
+
+def _need_not_be_found(tables: list[gpd.GeoDataFrame]) -> tuple[Mask, Mask]:
+    """Tell which rows of the labels, and of further boxes after them, are ignored, and which are crowds."""
+    ignored = [np.full(len(table), place > 0) for place, table in enumerate(tables)]
+    crowd = [np.zeros(len(table), bool) for table in tables]
+    for table, hidden, many in zip(tables, ignored, crowd, strict=True):
+        if "visible" in table:
+            hidden |= table["visible"].isin([False]).to_numpy()
+        if "crowd" in table:
+            many |= table["crowd"].isin([True]).to_numpy()
+    return np.concatenate(ignored), np.concatenate(crowd)
+
+
+def _observed(
+    data: xr.Dataset | Iterable[xr.Dataset] | None,
+    chips: gpd.GeoDataFrame | None,
+    where: places.Places,
+    edge: float,
+    scenes: set[str],
+) -> pd.DataFrame | None:
+    """Give the area observed by block, or None where nobody told."""
+    if data is None:
+        return None if chips is None or where.unit != 1 else looked_at.of_chips(chips, edge)
+    known = looked_at.known_pixels(data, chips)
+    names = {str(scene.attrs.get("scene", "")) for scene, _ in known}
+    unknown = scenes - names
+    if unknown:
+        raise LabkitError(
+            f"observed must hold every scene that the boxes lie on, instead {sorted(unknown)[:3]} are missing. Give "
+            "their gradients or rates too, or only the boxes of the observed ones"
+        )
+    return looked_at.in_pixels(known, edge) if where.unit == 1 else looked_at.on_ground(known, edge, where.crs)
 
 
 def _check(iou: float, score: float, bootstrap: int, block_px: float) -> None:
@@ -219,7 +263,3 @@ def _check(iou: float, score: float, bootstrap: int, block_px: float) -> None:
         raise LabkitError(f"bootstrap must be at least 0 draws, instead got bootstrap={bootstrap}")
     if not block_px > 0:
         raise LabkitError(f"block_px must be positive, instead got block_px={block_px}")
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else float("nan")

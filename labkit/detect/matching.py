@@ -1,104 +1,152 @@
-"""Which detection found which label, and what that counts for when blocks of ground are weighted."""
+"""Which detection found which label: each takes one, best score first; what need not be found counts for nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
+import shapely
 
 from labkit.detect import overlaps
+from labkit.detect.matching_compiled import take
 from labkit.detect.overlaps import Array, Indices
-
-#: Recalls at which the precision is averaged (COCO).
-RECALLS = np.linspace(0, 1, 101)
 
 Mask = npt.NDArray[np.bool_]
 
+#: Whole areas: every box.
+ANY_AREA = (0.0, np.inf)
 
-class Marks:
-    """Detections matched with labels, once for each IoU threshold, and counted with weights for blocks of ground.
+#: An overlap as good as 1: rounding must not part equal boxes (COCO).
+_WHOLE = 1 - 1e-10
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes to match, one row each.
+
+    Attributes
+    ----------
+    corners : numpy.ndarray, shape (n, 4)
+        xmin, ymin, xmax, ymax.
+    groups : numpy.ndarray, shape (n,)
+        Only boxes of one group may match.
+    inside : numpy.ndarray, shape (n,)
+        Whether a box lies on the ground that counts.
+    """
+
+    corners: Array
+    groups: Indices
+    inside: Mask
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What the detections are at one IoU; along detections, best score first.
+
+    Attributes
+    ----------
+    label : numpy.ndarray (detection,)
+        The label that a detection took, or −1.
+    right, wrong : numpy.ndarray (detection,)
+        A detection that took no label to be found is wrong, unless it took another one, or lies outside the ground or
+        the range of areas: then it is neither.
+    wanted : numpy.ndarray (label,)
+        Labels to be found.
+    """
+
+    label: Indices
+    right: Mask
+    wrong: Mask
+    wanted: Mask
+
+
+class Matcher:
+    """Detections and the labels that lie on them, found once and matched at any IoU.
 
     Parameters
     ----------
-    found, true : numpy.ndarray, shapes (n, 4) and (m, 4)
-        Boxes of detections and labels.
-    found_groups, true_groups : numpy.ndarray, shapes (n,) and (m,)
-        Only boxes of one group may match.
+    found, true : Boxes
+        Detections and labels.
     scores : numpy.ndarray, shape (n,)
         Of the detections.
+    ignored, crowd : numpy.ndarray, shape (m,)
+        Labels that need not be found; those of them that are crowds, regions on which any number of detections lie.
+    least : float
+        The least IoU at which anything will be matched.
+
+    Attributes
+    ----------
+    order : numpy.ndarray (n,)
+        The detections, best score first; equal ones by group and corners, so that the order of rows does not matter.
+    overlap : numpy.ndarray (candidate,)
+        IoU of detections with labels; with a crowd the share of the detection that lies in it.
     """
 
-    def __init__(self, found: Array, found_groups: Indices, scores: Array, true: Array, true_groups: Indices) -> None:
-        # equal scores in an order that does not depend on the order of the rows
-        self._order = np.lexsort((*found.T[::-1], found_groups, -scores))
-        self._found, self._scores, self._true = found, scores, true
-        self._found_groups, self._true_groups = found_groups, true_groups
-        self._matches: dict[float, Indices] = {}
-        self.found_inside: Mask = np.ones(len(found), bool)
-        self.true_inside: Mask = np.ones(len(true), bool)
-        self.set_blocks(np.inf)
+    def __init__(self, found: Boxes, scores: Array, true: Boxes, ignored: Mask, crowd: Mask, least: float) -> None:
+        self.order = np.lexsort((*found.corners.T[::-1], found.groups, -scores))
+        self._inside = found.inside[self.order]
+        self._areas = overlaps.area(found.corners)[self.order]
+        self._label_areas = overlaps.area(true.corners)
+        self._to_find = true.inside & ~ignored & ~crowd
+        self._crowd = crowd
+        detection, label = _touching(found, true)
+        shared = overlaps.intersection(found.corners[detection], true.corners[label])
+        own = overlaps.area(found.corners)[detection]
+        self.overlap = shared / np.where(crowd[label], own, own + self._label_areas[label] - shared)
+        near = self.overlap >= min(least, _WHOLE)
+        # labels that overlap alike are taken in the order of their corners, whatever their rows
+        rank = np.empty(len(true.corners), np.int64)
+        rank[np.lexsort(true.corners.T[::-1])] = np.arange(len(rank))
+        place = np.empty(len(scores), np.int64)
+        place[self.order] = np.arange(len(place))
+        detection, label, self.overlap = place[detection[near]], label[near], self.overlap[near]
+        sequence = np.lexsort((rank[label], detection))
+        self._labels, self.overlap = label[sequence], self.overlap[sequence]
+        self._starts = np.searchsorted(detection[sequence], np.arange(len(scores) + 1)).astype(np.int64)
 
-    def set_blocks(self, edge: float) -> None:
-        """Share everything out to square blocks of this edge, by the centres of the boxes."""
-        boxes = np.concatenate([self._found, self._true])
-        groups = np.concatenate([self._found_groups, self._true_groups])
-        cells = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2 / edge)
-        _, number = np.unique(np.column_stack([groups, cells]), axis=0, return_inverse=True)
-        number = number.reshape(-1)
-        self.blocks = int(number.max()) + 1 if len(number) else 0
-        self._found_block, self._true_block = number[: len(self._found)], number[len(self._found) :]
+    def match(self, iou: float, areas: tuple[float, float] = ANY_AREA) -> Matches:
+        """Match at an IoU.
 
-    def set_inside(self, found: Mask, true: Mask) -> None:
-        """Count labels only where ``true``, detections without a label only where ``found``; others as their label."""
-        self.found_inside, self.true_inside = found, true
+        Parameters
+        ----------
+        iou : float
+            Least IoU, not below ``least``.
+        areas : (float, float)
+            Labels outside this range, ends included, need not be found, and who finds nothing and lies outside it is
+            not wrong.
 
-    def taken(self, iou: float) -> Indices:
-        """Give for each detection the label that it found at this IoU, or −1.
-
-        The best detection chooses first, and takes the free label with the highest IoU.
+        Notes
+        -----
+        The best detection chooses first, and takes the free label with the highest IoU among those to be found, else
+        among the others. As COCO does, for each range of areas anew.
         """
-        if iou not in self._matches:
-            taken = np.full(len(self._found), -1, np.int64)
-            free = np.ones(len(self._true), bool)
-            for i in self._order:
-                candidates = np.flatnonzero(free & (self._true_groups == self._found_groups[i]))
-                if len(candidates):
-                    values = overlaps.iou(self._true[candidates], self._found[i])
-                    best = int(values.argmax())
-                    if values[best] >= iou:
-                        taken[i] = candidates[best]
-                        free[candidates[best]] = False
-            self._matches[iou] = taken
-        return self._matches[iou]
+        low, high = areas
+        wanted = self._to_find & (self._label_areas >= low) & (self._label_areas <= high)
+        taken = take(self._starts, self._labels, self.overlap, min(iou, _WHOLE), wanted, self._crowd)
+        hit = taken >= 0
+        right = hit.copy()
+        right[hit] = wanted[taken[hit]]
+        wrong = ~hit & self._inside & (self._areas >= low) & (self._areas <= high)
+        return Matches(taken, right, wrong, wanted)
 
-    def counts(self, weights: Array, iou: float, score: float) -> tuple[float, float, float]:
-        """Give true positives, false positives and false negatives; each block counts with its weight."""
-        right, wrong = self._found_weights(weights, iou)
-        strong = self._scores >= score
-        found = float(right[strong].sum())
-        return found, float(wrong[strong].sum()), self._labels(weights) - found
+    def overlap_of(self, matches: Matches) -> Array:
+        """Give the IoU of each detection with the label that it took, (detection,); 0 where it took none."""
+        detection = np.repeat(np.arange(len(self.order)), np.diff(self._starts))
+        chosen = matches.label[detection] == self._labels
+        values = np.zeros(len(self.order))
+        values[detection[chosen]] = self.overlap[chosen]
+        return values
 
-    def average_precision(self, weights: Array, iou: float) -> float:
-        """Give the mean over 101 recalls of the best precision at that recall or beyond; NaN without labels."""
-        labels = self._labels(weights)
-        if labels <= 0:
-            return float("nan")
-        right, wrong = (part[self._order].cumsum() for part in self._found_weights(weights, iou))
-        if not len(right):
-            return 0.0
-        precision = right / np.maximum(right + wrong, np.finfo(float).tiny)
-        precision = np.maximum.accumulate(precision[::-1])[::-1]
-        at = np.searchsorted(right / labels, RECALLS - 1e-12, side="left")
-        return float(np.append(precision, 0.0)[at].mean())
 
-    def _labels(self, weights: Array) -> float:
-        return float((weights[self._true_block] * self.true_inside).sum())
-
-    def _found_weights(self, weights: Array, iou: float) -> tuple[Array, Array]:
-        """Weight of each detection as a true and as a false positive; a true one counts where its label does."""
-        taken = self.taken(iou)
-        matched = taken >= 0
-        right = np.zeros(len(taken))
-        label = taken[matched]
-        right[matched] = weights[self._true_block[label]] * self.true_inside[label]
-        wrong = np.where(matched, 0.0, weights[self._found_block] * self.found_inside)
-        return right, wrong
+def _touching(found: Boxes, true: Boxes) -> tuple[Indices, Indices]:
+    """Detections and labels of one group that touch, found with a spatial index for each group."""
+    rows, labels = np.argsort(found.groups, kind="stable"), np.argsort(true.groups, kind="stable")
+    pairs = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for group in np.intersect1d(found.groups, true.groups):
+        here = rows[slice(*np.searchsorted(found.groups[rows], [group, group + 1]))]
+        there = labels[slice(*np.searchsorted(true.groups[labels], [group, group + 1]))]
+        near = shapely.STRtree(shapely.box(*true.corners[there].T)).query(shapely.box(*found.corners[here].T))
+        pairs.append((here[near[0]], there[near[1]]))
+    first, second = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return first.astype(np.int64), second.astype(np.int64)
