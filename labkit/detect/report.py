@@ -148,4 +148,4 @@ class Evaluation:
             f"{self.false_negatives} missed; {self.ignored_found} found of {self.ignored} that need not be"
         )
         cells = table.map(lambda value: f"{value:.3f}" if math.isfinite(value) else "–")
-        return f"<p>{caption}</p>{cells.to_html()}"
+        return f"<p>{caption}</p>{cells.to_html(border=0)}"
