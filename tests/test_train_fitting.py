@@ -1,9 +1,6 @@
 """Training for real, on scenes of a few landslides."""
 
 import json
-import os
-import signal
-import threading
 
 import couplets
 import numpy as np
@@ -124,20 +121,17 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_the_chips(scene, 
         LabkitError, match=r"loss must be finite, .* at epoch \d+ on the chips \['formula_.*lower learn"
     ):
         fit(couplets.chips(scene, 96), scene, labels, out=tmp_path / "d", max_epochs=50, settings=settings)
-    assert not (tmp_path / "d").exists()
+    assert not (tmp_path / "d" / "detector.json").exists()
 
 
-def test_an_interrupt_stops_it_writes_nothing_and_leaves_interrupts_working(scene, labels, tmp_path):
-    handler = signal.getsignal(signal.SIGINT)
-    timer = threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            fit(couplets.chips(scene, 96), scene, labels, out=tmp_path / "d", max_epochs=10**6, settings=QUICK)
-    finally:
-        timer.cancel()
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert not (tmp_path / "d").exists()
+def test_the_weights_before_the_loss_was_no_number_are_kept(scene, labels, tmp_path):
+    # two epochs that learn, then SGD at a rate that no weight survives
+    settings = FitSettings(width=8, crop=96, batch_size=4, draws=1, sgd_from=3, sgd_learning_rate=1e30)
+    with pytest.raises(LabkitError, match=r"must be finite.*The weights after epoch 1 are kept: .*last-good"):
+        fit(couplets.chips(scene, 96), scene, labels, out=tmp_path / "d", settings=settings)
+    good = load_detector(tmp_path / "d" / "last-good")
+    assert good.history.epoch.tolist() == [0, 1]
+    assert all(torch.isfinite(p).all() for p in good.network.parameters())
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_epochs", 0), ("max_minutes", 0.0), ("max_minutes", float("nan"))])

@@ -15,7 +15,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "fit": "fitting",
+    "recipe": "recipes",
     "FitSettings": "settings",
+    "RunSettings": "settings",
     "DetectorSettings": "settings",
     "Detector": "detector",
     "Network": "network",
@@ -33,11 +35,14 @@ if TYPE_CHECKING:
     from labkit.train.detector import Detector
     from labkit.train.fitting import fit
     from labkit.train.network import Network
-    from labkit.train.settings import DetectorSettings, FitSettings
+    from labkit.train.recipes import recipe
+    from labkit.train.settings import DetectorSettings, FitSettings, RunSettings
 
 __all__ = [
     "fit",
+    "recipe",
     "FitSettings",
+    "RunSettings",
     "DetectorSettings",
     "Detector",
     "Network",

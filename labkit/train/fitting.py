@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,16 +19,27 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.seed import isolate_rng
-from tqdm.auto import tqdm
 
 from labkit import schema
 from labkit.train.building import build, network_class
-from labkit.train.checkpoint import save_detector
+from labkit.train.callbacks import BestWeights, KeepState, Progress, Records, Watch
+from labkit.train.checkpoint import DESCRIPTION, HISTORY, load_detector, save_detector
 from labkit.train.data import ChipData
 from labkit.train.detector import Detector
-from labkit.train.module import DetectorModule
+from labkit.train.hashes import data_hashes
+from labkit.train.module import DetectorModule, LossError
 from labkit.train.samples import Scenes
-from labkit.train.settings import DetectorSettings, FitSettings, require
+from labkit.train.settings import DetectorSettings, FitSettings, RunSettings, require
+from labkit.train.state import check_identity, has_state, load_state
+
+#: Folder, within that of the detector, of what is kept while it trains.
+RUNNING = "training"
+
+#: Folder, within that of the detector, of TensorBoard's event files.
+EVENTS = "tensorboard"
+
+#: Folder, within that of the detector, of the weights before the loss was no longer a number.
+LAST_GOOD = "last-good"
 
 
 def fit(
@@ -36,10 +49,14 @@ def fit(
     *,
     network: str = "tiny",
     out: str | os.PathLike[str] = "results/detector",
-    max_epochs: int = 40,
-    max_minutes: float = 2.0,
+    max_epochs: int | None = None,
+    max_minutes: float = math.inf,
     seed: int = 0,
     settings: FitSettings | None = None,
+    run: RunSettings | None = None,
+    resume: bool = False,
+    watch: Watch | None = None,
+    **of_network: Any,
 ) -> Detector:
     """Train a detector on chips with labels, and keep it in a folder.
 
@@ -56,15 +73,25 @@ def fit(
         A name among :func:`labkit.train.networks`; its anchors are fitted to the labels.
     out : path
         Folder of the detector; its name is the detector's name.
-    max_epochs : int
-        Rounds through the data.
+    max_epochs : int, optional
+        Rounds through the data, in the place of ``settings.epochs``.
     max_minutes : float
-        The training ends by then; ``inf`` for no limit.
+        A ceiling: the training ends by then, even if it has not seen all its epochs; ``inf`` for none.
     seed : int
         Of everything that is drawn: weights, windows, augmentation. The same seed gives the same detector on the same
-        machine, as long as the time limit does not bite.
+        machine, as long as the ceiling of time does not bite.
     settings : FitSettings, optional
-        Size of the network, batch size, learning rate and so on.
+        Size of the network, batches, optimizer, schedule and so on; the papers' are made by
+        :func:`labkit.train.recipe`.
+    run : RunSettings, optional
+        On which devices, in which precision, and what is kept meanwhile.
+    resume : bool
+        Go on where a training in this folder was stopped, to the same weights as if it had not been; begin where
+        there is none; and give the detector where it had ended.
+    watch : callable, optional
+        Is given the records of all epochs so far after each one: ``lk.view.losses()`` draws them.
+    **of_network
+        Further fields of :class:`~labkit.train.settings.DetectorSettings`.
 
     Returns
     -------
@@ -74,47 +101,98 @@ def fit(
     Raises
     ------
     LabkitError
-        Chips or labels are empty or do not belong to the scenes, or the loss is no longer a number.
+        Chips or labels are empty or do not belong to the scenes; the loss is no longer a number (the weights of the
+        last whole epoch are then kept, and the message says where); or a training is to be resumed with other data or
+        settings.
+    FileError
+        The state of the training that is to be resumed is cut or changed.
 
     Notes
     -----
     Azimuth and range are samples of their own, as published. Gradients enter at the reference of 40 m and 20 years,
     ±4 rad as ±1, no data as 0. Windows are augmented as the ground could have moved (:mod:`labkit.train.augment`).
-    Interrupting (Ctrl-C, or Jupyter's stop button) writes nothing.
+    After an interruption (Ctrl-C, Jupyter's stop button, a machine that went down) the state after the last whole
+    epoch is in ``training/`` within ``out``; it goes when the detector is there.
 
     References
     ----------
     Fu et al. (2022), section 4; Redmon and Farhadi (2018); Zheng et al. (2020).
     """
-    require(max_epochs >= 1, "max_epochs", "at least 1", max_epochs)
-    require(max_minutes > 0, "max_minutes", "positive", max_minutes)
     tuning = settings or FitSettings()
+    if max_epochs is not None:
+        require(max_epochs >= 1, "max_epochs", "at least 1", max_epochs)
+        tuning = replace(tuning, epochs=max_epochs)
+    require(max_minutes > 0, "max_minutes", "positive", max_minutes)
+    run = run or RunSettings()
+    folder = Path(out)
     with isolate_rng(), _quiet():
         pl.seed_everything(seed, verbose=False)
         data = ChipData(chips, scenes, labels, tuning, network_class(network).multiple)
-        what = _describe(Path(out).name, network, data, tuning, seed)
+        what = _describe(folder.name, network, data, tuning, seed, of_network)
+        identity = {"seed": seed, "settings": asdict(tuning), "detector": asdict(what)}
+        identity["data"] = data_hashes(chips, scenes, labels)
+        taken_up = resume and has_state(folder / RUNNING)
+        if resume and not taken_up and (folder / DESCRIPTION).is_file():
+            return _finished(folder, identity)
+        if not taken_up:
+            _begin_anew(folder)
         module = DetectorModule(build(what), what, tuning, seconds=60 * max_minutes)
-        trainer = pl.Trainer(
-            max_epochs=max_epochs,
-            accelerator="auto",
-            devices=1,
-            deterministic="warn" if torch.cuda.is_available() else True,
-            gradient_clip_val=10.0,
-            callbacks=_callbacks(tuning, max_epochs, bool(data.validation)),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        with _interruptible():
+        best = BestWeights(tuning.patience) if tuning.patience and data.validation else None
+        keeping = KeepState(folder / RUNNING, identity, run.keep_every, best, resume=taken_up)
+        records = Records(watch, folder / RUNNING / HISTORY, folder / EVENTS if run.tensorboard else None)
+        callbacks: list[Callback] = [Progress(tuning.epochs), *([best] if best else []), keeping, records]
+        trainer = _trainer(tuning, run, callbacks)
+        with _interruptible(folder), _keeping_the_last_good(folder, module):
             trainer.fit(module, datamodule=data)
+    if best is not None and best.weights:
+        module.network.load_state_dict(best.weights)
     detector = Detector(module.network.cpu(), module.network.settings, module.history)
-    made_by = {"seed": seed, "max_epochs": max_epochs, "max_minutes": _number(max_minutes), **asdict(tuning)}
-    made_by |= {"scenes": sorted(set(map(str, chips["scene"]))), "chips": len(chips), "labels": len(labels)}
-    made_by |= {"boxes_sha256": schema.boxes_hash(labels), "release": _release(labels)}
-    save_detector(detector, out, made_by=made_by)
+    if trainer.is_global_zero:
+        save_detector(detector, folder, made_by=_made_by(chips, labels, identity, run, max_minutes))
+        shutil.rmtree(folder / RUNNING, ignore_errors=True)
     return detector
+
+
+def _begin_anew(folder: Path) -> None:
+    """Remove what an earlier training has left on its way; a detector stays until the new one takes its place."""
+    for left in (RUNNING, EVENTS, LAST_GOOD):
+        shutil.rmtree(folder / left, ignore_errors=True)
+
+
+def _trainer(tuning: FitSettings, run: RunSettings, callbacks: list[Callback]) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=tuning.epochs,
+        accelerator=run.accelerator,
+        devices=run.devices,
+        precision=cast(Any, run.precision),
+        strategy=run.strategy,
+        deterministic="warn" if torch.cuda.is_available() else True,
+        gradient_clip_val=tuning.clip,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _made_by(
+    chips: gpd.GeoDataFrame, labels: gpd.GeoDataFrame, identity: dict[str, Any], run: RunSettings, max_minutes: float
+) -> dict[str, Any]:
+    """What is kept for the record, and compared when the training is to be resumed."""
+    tuning = identity["settings"]
+    made_by = {"seed": identity["seed"], "max_epochs": tuning["epochs"], "max_minutes": _number(max_minutes), **tuning}
+    made_by |= {"scenes": sorted(set(map(str, chips["scene"]))), "chips": len(chips), "labels": len(labels)}
+    made_by |= {"boxes_sha256": identity["data"]["labels"], "release": _release(labels)}
+    return made_by | {"run": asdict(run), "pytorch_lightning": pl.__version__, "identity": identity}
+
+
+def _finished(folder: Path, identity: dict[str, Any]) -> Detector:
+    """The detector that an earlier training has made, if it was this one."""
+    before = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["made_by"].get("identity", {})
+    check_identity(before, identity, folder)
+    return load_detector(folder.resolve())
 
 
 def _release(labels: gpd.GeoDataFrame) -> dict[str, Any] | None:
@@ -125,72 +203,41 @@ def _release(labels: gpd.GeoDataFrame) -> dict[str, Any] | None:
     return {"name": labels.attrs["release"], "hash": labels.attrs.get("release_hash", ""), "as_released": whole}
 
 
-def _describe(name: str, network: str, data: ChipData, tuning: FitSettings, seed: int) -> DetectorSettings:
+def _describe(
+    name: str, network: str, data: ChipData, tuning: FitSettings, seed: int, of_network: dict[str, Any]
+) -> DetectorSettings:
     sizes = [[box[2] - box[0], box[3] - box[1]] for sample in data.training for box in sample.boxes]
+    made = network_class(network)
+    width = {"full": made.full_width, "nano": made.nano_width}.get(str(tuning.width), tuning.width)
+    fields: dict[str, Any] = {"anchors": made.fit_anchors(sizes, seed), "width": width} | of_network
+    known = DetectorSettings.__dataclass_fields__
+    for field in of_network:
+        rule = "an argument of fit or a field of DetectorSettings"
+        require(field in known and field not in ("name", "kind", "size", "network"), "argument", rule, field)
     return DetectorSettings(
         name=name,
         kind=data.reader.kind,
         size=max(sample.size for sample in data.training),
-        anchors=network_class(network).fit_anchors(sizes, seed),
         network=network,
-        width=tuning.width,
+        **fields,
     )
 
 
-def _callbacks(tuning: FitSettings, max_epochs: int, validates: bool) -> list[Callback]:
-    callbacks: list[Callback] = [Progress(max_epochs)]
-    if tuning.patience and validates:
-        callbacks.append(BestWeights(tuning.patience))
-    return callbacks
-
-
-class Progress(Callback):
-    """Closes each epoch's record, and shows one bar for the whole training with the losses beside it."""
-
-    def __init__(self, max_epochs: int) -> None:
-        self._max_epochs = max_epochs
-        self._bar: Any = None
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar."""
-        self._bar = tqdm(total=self._max_epochs, desc="training", unit="epoch")
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """One epoch further."""
-        row = cast(DetectorModule, pl_module).finish_epoch()
-        losses = {name: f"{row[name]:.3f}" for name in ("train_loss", "val_loss")}
-        self._bar.set_postfix(losses, refresh=False)
-        self._bar.update()
-
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Close the bar, however the training ended."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-class BestWeights(Callback):
-    """Stop when the validation loss no longer falls, and go back to the weights that were best."""
-
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
-        self._best = math.inf
-        self._best_epoch = 0
-        self._weights: dict[str, torch.Tensor] = {}
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Compare this epoch with the best."""
-        module = cast(DetectorModule, pl_module)
-        loss = module.rows[-1]["val_loss"]
-        if loss < self._best:
-            self._best, self._best_epoch = loss, trainer.current_epoch
-            self._weights = {k: v.detach().clone() for k, v in module.network.state_dict().items()}
-        elif trainer.current_epoch - self._best_epoch >= self._patience:
-            trainer.should_stop = True
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Go back to the best."""
-        if self._weights:
-            cast(DetectorModule, pl_module).network.load_state_dict(self._weights)
+@contextmanager
+def _keeping_the_last_good(folder: Path, module: DetectorModule) -> Iterator[None]:
+    """Where the loss is no longer a number, save the weights of the last whole epoch as a detector of its own."""
+    try:
+        yield
+    except LossError as error:
+        if not has_state(folder / RUNNING):
+            raise
+        state = load_state(folder / RUNNING)
+        module.network.load_state_dict(state["network"])
+        last = len(state["rows"]) - 1
+        module.rows = state["rows"]
+        good = Detector(module.network.cpu(), module.network.settings, module.history)
+        save_detector(good, folder / LAST_GOOD, made_by={"stopped_by": str(error), "epochs": last + 1})
+        raise LossError(f"{error}. The weights after epoch {last} are kept: {folder / LAST_GOOD}") from error
 
 
 @contextmanager
@@ -213,12 +260,13 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible(folder: Path) -> Iterator[None]:
     """Let an interrupt be an interrupt: Lightning turns it into SystemExit, at which a script would end."""
     try:
         yield
     except SystemExit as stop:
-        raise KeyboardInterrupt from stop
+        kept = has_state(folder / RUNNING)
+        raise KeyboardInterrupt(f"stopped; with resume=True the training in {folder} goes on" if kept else "") from stop
 
 
 def _number(value: float) -> float | None:

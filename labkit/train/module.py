@@ -14,10 +14,12 @@ from torch import Tensor
 from labkit.errors import LabkitError
 from labkit.train.data import Batch
 from labkit.train.network import Network
+from labkit.train.recipes import learning_rate_at, make_optimizer, optimizer_at
 from labkit.train.settings import DetectorSettings, FitSettings
 
-#: Share of the training in which the learning rate rises.
-WARM_UP = 0.05
+
+class LossError(LabkitError):
+    """The loss or a weight is no longer a number."""
 
 
 class DetectorModule(pl.LightningModule):
@@ -30,9 +32,10 @@ class DetectorModule(pl.LightningModule):
     settings : DetectorSettings
         Its anchors.
     tuning : FitSettings
-        Learning rate and weight decay.
+        Optimizer, schedule, learning rate and weight decay.
     seconds : float
-        The training ends after this time, and the learning rate has come down by then; ``inf`` for no limit.
+        The training ends after this time, and the learning rate of "one-cycle" has come down by then; ``inf`` for no
+        limit.
     """
 
     def __init__(
@@ -44,19 +47,25 @@ class DetectorModule(pl.LightningModule):
         self.tuning = tuning
         self.seconds = seconds
         self.rows: list[dict[str, float]] = []
-        self._sums: dict[str, list[float]] = {}
+        self._losses: dict[str, list[Tensor]] = {}
         self._started = time.monotonic()
+        self._before = 0.0
 
     @property
     def history(self) -> pd.DataFrame:
         """One row for each epoch."""
         return pd.DataFrame(self.rows)
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training, those before an interruption too."""
+        return time.monotonic() - self._started
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Give the losses of a batch; a loss that is not a number stops the training and names the batch."""
         losses = self.network.losses(batch.images, batch.targets, batch.ignored)
         if not torch.isfinite(losses["total"]):
-            raise LabkitError(
+            raise LossError(
                 f"loss must be finite, instead got loss={losses['total'].item()} at epoch {self.current_epoch} on the "
                 f"chips {batch.words}. Look at these chips, or lower learning_rate={self.tuning.learning_rate}"
             )
@@ -65,32 +74,52 @@ class DetectorModule(pl.LightningModule):
     def progress(self) -> float:
         """How far the training has come, 0 to 1: by steps or by time, whichever is further."""
         steps = self.global_step / max(1, int(self.trainer.estimated_stepping_batches))
-        return min(1.0, max(steps, (time.monotonic() - self._started) / self.seconds))
+        if math.isinf(self.seconds):
+            return min(1.0, steps)
+        # by the clock of the first process, so that all step alike
+        return float(self.trainer.strategy.broadcast(min(1.0, max(steps, self.elapsed / self.seconds))))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; norms and biases do not decay."""
-        decay = [p for p in self.network.parameters() if p.ndim > 1]
-        free = [p for p in self.network.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": decay, "weight_decay": self.tuning.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.tuning.learning_rate)
+        """Make the optimizer of the first epoch."""
+        return make_optimizer(self.tuning, self.network, 0)
+
+    def use_optimizer(self, epoch: int) -> None:
+        """Let the optimizer of an epoch begin, with nothing remembered, where it is another than the one before."""
+        if optimizer_at(self.tuning, epoch) != optimizer_at(self.tuning, max(epoch - 1, 0)):
+            self.trainer.strategy.optimizers = [make_optimizer(self.tuning, self.network, epoch)]
+
+    def go_on(self, rows: list[dict[str, float]], elapsed: float, optimizer: dict[str, Any]) -> None:
+        """Take up the records, the clock and the optimizer of an interrupted training; its weights are there already.
+
+        Parameters
+        ----------
+        rows : list of dict
+            Of the epochs that have ended.
+        elapsed : float
+            Seconds that they took.
+        optimizer : dict
+            What the optimizer of the last of them remembers.
+        """
+        self.rows, self._before = rows, elapsed
+        made = make_optimizer(self.tuning, self.network, len(rows) - 1)
+        made.load_state_dict(optimizer)
+        self.trainer.strategy.optimizers = [made]
 
     def on_train_start(self) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
+        """Start the clock, and end a training that is taken up after its time."""
+        self._started = time.monotonic() - self._before
+        self.trainer.should_stop |= self._is_late()
 
     def on_train_epoch_start(self) -> None:
-        """Start the sums of an epoch."""
-        self._sums = {}
+        """Start the records of an epoch, and its optimizer where a new one begins."""
+        self._losses = {}
+        self.use_optimizer(self.current_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the learning rate: up to its peak, then down along half a cosine."""
-        done = self.progress()
-        share = done / WARM_UP if done < WARM_UP else (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+        """Set the learning rate of this step."""
+        rate = learning_rate_at(self.tuning, self.current_epoch, self.progress())
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.tuning.learning_rate * max(share, 0.01)
+            group["lr"] = rate
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a training batch."""
@@ -101,25 +130,44 @@ class DetectorModule(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Stop when the time is up."""
-        if time.monotonic() - self._started >= self.seconds:
-            self.trainer.should_stop = True
+        self.trainer.should_stop |= self._is_late()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss of a validation batch."""
         self._note("val_loss", self.losses(batch)["total"])
 
     def finish_epoch(self) -> dict[str, float]:
-        """Write the epoch down and give its row. Lightning has validated by now."""
-        parts = sorted(set(self._sums) - {"train_loss", "val_loss"})
-        means = {name: _mean(self._sums.get(name, [])) for name in ("train_loss", *parts, "val_loss")}
+        """Write the epoch down and give its row. Lightning has validated by now.
+
+        Raises
+        ------
+        LossError
+            A weight is no longer a number, which the next loss would show.
+        """
+        if not all(bool(torch.isfinite(p).all()) for p in self.network.parameters()):
+            raise LossError(
+                f"weights must be finite, instead some are not at the end of epoch {self.current_epoch}. Lower "
+                f"learning_rate={self.tuning.learning_rate}"
+            )
+        parts = sorted(set(self._losses) - {"train_loss", "val_loss"})
+        means = {name: self._mean(name) for name in ("train_loss", *parts, "val_loss")}
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        seconds = time.monotonic() - self._started
-        self.rows.append({"epoch": self.current_epoch, **means, "learning_rate": rate, "seconds": seconds})
+        self.rows.append({"epoch": self.current_epoch, **means, "learning_rate": rate, "seconds": self.elapsed})
         return self.rows[-1]
 
+    def _is_late(self) -> bool:
+        if math.isinf(self.seconds):
+            return False
+        return self.trainer.strategy.reduce_boolean_decision(self.elapsed >= self.seconds, all=False)
+
     def _note(self, name: str, value: Tensor) -> None:
-        self._sums.setdefault(name, []).append(float(value.detach()))
+        self._losses.setdefault(name, []).append(value.detach())
 
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
+    def _mean(self, name: str) -> float:
+        """Mean over the batches of this epoch, of all processes."""
+        values = [float(value) for value in self._losses.get(name, [])]
+        mean = sum(values) / len(values) if values else math.nan
+        if self.trainer.world_size == 1:
+            return mean
+        together = self.trainer.strategy.reduce(torch.tensor(mean, device=self.device), reduce_op="mean")
+        return float(together)

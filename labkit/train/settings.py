@@ -17,6 +17,14 @@ OWN_FIELDS = ("attention", "box_loss", "dropblock", "smoothing")
 
 BOX_LOSSES = ("mse", "ciou")
 
+WIDTHS = ("full", "nano")
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+
+SCHEDULES = ("one-cycle", "steps", "constant")
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
 
@@ -112,33 +120,51 @@ class DetectorSettings:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a detector is trained.
+    """What a detector is trained by. The published recipes are made by :func:`labkit.train.recipe`.
 
     Attributes
     ----------
-    width : int
-        Channels of the first stage of the network.
+    width : int or str
+        Channels of the first stage of the network; "full" as published, "nano" for two processor cores.
     crop : int
         Edge of the windows that are cut out of the chips for each step, px. The network is fully convolutional, so
         that it may train on less than a whole chip; smaller is faster, and moves the landslides around in the image.
     batch_size : int
-        Windows for each step.
+        Windows for each step (on each device, where there are several).
     draws : int
         Windows drawn from each sample (chip × direction) in one epoch.
     learning_rate : float
-        Peak of the one-cycle schedule of AdamW.
+        The peak of the schedule "one-cycle", the first of "steps", the only one of "constant".
     weight_decay : float
-        Of AdamW.
+        Of all optimizers; norms and biases do not decay.
     background : float
         Share of the windows drawn from samples without a label, in [0, 1).
     min_inside : float
         A label of which less than this share of its area lies in the window is neither taught nor counted as
         background, in (0, 1].
     patience : int
-        Stop when the validation loss has not improved for this many epochs; 0 never stops early.
+        Stop when the validation loss has not improved for this many epochs, and go back to the weights that were
+        best; 0 never stops early and keeps the last weights.
+    epochs : int
+        Rounds through the data.
+    optimizer : str
+        "adamw", "adam" or "sgd".
+    schedule : str
+        "one-cycle": up to ``learning_rate`` over the first twentieth, then down along half a cosine. "steps": times
+        ``decay_factor`` from the epoch ``decay_from`` on, and again every ``decay_every`` epochs. "constant".
+    momentum : float
+        Of SGD, in [0, 1).
+    sgd_from : int
+        From this epoch on, counted from 1, SGD with momentum takes the place of the optimizer; 0 never.
+    sgd_learning_rate : float
+        The learning rate then, which takes the place of ``learning_rate``.
+    decay_from, decay_every, decay_factor : int, int, float
+        Of the schedule "steps"; the first epoch is 1.
+    clip : float
+        Gradients whose norm over all weights is larger are shortened to it.
     """
 
-    width: int = 16
+    width: int | str = "full"
     crop: int = 224
     batch_size: int = 8
     draws: int = 2
@@ -147,13 +173,73 @@ class FitSettings:
     background: float = 0.3
     min_inside: float = 0.3
     patience: int = 0
+    epochs: int = 40
+    optimizer: str = "adamw"
+    schedule: str = "one-cycle"
+    momentum: float = 0.9
+    sgd_from: int = 0
+    sgd_learning_rate: float = 1e-3
+    decay_from: int = 15
+    decay_every: int = 2
+    decay_factor: float = 0.4
+    clip: float = 10.0
 
     def __post_init__(self) -> None:
+        word = self.width in WIDTHS if isinstance(self.width, str) else self.width >= 4
+        require(word, "width", f"at least 4 channels, or among {WIDTHS}", self.width)
         require(self.crop >= 32, "crop", "at least 32 px", self.crop)
         require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         require(self.draws >= 1, "draws", "at least 1", self.draws)
-        require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
-        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
         require(0 <= self.background < 1, "background", "in [0, 1)", self.background)
         require(0 < self.min_inside <= 1, "min_inside", "in (0, 1]", self.min_inside)
         require(self.patience >= 0, "patience", "at least 0 epochs", self.patience)
+        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        self._check_steps()
+
+    def _check_steps(self) -> None:
+        require(self.optimizer in OPTIMIZERS, "optimizer", f"among {OPTIMIZERS}", self.optimizer)
+        require(self.schedule in SCHEDULES, "schedule", f"among {SCHEDULES}", self.schedule)
+        for name in ("learning_rate", "sgd_learning_rate", "clip"):
+            require(getattr(self, name) > 0, name, "positive", getattr(self, name))
+        require(self.weight_decay >= 0, "weight_decay", "at least 0", self.weight_decay)
+        require(0 <= self.momentum < 1, "momentum", "in [0, 1)", self.momentum)
+        require(self.sgd_from >= 0, "sgd_from", "at least 0", self.sgd_from)
+        for name in ("decay_from", "decay_every"):
+            require(getattr(self, name) >= 1, name, "at least 1 epoch", getattr(self, name))
+        require(0 < self.decay_factor <= 1, "decay_factor", "in (0, 1]", self.decay_factor)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where a detector is trained, and what is kept meanwhile; it learns the same, but for rounding.
+
+    Attributes
+    ----------
+    accelerator : str
+        "auto" takes a GPU where there is one; "cpu", "gpu", "mps".
+    devices : int or str
+        How many, or "auto" for all. Several need a script or ``labkit train``, not a notebook.
+    precision : str
+        "32-true"; mixed precision is "bf16-mixed", or "16-mixed" on a GPU.
+    strategy : str
+        "auto"; "ddp" for several devices, each with its share of the batches; whatever else Lightning knows.
+    keep_every : int
+        After every so many epochs the state of the training is kept, to be resumed; 0 never.
+    tensorboard : bool
+        Write the losses for TensorBoard too, into ``tensorboard`` in the detector's folder.
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    precision: str = "32-true"
+    strategy: str = "auto"
+    keep_every: int = 1
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        require(bool(self.accelerator), "accelerator", "a word", self.accelerator)
+        fine = self.devices == "auto" if isinstance(self.devices, str) else self.devices >= 1
+        require(fine, "devices", "at least 1, or 'auto'", self.devices)
+        require(self.precision in PRECISIONS, "precision", f"among {PRECISIONS}", self.precision)
+        require(bool(self.strategy), "strategy", "a word", self.strategy)
+        require(self.keep_every >= 0, "keep_every", "at least 0 epochs", self.keep_every)

@@ -1,0 +1,52 @@
+"""Which data a detector learned from: hashes of scenes, chips and labels. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import xarray as xr
+
+from labkit import schema
+from labkit.train.samples import Scenes, by_scene
+
+#: Rows of a scene that are read at a time.
+_ROWS = 256
+
+_CHIP_FIELDS = ["chip_id", "scene", "row", "col", "size", "valid_fraction", "split"]
+
+
+def data_hashes(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame) -> dict[str, Any]:
+    """Give the SHA-256 of everything that teaches.
+
+    Parameters
+    ----------
+    chips, scenes, labels
+        As for :func:`labkit.train.fit`. Scenes without a chip are left out. Each is read once, in bands of rows.
+
+    Returns
+    -------
+    dict
+        "scenes": by scene, of every value of its layers and of what brings them to the reference; "chips"; "labels"
+        (:func:`labkit.schema.boxes_hash`). The order of rows in the tables does not matter.
+    """
+    used = set(map(str, chips["scene"]))
+    rows = sorted(repr(row) for row in chips[_CHIP_FIELDS].astype({"row": int, "col": int}).to_numpy().tolist())
+    return {
+        "scenes": {name: _scene_hash(data) for name, data in sorted(by_scene(scenes).items()) if name in used},
+        "chips": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
+        "labels": schema.boxes_hash(labels),
+    }
+
+
+def _scene_hash(data: xr.Dataset) -> str:
+    gradients = schema.is_gradients(data)
+    factor = float(schema.reference_factor(data)) if gradients else 1.0
+    digest = hashlib.sha256(repr((factor, data.attrs.get("lag", 1) if gradients else 0)).encode())
+    for name, layer in schema.layers(data).items():
+        digest.update(repr((name, layer.shape)).encode())
+        for row in range(0, layer.shape[0], _ROWS):
+            digest.update(np.ascontiguousarray(layer[row : row + _ROWS].values, np.float32).tobytes())
+    return digest.hexdigest()
