@@ -28,11 +28,14 @@ DESCRIPTION = "detector.json"
 HISTORY = "history.csv"
 FORMAT = 1
 
-#: Where a detector is looked for by its name alone.
+#: Where a detector is looked for by its name alone: among one's own first, then among those that ship.
 RESULTS = Path("results")
+SHIPPED = Path(__file__).parent / "shipped"
 
 
-def save_detector(detector: Detector, folder: str | os.PathLike[str], *, made_by: dict[str, Any] | None = None) -> Path:
+def save_detector(
+    detector: Detector, folder: str | os.PathLike[str], *, made_by: dict[str, Any] | None = None, half: bool = False
+) -> Path:
     """Write a detector into a folder, whole or not at all.
 
     Parameters
@@ -43,6 +46,8 @@ def save_detector(detector: Detector, folder: str | os.PathLike[str], *, made_by
         Made when it is not there; a detector that lies in it is replaced.
     made_by : dict, optional
         How it was trained, as far as JSON can hold it; kept for the record.
+    half : bool
+        Keep the weights as float16: half the size, and scores that differ by some thousandths.
 
     Returns
     -------
@@ -53,6 +58,8 @@ def save_detector(detector: Detector, folder: str | os.PathLike[str], *, made_by
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".weights.{os.getpid()}.part"
     tensors = {name: value.detach().cpu().contiguous() for name, value in detector.network.state_dict().items()}
+    if half:
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     partial.write_bytes(save(tensors))
     digest = _sha256(partial)
     weights = folder / f"weights-{digest[:12]}.safetensors"
@@ -78,7 +85,8 @@ def load_detector(name_or_path: str | os.PathLike[str]) -> Detector:
     Parameters
     ----------
     name_or_path : str or path
-        A folder written by :func:`save_detector` (or its ``detector.json``), or the name of one in ``results/``.
+        A folder written by :func:`save_detector` (or its ``detector.json``), the name of one in ``results/``, or of one
+        that ships: "gradients-small", "rates-small" (docs/weights.md says what they can do).
 
     Returns
     -------
@@ -131,12 +139,13 @@ def _find(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     if path.name == DESCRIPTION:
         path = path.parent
-    candidates = [path] if path.is_absolute() else [path, RESULTS / path]
+    candidates = [path] if path.is_absolute() else [path, RESULTS / path, SHIPPED / path]
     for candidate in candidates:
         if (candidate / DESCRIPTION).is_file():
             return candidate
     places = dict.fromkeys([path.parent, RESULTS])
     known = sorted(str(found.parent) for place in places for found in place.glob(f"*/{DESCRIPTION}"))
+    known += sorted(found.parent.name for found in SHIPPED.glob(f"*/{DESCRIPTION}"))
     raise LabkitError(
         f"detector must be a folder with {DESCRIPTION} or the name of one in {RESULTS}/, instead got "
         f"detector={str(name_or_path)!r}. There are: {', '.join(known) or 'none yet'}. Train one with lk.train.fit"

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from labkit.errors import LabkitError
+from labkit.train.calming import calm
 from labkit.train.channels import to_channels
 from labkit.train.network import Network
 from labkit.train.settings import DetectorSettings
@@ -82,6 +83,8 @@ class Detector:
             raise LabkitError(f"score must be in [0, 1], instead got score={score}")
         if not stack.size:
             return [np.zeros((0, 5)) for _ in range(len(stack))]
+        if self.settings.spread is not None:
+            stack = np.array([[calm(image, self.settings.spread) for image in images] for images in stack])
         scaled = torch.from_numpy(to_channels(stack, self.kind, validity=self.settings.validity))
         with torch.inference_mode():
             found = self.network.boxes(scaled.to(next(self.network.parameters()).device), score, self.settings.nms_iou)

@@ -60,6 +60,9 @@ class DetectorSettings:
         one image.
     validity : bool
         A further channel says where there is data.
+    spread : float or None
+        Noisier images are scaled down to this robust spread (:func:`labkit.train.calming.calm`), rad or mm/yr, above 0;
+        None leaves all as they are.
     attention : bool or None
         CBAM in the backbone. This and what follows is None for the network's own value.
     box_loss : str or None
@@ -79,6 +82,7 @@ class DetectorSettings:
     nms_iou: float = 0.4
     directions: int = 1
     validity: bool = False
+    spread: float | None = None
     attention: bool | None = None
     box_loss: str | None = None
     dropblock: float | None = None
@@ -96,6 +100,7 @@ class DetectorSettings:
         require(self.directions in (1, 2), "directions", "1, or 2 for azimuth and range", self.directions)
         alone = self.directions == 1 or self.kind == "gradients"
         require(alone, "directions", "1 for rates, which have only one", self.directions)
+        require(self.spread is None or self.spread > 0, "spread", "above 0", self.spread)
         self._check_own()
 
     def _check_own(self) -> None:
