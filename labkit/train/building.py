@@ -7,11 +7,22 @@ from typing import Any, TypeVar
 
 from labkit.train.anchors import TABLE_1
 from labkit.train.detector import Detector
+from labkit.train.faster import FasterRcnn, FasterRcnnFpn, FasterRcnnFpnCbam
 from labkit.train.network import Network
 from labkit.train.settings import Anchors, DetectorSettings, require
 from labkit.train.tiny import TinyYolo
+from labkit.train.yolo import AttentionYoloV3, AttentionYoloV3R, AttentionYoloV3Tiny, YoloV3
 
-_NETWORKS: dict[str, type[Network]] = {"tiny": TinyYolo}
+_NETWORKS: dict[str, type[Network]] = {
+    "tiny": TinyYolo,
+    "yolov3": YoloV3,
+    "attention-yolov3": AttentionYoloV3,
+    "a-yolov3-r": AttentionYoloV3R,
+    "a-yolov3-t": AttentionYoloV3Tiny,
+    "faster-rcnn": FasterRcnn,
+    "faster-rcnn-fpn": FasterRcnnFpn,
+    "faster-rcnn-fpn-cbam": FasterRcnnFpnCbam,
+}
 
 _Class = TypeVar("_Class", bound=type[Network])
 

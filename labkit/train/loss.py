@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_iou, complete_box_iou_loss, sigmoid_focal_loss
+from torchvision.ops import complete_box_iou_loss, sigmoid_focal_loss
 
 from labkit.train.grid import decode
-from labkit.train.ignored import within_regions
+from labkit.train.ignored import counted
 from labkit.train.settings import Anchors
 
 #: An anchor is taught a label when neither edge differs by more than this factor; the best one always is.
 MAX_EDGE_RATIO = 2.5
-
-#: A box that overlaps a label by more than this IoU without being its own is neither right nor wrong.
-IGNORE_IOU = 0.5
 
 
 #: Width of the range in which a cell may place a box's centre, cells.
@@ -63,7 +60,7 @@ def detection_loss(
     assigned = assign(targets, [tuple(d.shape[2:4]) for d in decoded], anchors, strides)
     for boxes, (image, anchor, row, col, label) in zip(decoded, assigned, strict=True):
         truth = torch.zeros(boxes.shape[:-1], device=boxes.device)
-        weight = _open_cells(boxes.detach(), targets, ignored)
+        weight = counted(boxes.detach(), targets, ignored)
         if len(image):
             own = boxes[image, anchor, row, col, :4]
             box_parts.append(complete_box_iou_loss(own, label, reduction="sum"))
@@ -131,15 +128,3 @@ def _fitting_anchors(size: Tensor, anchors: Anchors) -> list[Tensor]:
     if len(size):
         fits[torch.arange(len(size), device=size.device), worst.argmin(dim=1)] = True
     return list(fits.split([len(group) for group in anchors], dim=1))
-
-
-def _open_cells(boxes: Tensor, targets: list[Tensor], ignored: list[Tensor]) -> Tensor:
-    """1 where an answer counts, 0 where a box lies on a label that is not its own or in an ignored region."""
-    weight = torch.ones(boxes.shape[:-1], device=boxes.device)
-    for i, (labels, regions) in enumerate(zip(targets, ignored, strict=True)):
-        flat = boxes[i, ..., :4].reshape(-1, 4)
-        closed = within_regions(flat, regions)
-        if len(labels):
-            closed |= box_iou(flat, labels).amax(dim=1) > IGNORE_IOU
-        weight[i] = (~closed).view(boxes.shape[1:-1]).float()
-    return weight
