@@ -16,6 +16,7 @@ from labkit.cli import app
 from labkit.errors import FileError
 from labkit.simulate import Effects, presets, scene, stored, write
 from labkit.simulate.layout import Layout
+from labkit.simulate.manifest import fingerprint, recipe
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,43 @@ def test_other_settings_and_another_version_make_it_anew(copy: Path) -> None:
     assert json.loads((copy / "manifest.json").read_text())["recipe"] != "of an older version"
     assert again(copy, seed=2, effects=Effects.none()) == copy.parent / "tiny-2"
     assert {path.name for path in copy.parent.iterdir()} == {"tiny", "tiny-2"}
+
+
+SOURCE = '''"""What it is."""
+
+X = 1
+
+
+def twice(x: float) -> float:
+    """Give 2 x."""
+    return 2 * x
+'''
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("What it is.", "What it is, said better.", True),
+        ("Give 2 x.", "Give x + x.", True),
+        ("X = 1", "X = 1  # why", True),
+        ("return 2 * x", "return (\n        2 * x\n    )", True),
+        ("return 2 * x", "return 3 * x", False),
+        ("X = 1", "X = 2", False),
+        ("    return 2 * x", "    return None", False),
+    ],
+)
+def test_only_what_changes_numbers_changes_the_fingerprint(before: str, after: str, same: bool) -> None:
+    changed = SOURCE.replace(before, after)
+    assert changed != SOURCE
+    assert (fingerprint({"a.py": SOURCE}) == fingerprint({"a.py": changed})) == same
+
+
+def test_the_recipe_is_that_of_the_package_s_own_source() -> None:
+    home = Path(lk.simulate.__path__[0])
+    sources = {path.name: path.read_text(encoding="utf-8") for path in home.glob("*.py")}
+    assert recipe() == fingerprint(sources)
+    sources["speckle.py"] += "\n_PI = 3.0\n"
+    assert recipe() != fingerprint(sources)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
