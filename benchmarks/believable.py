@@ -1,8 +1,9 @@
 """Hold simulated pairs against real ones of the same dates: a picture to judge blind, and how well a computer judges.
 
-    LABKIT_REAL_DATA=… python benchmarks/believable.py OUT [--count 8] [--seed 0]
+    LABKIT_REAL_DATA=… python benchmarks/believable.py OUT [--count 6] [--seed 0]
 
-``OUT/side_by_side.png`` shows real and simulated pairs of Danba in an order that only ``OUT/key.json`` tells. A
+``OUT/side_by_side.png`` shows cuts of real pairs of Danba and of simulated ones of the same dates, each over a hillside
+of its own in simulated mountains, in an order that only ``OUT/key.json`` tells. A
 logistic regression on texture (how phase and coherence go with their neighbours, how coherence is spread) learns from
 four fifths of the pairs to tell both apart and is asked about the rest; 0.5 is chance. It is asked twice: about pairs
 whose pixels share no looks and whose coherence is that of each pixel alone, and about pairs with both; of these also by
@@ -19,22 +20,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.ndimage import map_coordinates
 from scipy.optimize import minimize
 
 import labkit as lk
 from labkit import files, view
 from labkit.simulate import Effects, pairs_like
-from labkit.simulate.geometry import Frame
-from labkit.simulate.landslides import Landslide
-from labkit.simulate.motion import Motion
-from labkit.simulate.movers import Mover
+from labkit.simulate.hillsides import Hillside, hillsides_like
 from labkit.simulate.resolution import sharing_at
 
 Array = npt.NDArray[np.floating]
 
 #: Lines and samples of what is drawn.
-SIZE = (70, 110)
+SIZE = (46, 54)
 
 #: Tiles per image along y and x, whose texture is judged.
 TILES = (2, 3)
@@ -49,40 +46,6 @@ KINDS = {
     "how phase goes with its neighbours": slice(5, None, 2),
     "how coherence goes with its neighbours": slice(6, None, 2),
 }
-
-
-def heights(folder: Path, ifgs: xr.Dataset) -> Array:
-    """Heights (m) of the DEM beside the files, at the pixels."""
-    words = dict(
-        line.split(":", 1) for line in (folder / "EQA.dem_par").read_text().splitlines() if line.count(":") == 1
-    )
-    cols, rows = int(words["width"]), int(words["nlines"])
-    north, west, down, right = (
-        float(words[name].split()[0]) for name in ("corner_lat", "corner_lon", "post_lat", "post_lon")
-    )
-    dem = np.fromfile(folder / "EQA.dem", ">f4").reshape(rows, cols).astype(float)
-    places = (ifgs["lat"].values - north) / down, (ifgs["lon"].values - west) / right
-    return np.asarray(map_coordinates(dem, places, order=1, mode="nearest"))
-
-
-def slide(ifgs: xr.Dataset) -> Mover:
-    """A slow landslide of the real one's size and rate, of another outline, longer along range than across it."""
-    shape = ifgs.sizes["y"], ifgs.sizes["x"]
-    attributes = ifgs.attrs
-    frame = Frame(
-        "descending", attributes["heading"], attributes["incidence_angle"], shape, attributes["ground_spacing"]
-    )
-    harmonics = np.random.default_rng(5).normal(0.0, 0.3, (5, 2)) / np.arange(2, 7)[:, None]
-    east, north = frame.ground(0.45 * shape[0], 0.6 * shape[1])
-    # in the line of sight 70 mm/yr
-    body = Landslide("slide", float(east), float(north), 1500.0, 600.0, 102.8, 20.0, 220.0, 0.95, harmonics)
-    rate = body.los_rate(frame) * body.share(*frame.pixel_centres())
-    whole = slice(0, shape[0]), slice(0, shape[1])
-    dates = (
-        ifgs["reference"].values.astype("datetime64[D]").min(),
-        ifgs["secondary"].values.astype("datetime64[D]").max(),
-    )
-    return Mover(*whole, rate.astype(np.float32), Motion("linear", *dates))
 
 
 def texture(ifgs: xr.Dataset) -> Array:
@@ -129,27 +92,46 @@ def main() -> None:
     """Simulate, draw, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only-picture", action="store_true")
     chosen = parser.parse_args()
-    folder = Path(os.environ["LABKIT_REAL_DATA"]) / "danba_gamma"
-    real = lk.select_pairs(lk.open_interferograms(folder)).compute()
-    surroundings = {"height": heights(folder, real), "movers": [slide(real)], "seed": chosen.seed}
-    simulated = pairs_like(real, **surroundings).compute()
-    looks = sharing_at(real.attrs["y_spacing"], real.attrs["x_spacing"]).looks
-    plain = pairs_like(real, Effects(looks=looks, shared_looks=False), **surroundings).compute()
+    real = lk.select_pairs(lk.open_interferograms(Path(os.environ["LABKIT_REAL_DATA"]) / "danba_gamma")).compute()
+    # the outermost pixels of the files are no data
+    real = real.isel(y=slice(1, -1), x=slice(1, -1))
+    hillsides = hillsides_like(real, chosen.count, seed=chosen.seed)
+    grounds = [
+        pairs_like(real, height=side.height, movers=side.movers, seed=chosen.seed * 1000 + number)
+        for number, side in enumerate(hillsides)
+    ]
     key = view.save_side_by_side_png(
-        real, simulated, chosen.out / "side_by_side.png", count=chosen.count, size=SIZE, seed=chosen.seed
+        real, grounds, chosen.out / "side_by_side.png", count=chosen.count, size=SIZE, seed=chosen.seed
     )
     with files.whole(chosen.out / "key.json") as beside:
         beside.write_text(json.dumps(dict(enumerate(key, 1)), indent=1))
-    print(f"{chosen.out / 'side_by_side.png'}: {len(key)} pairs, {real.sizes['pair']} real ones to choose from")
+    print(f"{chosen.out / 'side_by_side.png'}: {len(key)} cuts of pairs")
+    if chosen.only_picture:
+        return
+    looks = sharing_at(*(real.attrs[name] for name in ("y_spacing", "x_spacing", "incidence_angle"))).looks
     known = texture(real)
-    for words, stack in (("without shared looks and window", plain), ("with both", simulated)):
-        print(f"told apart {words}: {told_apart(known, texture(stack)):.2f} of tiles (0.5 is chance)")
-    made = texture(simulated)
+    for words, effects in (
+        ("without shared looks and window", Effects(looks=looks, shared_looks=False)),
+        ("with both", None),
+    ):
+        made = texture(_of_all(real, hillsides, effects, chosen.seed * 1000))
+        print(f"told apart {words}: {told_apart(known, made):.2f} of tiles (0.5 is chance)")
     for words, features in KINDS.items():
         print(f"by {words} alone: {told_apart(known[..., features], made[..., features]):.2f}")
+
+
+def _of_all(real: xr.Dataset, hillsides: list[Hillside], effects: Effects | None, seed: int) -> xr.Dataset:
+    """The pairs of the real stack, each over one of the hillsides in turn."""
+    turns = [
+        pairs_like(real, effects, height=side.height, movers=side.movers, seed=seed + number)
+        for number, side in enumerate(hillsides)
+    ]
+    pairs = [turns[number % len(turns)].isel(pair=[number]) for number in range(real.sizes["pair"])]
+    return xr.concat(pairs, "pair").compute()
 
 
 if __name__ == "__main__":

@@ -9,11 +9,22 @@ import pytest
 from scipy import stats
 
 from labkit.simulate.geometry import Frame
-from labkit.simulate.resolution import AZIMUTH, RANGE, RANGE_SAMPLE_M, REACH, Band, Sharing, shared_looks, sharing
+from labkit.simulate.resolution import (
+    AZIMUTH,
+    RANGE_SAMPLE_M,
+    REACH,
+    Band,
+    Sharing,
+    range_band,
+    shared_looks,
+    sharing,
+    sharing_at,
+)
 from labkit.simulate.speckle import add_speckle, pair_key
 
 #: The pixels of the real files of Danba: 4 samples in range by 1 in azimuth, 9.3 × 14 m.
 FINE = Frame("descending", 192.8, 37.3, (300, 300), 14.7)
+RANGE = range_band(FINE.incidence_angle)
 
 
 def images(shape: tuple[int, int], frame: Frame, coherence: float, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -108,10 +119,22 @@ def test_a_band_resolves_what_it_says_and_its_correlation_is_that_by_hand() -> N
     assert point**2 == pytest.approx(0.5, abs=1e-4)
 
 
+def test_each_sub_swath_has_the_band_of_its_chirp() -> None:
+    """56.5, 48.3 and 42.79 MHz under the angles of IW1, IW2 and IW3; Danba, at 37.3°, lies in IW2."""
+    bands = [range_band(angle) for angle in (31.0, 34.1, 37.3, 39.5, 44.1, 45.9)]
+    megahertz = [299_792_458.0 / 2 / band.cell_m / 1e6 for band in bands]
+    assert megahertz == pytest.approx([56.5, 56.5, 48.3, 48.3, 42.79, 42.79])
+    # a wider chirp resolves more, so that as many samples are worth more looks
+    looks = [sharing_at(40.0, 25.0, angle).looks for angle in (34.1, 39.5, 44.1)]
+    assert looks == sorted(looks, reverse=True) and looks[0] > 1.2 * looks[2]
+    for band in bands:
+        assert 0.6 < band.hamming < 0.9
+
+
 def test_coarse_pixels_share_little_and_hold_more_looks() -> None:
-    """40 m: 3 samples in azimuth by 11 in range, worth 14.4 looks; an eighth is shared along the track, none across."""
+    """40 m: 3 samples in azimuth by 11 in range, worth 13.0 looks; an eighth is shared along the track, none across."""
     coarse, fine = sharing(Frame("ascending", 348.0, 38.6, (9, 9), 40.0)), sharing(FINE)
-    assert coarse.looks == pytest.approx(14.4, abs=0.1) and fine.looks == pytest.approx(3.23, abs=0.02)
+    assert coarse.looks == pytest.approx(12.95, abs=0.1) and fine.looks == pytest.approx(2.98, abs=0.02)
     neighbour = [float(np.correlate(s.azimuth, s.azimuth, "full")[2 * REACH + 1]) for s in (coarse, fine)]
     assert neighbour == pytest.approx([0.121, 0.426], abs=0.01)
 

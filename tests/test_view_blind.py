@@ -12,6 +12,7 @@ from PIL import Image
 from labkit.errors import LabkitError
 from labkit.simulate import Scene, pairs_like
 from labkit.view import save_side_by_side_png
+from labkit.view.blind import _cuts
 
 
 def test_half_of_the_panels_are_real_and_the_key_says_which(tiny_scene: Scene, tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_half_of_the_panels_are_real_and_the_key_says_which(tiny_scene: Scene, t
     # what is called simulated here has no coherence at all: its panels are black below
     simulated = real.assign(coherence=real["coherence"] * 0)
     path = tmp_path / "pictures" / "blind.png"
-    key = save_side_by_side_png(real, simulated, path, count=4, seed=1, dpi=60)
+    key = save_side_by_side_png(real, simulated, path, count=4, size=(80, 96), seed=1, dpi=60)
     assert Counter(key) == {"real": 4, "simulated": 4}
     picture = np.asarray(Image.open(path).convert("L"), float)
     # the panels fill a grid of 2 × 4, coherence in the lower part of each
@@ -43,6 +44,23 @@ def test_another_seed_another_order_the_same_seed_the_same(tiny_scene: Scene, tm
         for s in (0, 0, 1)
     ]
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_every_ground_is_shown_once_and_simulated_ones_come_from_all_stacks(tiny_scene: Scene, tmp_path: Path) -> None:
+    """Each pixel of a stack carries its place; the cuts that are taken have no place in common."""
+    real = tiny_scene.interferograms["descending"].isel(pair=slice(0, 8), y=slice(0, 90), x=slice(0, 90)).compute()
+    place = np.arange(90 * 90, dtype=np.float32).reshape(90, 90)
+    grounds = [real.assign(phase=real["phase"] * 0 + place * 1e-4 + k) for k in range(3)]
+    cuts = _cuts(grounds, (40, 44), 6, [1, 2])
+    seen = [cut["phase"].values[0].ravel() for cut in cuts]
+    assert [int(values[0]) for values in seen[:3]] == [0, 1, 2] and {int(v[0]) for v in seen[3:]} == {0, 1, 2}
+    assert len(np.unique(np.concatenate(seen))) == 6 * 40 * 44
+    lines = {bool(cut["phase"].values[0, 1, 0] > cut["phase"].values[0, 0, 0]) for cut in cuts}
+    assert lines == {True, False}, "some are mirrored, some are not"
+    with pytest.raises(LabkitError, match=r"count must be at most the 12 places of size=\(40, 44\)"):
+        _cuts(grounds, (40, 44), 13, [1, 2])
+    with pytest.raises(LabkitError, match="simulated must be at least one stack"):
+        save_side_by_side_png(real, [], tmp_path / "x.png", count=2)
 
 
 def test_stacks_that_differ_and_too_many_pairs_are_refused(tiny_scene: Scene, tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def couplets(
 
     False boxes follow 0.3 · (A / σ²) · u² · exp(−u² / 2) for an area A and the smallest bump σ (u = 5.4 for one per
     1000 km² at 40 m). Measured on 7200 km² of simulated noise each (`benchmarks/couplets.py --side 1500`): where 100,
-    10, 1 and 0.1 per 1000 km² are stated, decorrelation gave 64, 9.2, 1.1 and 0.3, turbulent air 8.8, 1.4, 0.3 and 0.
+    10, 1 and 0.1 per 1000 km² are stated, decorrelation gave 50, 6.2, 1.1 and 0.3, turbulent air 6.4, 1.1, 0.3 and 0.
 
-    Searching both directions together finds more faint slides than either alone: of 72 in decorrelation 30 against 23
-    and 24, in air 35 against 22 and 19, at the same threshold.
+    Searching both directions together finds more faint slides than either alone: of 72 in decorrelation 30 against 22
+    and 23, in air 35 against 18 and 18, at the same threshold.
 
     On simulated scenes of 480 × 720 pixels (seeds 2, 3 and 10; score and IoU 0.5) precision was 0.91 and recall 1.00
     where slopes creep as single bumps in air and decorrelation. With all that can fool people

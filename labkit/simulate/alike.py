@@ -16,6 +16,7 @@ from labkit.simulate.effects import Effects
 from labkit.simulate.fields import power_law_field, stream
 from labkit.simulate.geometry import Frame
 from labkit.simulate.interferometry import Ground, Pair
+from labkit.simulate.landforms import landform_pattern
 from labkit.simulate.movers import Mover
 from labkit.simulate.observing import Layers, Observer, Series, lazy_images
 from labkit.simulate.resolution import sharing_at
@@ -27,23 +28,20 @@ Image = npt.NDArray[np.float32]
 #: these days differ over the ground (standard deviation of their logarithm); the season's part; how unevenly time takes
 #: it, from date to date and over the ground. Fitted to the percentiles of coherence of 79 real pairs of 12, 24 and 36
 #: days over Danba county, Sichuan, and to how they differ from pair to pair and from place to place.
-INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.998, 0.02, 80.0, 0.8
-GROWTH, SUMMER_DECAY, UNEVENNESS, LOCAL_UNEVENNESS = 0.2, 16.0, 0.6, 0.5
+INITIAL, LASTING, MEMORY_DAYS, SPREAD = 0.998, 0.02, 90.0, 0.9
+GROWTH, SUMMER_DECAY, UNEVENNESS, LOCAL_UNEVENNESS = 0.2, 20.0, 0.8, 0.6
 
 #: Below 2 km the ground's pattern has a spectrum of k to minus this, as the mean coherence of the same pairs has.
 _GROUND_EXPONENT, _GROUND_M = 3.0, 2000.0
 
-#: How the logarithm of these days goes with height: valleys are built on and tilled, the slopes above are wooded. The
-#: mean coherence over Danba goes so with the DEM.
-_WITH_HEIGHT = -0.4
-
-#: Slopes of this width face one way.
-_FACING_M = 100.0
-
 #: Weather differs over the ground in so many patterns, smooth below this.
-_STORMS, _STORM_M = 6, 1500.0
+_STORMS, _STORM_M = 6, 3000.0
 
-#: Share of the ground that the radar does not see well, in patches that are smooth below some hundred metres.
+#: A slope that faces the radar within so many degrees of its incidence lies in a few pixels, which mix it with others;
+#: the passage to what is seen well takes this much more.
+_GRAZING_DEG, _SOFT_DEG = 7.0, 2.0
+
+#: Without heights: share of the ground that the radar does not see well, in patches, smooth below some hundred metres.
 _HIDDEN_SHARE, _HIDDEN_M = 0.03, 2000.0
 
 
@@ -66,8 +64,9 @@ def pairs_like(
         hold, and coherence by magnitude in a window of 5. ``snow_share``, ``water``, ``creep_mm``, ``subsidence_mm``
         and ``seam_mm`` need a terrain and do nothing here.
     height : numpy.ndarray (y, x), optional
-        Of the ground, m: layered air is seen through it, and valleys keep their coherence longer than the slopes above.
-        Without it the ground is level.
+        Of the ground at the pixels, m: layered air is seen through it, the cover follows it
+        (:func:`labkit.simulate.landforms.landform_pattern`; valleys keep their coherence longer than the slopes above),
+        and layover and shadow have no coherence to speak of. Without it the ground is level.
     movers : list of Mover, optional
         What moves.
     seed : int
@@ -94,7 +93,9 @@ def pairs_like(
     track = str(attributes["orbit_direction"])
     spacing = float(attributes["ground_spacing"])
     frame = Frame(track, float(attributes["heading"]), float(attributes["incidence_angle"]), shape, spacing)
-    shared = sharing_at(float(attributes["y_spacing"]), float(attributes["x_spacing"]))
+    shared = sharing_at(
+        float(attributes["y_spacing"]), float(attributes["x_spacing"]), float(attributes["incidence_angle"])
+    )
     if effects is None:
         effects = Effects(looks=shared.looks, coherence_window=5, coherence_by_intensity=False)
     level = np.zeros(shape) if height is None else height
@@ -155,12 +156,12 @@ def _pattern(frame: Frame, name: str, width_m: float, seed: int, exponent: float
 
 def _cover(frame: Frame, effects: Effects, dates: Dates, height: Array | None, seed: int) -> Cover:
     pattern = _pattern(frame, "ground", _GROUND_M, seed, _GROUND_EXPONENT)
-    hiding = _pattern(frame, "hidden", _HIDDEN_M, seed)
     if height is not None and np.ptp(height) > 0:
-        pattern = _by_relief(frame, height, pattern, stream(seed, "relief"))
-        # slopes that face the radar are seen foreshortened
-        hiding = 0.3 * hiding + _standard(gaussian_filter(np.gradient(height, axis=1), 3.0))
-    same = np.ones(frame.shape) * (_visible(hiding) if effects.layover else 1.0)
+        pattern = landform_pattern(height, frame.spacing_m, pattern, stream(seed, "relief"))
+        seen = _seen(height, frame)
+    else:
+        seen = _visible(_pattern(frame, "hidden", _HIDDEN_M, seed))
+    same = np.ones(frame.shape) * (seen if effects.layover else 1.0)
     ground = Ground(
         initial=(INITIAL * same).astype(np.float32),
         lasting=(LASTING * same).astype(np.float32),
@@ -176,27 +177,23 @@ def _cover(frame: Frame, effects: Effects, dates: Dates, height: Array | None, s
     return Cover(ground, zero, growth, float("inf"), 0.0, effects.decorrelation, summer, ages, storms)
 
 
-def _by_relief(frame: Frame, height: Array, pattern: Array, random: np.random.Generator) -> Array:
-    """A pattern that goes with height, ridges and the way that slopes face, and has edges where the cover changes."""
-    pixels = _FACING_M / frame.spacing_m
-    down, across = (_standard(gaussian_filter(slope, pixels)) for slope in np.gradient(height))
-    ridges = _standard(gaussian_filter(height, pixels / 2) - gaussian_filter(height, 2 * pixels))
-    first, second, third = random.normal(0.0, 0.6, 3)
-    field = _standard(
-        _WITH_HEIGHT * _standard(height) + first * down + second * across + third * ridges + 0.6 * pattern
-    )
-    return _standard(field + np.tanh(3.0 * (field - 0.5)))
-
-
-def _standard(values: Array) -> Array:
-    spread = values.std()
-    return np.asarray((values - values.mean()) / (spread if spread > 0 else 1.0))
-
-
 def _visible(hiding: Array) -> Array:
     """How well the radar sees the ground: a tenth in patches with soft edges, 1 elsewhere."""
     beyond = (hiding - np.quantile(hiding, 1 - _HIDDEN_SHARE)) / 0.1
     return np.asarray(1.0 - 0.9 / (1.0 + np.exp(-np.clip(beyond, -50, 50))))
+
+
+def _seen(height: Array, frame: Frame) -> Array:
+    """How well the radar sees a relief: a tenth in layover and in shadow, 1 from some degrees away from either.
+
+    A slope of angle α toward the radar rises by spacing · tan α / (1 − tan α / tan θ) from pixel to pixel.
+    """
+    rise = np.gradient(height, axis=1) / frame.spacing_m
+    flat = np.tan(np.radians(frame.incidence_angle))
+    toward = np.degrees(np.arctan(rise / np.maximum(1.0 + rise / flat, 1e-3)))
+    toward = gaussian_filter(toward, (2.0, 0.7))
+    beyond = np.maximum(toward + _GRAZING_DEG - frame.incidence_angle, frame.incidence_angle - 90.0 - toward)
+    return np.asarray(1.0 - 0.9 / (1.0 + np.exp(-np.clip(beyond / _SOFT_DEG, -50, 50))))
 
 
 def _missed_height(frame: Frame, effects: Effects, seed: int) -> Image:

@@ -13,8 +13,7 @@ from labkit.simulate.geometry import Frame
 
 Array = npt.NDArray[np.float64]
 
-#: Speed of light over twice the chirp's bandwidth of Sentinel-1's first wide subswath, 56.5 MHz, m in slant range.
-RANGE_CELL_M = 299_792_458.0 / 2 / 56.5e6
+_LIGHT_M_S = 299_792_458.0
 
 #: Speed of the beam on the ground over the processed Doppler bandwidth, 6803 m/s / 327 Hz, m in azimuth.
 AZIMUTH_CELL_M = 6803.0 / 327.0
@@ -22,8 +21,8 @@ AZIMUTH_CELL_M = 6803.0 / 327.0
 #: Spacing of the single-look complex samples, m: in slant range and in azimuth.
 RANGE_SAMPLE_M, AZIMUTH_SAMPLE_M = 2.33, 13.98
 
-#: What is resolved, m: the width at half power of a point's image, 2.7 × 22 m by the product definition.
-RANGE_RESOLUTION_M, AZIMUTH_RESOLUTION_M = 2.7, 22.0
+#: What is resolved in azimuth, m: the width at half power of a point's image, by the product definition.
+AZIMUTH_RESOLUTION_M = 22.0
 
 #: Neighbours further apart than this share nothing to speak of, px.
 REACH = 2
@@ -57,26 +56,29 @@ def sharing(frame: Frame) -> Sharing:
     --------
     >>> from labkit.simulate.geometry import Frame
     >>> round(sharing(Frame("ascending", 348.0, 38.6, (10, 10), 40.0)).looks, 1)
-    14.4
+    13.0
     """
-    return sharing_at(frame.spacing_m, frame.slant_spacing_m)
+    return sharing_at(frame.spacing_m, frame.slant_spacing_m, frame.incidence_angle)
 
 
 @lru_cache(maxsize=64)
-def sharing_at(azimuth_m: float, range_m: float) -> Sharing:
+def sharing_at(azimuth_m: float, range_m: float, incidence_angle: float) -> Sharing:
     """Give what neighbouring pixels share that average as many samples as fit.
 
     Parameters
     ----------
     azimuth_m, range_m : float
         Spacing of the pixels along the track and in slant range, m.
+    incidence_angle : float
+        Degrees; says which sub-swath it is (:func:`range_band`).
 
     Notes
     -----
     See :func:`shared_looks`; range and azimuth are separate.
     """
-    along, across = shared_looks(azimuth_m, AZIMUTH), shared_looks(range_m, RANGE)
-    shares = np.multiply.outer(sample_shares(azimuth_m, AZIMUTH), sample_shares(range_m, RANGE))
+    band = range_band(incidence_angle)
+    along, across = shared_looks(azimuth_m, AZIMUTH), shared_looks(range_m, band)
+    shares = np.multiply.outer(sample_shares(azimuth_m, AZIMUTH), sample_shares(range_m, band))
     return Sharing(_weights(along[0]), _weights(across[0]), phase_looks(shares.ravel()), along[1] * across[1])
 
 
@@ -130,8 +132,35 @@ class Band:
         return np.asarray(waves @ power / power.sum())
 
 
-RANGE = Band(RANGE_CELL_M, RANGE_RESOLUTION_M, RANGE_SAMPLE_M)
+#: For the wide sub-swaths IW1, IW2 and IW3: the incidence angle in their middle, degrees, and the band in slant range,
+#: whose cell is the speed of light over twice the processed bandwidth.
+RANGE_BANDS = tuple(
+    (middle, Band(_LIGHT_M_S / 2 / (bandwidth_mhz * 1e6), resolution_m, RANGE_SAMPLE_M))
+    for middle, bandwidth_mhz, resolution_m in ((34.1, 56.5, 2.7), (39.5, 48.3, 3.1), (44.1, 42.79, 3.5))
+)
 AZIMUTH = Band(AZIMUTH_CELL_M, AZIMUTH_RESOLUTION_M, AZIMUTH_SAMPLE_M)
+
+
+def range_band(incidence_angle: float) -> Band:
+    """Give the band in slant range of the sub-swath whose middle is seen under the nearest incidence angle, degrees.
+
+    Notes
+    -----
+    Bandwidths and mid-swath angles are those that the annotation of single-look products states (processingBandwidth,
+    incidenceAngleMidSwath); the resolution goes from 2.7 m in IW1 to 3.5 m in IW3 [1]_, and 3.1 m at 48.2 MHz [2]_.
+    In azimuth all three are taken to be alike.
+
+    References
+    ----------
+    .. [1] Sentinel-1 user guide, resolutions of level-1 single-look complex products.
+    .. [2] Sentinel-1 technical guide, wave mode, whose second beam has that bandwidth.
+
+    Examples
+    --------
+    >>> [round(range_band(angle).cell_m, 2) for angle in (32.9, 38.3, 43.1)]
+    [2.65, 3.1, 3.5]
+    """
+    return min(RANGE_BANDS, key=lambda swath: abs(swath[0] - incidence_angle))[1]
 
 
 def _shares() -> Array:

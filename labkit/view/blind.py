@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ _PANEL_INCHES = 2.9
 
 def save_side_by_side_png(
     real: xr.Dataset,
-    simulated: xr.Dataset,
+    simulated: xr.Dataset | Sequence[xr.Dataset],
     path: str | Path,
     *,
     count: int = 8,
@@ -26,19 +27,23 @@ def save_side_by_side_png(
     seed: int = 0,
     dpi: int = 110,
 ) -> list[str]:
-    """Save pairs of two stacks in an order that the picture does not tell, phase above coherence.
+    """Save cuts of real and simulated pairs in an order that the picture does not tell, phase above coherence.
 
     Parameters
     ----------
-    real, simulated : xarray.Dataset
-        interferograms of the same pairs and the same shape.
+    real : xarray.Dataset
+        interferograms.
+    simulated : xarray.Dataset or sequence of xarray.Dataset
+        interferograms of the same pairs and the same shape, of one ground or of several.
     path : str or pathlib.Path
         A ``.png``; its folder is made.
     count : int
-        Pairs of each, at least 1, spread evenly from the least to the most coherent; the two stacks show other pairs.
+        Panels of each, at least 1. Their pairs are spread evenly from the least to the most coherent; no pair is shown
+        twice.
     size : (int, int), optional
-        Lines and samples of what is shown, cut out anywhere in each pair, so that no panel is known by its place;
-        without it whole pairs.
+        Lines and samples of what is shown; without it whole images. No ground is shown twice: the cuts of an image lie
+        beside one another, and those that are simulated are taken from as many grounds as there are. Some are shown
+        mirrored, first line last, so that no place is known.
     seed : int
         Of the order and of the places.
     dpi : int
@@ -52,28 +57,30 @@ def save_side_by_side_png(
     Raises
     ------
     LabkitError
-        The stacks differ in pairs or shape, there are too few pairs, the size is too large, or the path is no PNG.
+        The stacks differ in pairs or shape, there are too few pairs or too few places, the size is too large, or the
+        path is no PNG.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise LabkitError(f"path must end in .png, instead got path={path}")
-    chosen, key = _choose(real, simulated, count, seed)
+    grounds = [simulated] if isinstance(simulated, xr.Dataset) else list(simulated)
+    chosen, key = _choose(real, grounds, count, seed)
+    size = size or (real.sizes["y"], real.sizes["x"])
+    cuts = {"real": _cuts([real], size, count, [seed, 1]), "simulated": _cuts(grounds, size, count, [seed, 2])}
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    cuts = _cuts(real, size or (real.sizes["y"], real.sizes["x"]), len(key), seed)
     rows = -(-len(key) // _COLUMNS)
-    tall = (size[0] / size[1] if size else real.sizes["y"] / real.sizes["x"]) * _aspect(real)
+    tall = size[0] / size[1] * _aspect(real)
     figure = Figure(figsize=(_COLUMNS * _PANEL_INCHES + 0.4, rows * (2 * tall * _PANEL_INCHES + 0.55) + 0.6), dpi=dpi)
     FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained")
     axes = figure.subplots(2 * rows, _COLUMNS, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    stacks = {"real": real, "simulated": simulated}
     for number, (name, pair) in enumerate(zip(key, chosen, strict=True)):
         row, column = divmod(number, _COLUMNS)
-        shown = stacks[name].isel(pair=pair, y=cuts[number][0], x=cuts[number][1])
+        shown = cuts[name].pop().isel(pair=pair).compute()
         styles = (("phase", colours.PHASE_COLOURS, -np.pi, np.pi), ("coherence", "gray", 0.0, 1.0))
         for below, (layer, colour_map, low, high) in enumerate(styles):
             axis = axes[2 * row + below, column]
@@ -104,28 +111,48 @@ def _aspect(ifgs: xr.Dataset) -> float:
     return float(ifgs.attrs["y_spacing"]) / across
 
 
-def _cuts(ifgs: xr.Dataset, size: tuple[int, int], count: int, seed: int) -> list[tuple[slice, slice]]:
-    """Windows of a size, anywhere in an image."""
-    whole_size = ifgs.sizes["y"], ifgs.sizes["x"]
+def _cuts(stacks: list[xr.Dataset], size: tuple[int, int], count: int, seed: list[int]) -> list[xr.Dataset]:
+    """Cuts of a size, beside one another from a corner drawn by lot; the first of every stack before the second.
+
+    Half of them are mirrored along the lines, which changes nothing that a radar sees, so that places are not known.
+    """
+    whole_size = stacks[0].sizes["y"], stacks[0].sizes["x"]
     if not all(1 <= edge <= most for edge, most in zip(size, whole_size, strict=True)):
         raise LabkitError(f"size must be at least (1, 1) and at most {whole_size}, instead got size={size}")
-    random = np.random.default_rng([seed, 1])
-    made = []
-    for _ in range(count):
-        y, x = (int(random.integers(most - edge + 1)) for edge, most in zip(size, whole_size, strict=True))
-        made.append((slice(y, y + size[0]), slice(x, x + size[1])))
-    return made
-
-
-def _choose(real: xr.Dataset, simulated: xr.Dataset, count: int, seed: int) -> tuple[list[int], list[str]]:
-    """Which pair of which stack comes at each place."""
-    for ifgs in (real, simulated):
-        schema.check_interferograms(ifgs)
-    if real.sizes != simulated.sizes or list(real["pair"].values) != list(simulated["pair"].values):
+    random = np.random.default_rng(seed)
+    rounds: list[list[xr.Dataset]] = []
+    for stack in stacks:
+        starts = [int(random.integers(most % edge + 1)) for edge, most in zip(size, whole_size, strict=True)]
+        places = list(np.ndindex(whole_size[0] // size[0], whole_size[1] // size[1]))
+        random.shuffle(places)
+        for number, place in enumerate(places):
+            y, x = (start + k * edge for start, k, edge in zip(starts, place, size, strict=True))
+            if number == len(rounds):
+                rounds.append([])
+            lines = slice(y, y + size[0])
+            if random.random() < 0.5:
+                lines = slice(lines.stop - 1, y - 1 if y else None, -1)
+            rounds[number].append(stack.isel(y=lines, x=slice(x, x + size[1])))
+    made = [cut for several in rounds for cut in several]
+    if len(made) < count:
         raise LabkitError(
-            f"simulated must have the pairs and the shape of real, {dict(real.sizes)}, instead got "
-            f"{dict(simulated.sizes)}. Make it with labkit.simulate.pairs_like"
+            f"count must be at most the {len(made)} places of size={size} in {whole_size}, instead got count={count}. "
+            "Take fewer, smaller ones, or more grounds"
         )
+    return made[:count]
+
+
+def _choose(real: xr.Dataset, simulated: list[xr.Dataset], count: int, seed: int) -> tuple[list[int], list[str]]:
+    """Which pair of which kind comes at each place."""
+    if not simulated:
+        raise LabkitError("simulated must be at least one stack, instead got none")
+    for ifgs in (real, *simulated):
+        schema.check_interferograms(ifgs)
+        if real.sizes != ifgs.sizes or list(real["pair"].values) != list(ifgs["pair"].values):
+            raise LabkitError(
+                f"simulated must have the pairs and the shape of real, {dict(real.sizes)}, instead got "
+                f"{dict(ifgs.sizes)}. Make it with labkit.simulate.pairs_like"
+            )
     if not 1 <= count <= real.sizes["pair"] // 2:
         raise LabkitError(f"count must be from 1 to half of the {real.sizes['pair']} pairs, instead got count={count}")
     order = np.argsort(real["coherence"].median(("y", "x")).values)
