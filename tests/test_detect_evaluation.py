@@ -56,6 +56,15 @@ def test_the_best_detection_chooses_first_and_takes_the_best_label():
     assert (result.true_positives, result.false_positives, result.false_negatives) == (1, 1, 1)
 
 
+def test_of_labels_that_overlap_alike_the_first_by_its_corners_is_taken():
+    labels = boxes([[10, 0, 20, 10], [0, 0, 10, 10]])
+    found = boxes([[5, 0, 15, 10, 0.9], [0, 0, 10, 10, 0.8]])
+    # both labels have an IoU of 1/3 with the first detection; it takes the left one, whatever the order of rows
+    for table in (labels, labels[::-1]):
+        result = evaluate(found, table, iou=0.3)
+        assert (result.true_positives, result.false_positives) == (1, 1)
+
+
 def test_boxes_match_only_within_scene_and_direction():
     found = pd.concat([boxes([[0, 0, 10, 10, 0.9]], direction="azimuth"), boxes([[0, 0, 10, 10, 0.9]], scene="b")])
     result = evaluate(found, boxes(LABELS[:1]))
