@@ -128,6 +128,40 @@ def test_unfiltered_differences_are_wrapped_and_summed_where_both_pixels_have_da
         np.testing.assert_allclose(sums.sums[i][1][inside], np.nansum(delta**2, 0), atol=1e-4)
 
 
+@pytest.mark.parametrize(("lag", "floor", "power"), [(1, 0.0, 1.0), (3, 0.4, 1.0), (2, 0.3, 0.0), (2, 0.0, 3.0)])
+def test_samples_of_unfiltered_differences_are_those_of_whole_images(lag: int, floor: float, power: float) -> None:
+    # Ten pairs are two whole groups and a part of one; both tiles and strips have borders within the scene.
+    ifgs = scene(10, (70, 5400))
+    ifgs["coherence"].values[7, 30:40, 5000:5200] = 0
+    phase, coherence = ifgs["phase"].values.astype(float), ifgs["coherence"].values
+    sums = accumulate(ifgs, Filter(SUM, 1, lag, floor, power), progress=False, threads=2)
+    step = sums.sample_step
+    assert step < 10
+    weight = np.where((coherence >= floor) & (coherence > 0), coherence.astype(float) ** power, np.nan)
+    for direction, axis in enumerate((1, 2)):
+        delta, size = np.zeros(phase.shape), np.zeros(phase.shape)
+        inside = tuple(slice(None, -lag if i == axis else None) for i in range(3))
+        ahead = tuple(slice(lag if i == axis else None, None) for i in range(3))
+        delta[inside] = wrapped(phase[ahead] - phase[inside])
+        size[inside] = weight[ahead] * weight[inside]
+        known = np.isfinite(delta) & np.isfinite(size)
+        for of_kernel, expected in zip(sums.samples[direction], (delta, size), strict=True):
+            there = np.where(known, expected, 0)[:, ::step, ::step]
+            np.testing.assert_allclose(of_kernel, there, atol=2e-6)
+
+
+@pytest.mark.parametrize("pair", [0, 3, 9])
+@pytest.mark.parametrize("gap", [False, True])
+def test_one_phase_that_is_not_wrapped_is_found_in_the_unfiltered_sum(pair: int, gap: bool) -> None:
+    ifgs = scene(10)
+    ifgs["phase"].values[pair, 44, 59] = -3.3
+    if gap:
+        # Not even where the pair has no coherence.
+        ifgs["coherence"].values[pair, 44, 59] = np.nan
+    with pytest.raises(lk.LabkitError, match="must be wrapped"):
+        accumulate(ifgs, Filter(SUM, 1, 1), progress=False)
+
+
 def test_a_long_lag_gives_the_sum_of_the_filtered_way() -> None:
     # Beyond 16 px the unfiltered sum takes the way of the filtered ones.
     ifgs = interferograms(ramp(3, (40, 50), 0.1, 0.05), np.full((40, 50), 0.8))

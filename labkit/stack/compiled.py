@@ -194,9 +194,12 @@ def fetch_ahead(phase: F4, coherence: F4, pair: int, line: int, left: int, n: in
 
 
 @compiled_within
-def _fetch_row(source: Any, row: int, col: int, n: int, scratch: F4, at: int) -> None:  # pragma: no cover
-    """Copy part of a row of sums or counts into the scratch array."""
+def _fetch_row(source: Any, fresh: bool, row: int, col: int, n: int, scratch: F4, at: int) -> None:  # pragma: no cover
+    """Copy part of a row of sums or counts into the scratch array, or the zeros that ``fresh`` ones are."""
     stay_apart()
+    if fresh:
+        scratch[at : at + n] = ZERO
+        return
     line, left, to = np.uint64(row), np.uint64(col), np.uint64(at)
     for x in range(np.uint64(n)):
         scratch[to + x] = np.float32(source[line, left + x])
@@ -240,16 +243,14 @@ def fetch_tile(
     n = right - left
     for row in range(first, last):
         at = (row - first) * stride
-        if fresh:
-            for i in range(N_PLANES):
-                scratch[at + i * plane : at + i * plane + n] = ZERO
-            continue
         for direction in range(2):
+            place = at + DIRECTION_PLANES * direction * plane
             for i in range(sums[0].shape[0]):
-                _fetch_row(sums[direction][i], row, left, n, scratch, at + (DIRECTION_PLANES * direction + i) * plane)
-            _fetch_row(counts[direction], row, left, n, scratch, at + (DIRECTION_PLANES * direction + 5) * plane)
-        _fetch_row(coherence_sum, row, left, n, scratch, at + COHERENCE_PLANE * plane)
-        _fetch_row(coherence_count, row, left, n, scratch, at + (COHERENCE_PLANE + 1) * plane)
+                _fetch_row(sums[direction][i], fresh, row, left, n, scratch, place + i * plane)
+            _fetch_row(counts[direction], fresh, row, left, n, scratch, place + 5 * plane)
+        place = at + COHERENCE_PLANE * plane
+        _fetch_row(coherence_sum, fresh, row, left, n, scratch, place)
+        _fetch_row(coherence_count, fresh, row, left, n, scratch, place + plane)
 
 
 @compiled_within
@@ -287,14 +288,19 @@ def store_tile(
 
 
 @compiled_within
+def weight_of(c: np.float32, floor: np.float32, power: np.float32) -> np.float32:  # pragma: no cover
+    """Coherence ** power: NaN below the floor, and 0 where there is no coherence at all."""
+    weight = c if power == ONE else ONE if power == ZERO else c**power
+    weight = weight if c > ZERO else c
+    return weight if c >= floor else NAN
+
+
+@compiled_within
 def weigh_row(
     coherence: F4, k: int, row: int, col: int, n: int, floor: np.float32, power: np.float32, weights: F4
 ) -> None:  # pragma: no cover
-    """Coherence ** power at ``weights[0, 0, :]``: NaN below the floor, and 0 where there is no coherence at all."""
+    """Weights of part of a row at ``weights[0, 0, :]`` (:func:`weight_of`)."""
     stay_apart()
     pair, line, left = np.uint64(k), np.uint64(row), np.uint64(col)
     for x in range(np.uint64(n)):
-        c = coherence[pair, line, left + x]
-        weight = c if power == ONE else ONE if power == ZERO else c**power
-        weight = weight if c > ZERO else c
-        weights[0, 0, x] = weight if c >= floor else NAN
+        weights[0, 0, x] = weight_of(coherence[pair, line, left + x], floor, power)

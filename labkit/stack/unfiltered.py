@@ -26,6 +26,7 @@ from labkit.stack.compiled import (
     stay_apart,
     store_tile,
     weigh_row,
+    weight_of,
     wrapped_difference,
 )
 
@@ -42,27 +43,27 @@ _PHASES = np.uint64(_PHASES_SIZE)
 
 
 @compiled
-def _look_over_row(
+def _add_coherence(
     phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
-) -> np.uint32:  # pragma: no cover
-    """Add the coherence of part of a row to ``sums[at:]``; return flags of its phases and coherences."""
+) -> None:  # pragma: no cover
+    """Add the known coherence of part of a row to ``sums[at:]``."""
     stay_apart()
     pair, line, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
     total = np.uint64(at)
-    flags = np.uint32(0)
     for x in range(np.uint64(n)):
         p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
         sums[total + x] += c if (c == c) and (p == p) else ZERO
-        flags = flagged(flags, MISSING, not ((c > ZERO) and (p == p)))
-        flags = flagged(flags, BEYOND, abs(p) > WRAPPED_LIMIT_RAD)
-    return flags
 
 
 @compiled
 def _look_over_four(
     phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
 ) -> np.uint32:  # pragma: no cover
-    """As :func:`_look_over_row`, of four pairs at once: so many rows are fetched from memory side by side."""
+    """Add the coherence of four pairs at once: so many rows are fetched from memory side by side.
+
+    Returns MISSING where a phase, its coherence, or wrapped phase is missing anywhere: to tell them apart here would
+    cost half as much again. A coherence of 0 adds nothing, and beside phase that is not wrapped the sums mean nothing.
+    """
     stay_apart()
     first, line, left = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2])
     total = np.uint64(at)
@@ -72,9 +73,9 @@ def _look_over_four(
         for i in numba.literal_unroll((0, 1, 2, 3)):
             pair = first + np.uint64(i)
             p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
-            level += c if (c == c) and (p == p) else ZERO
-            flags = flagged(flags, MISSING, not ((c > ZERO) and (p == p)))
-            flags = flagged(flags, BEYOND, abs(p) > WRAPPED_LIMIT_RAD)
+            good = (c > ZERO) and (abs(p) <= WRAPPED_LIMIT_RAD)
+            level += c if good else ZERO
+            flags = flagged(flags, MISSING, not good)
         sums[total + x] = level
     return flags
 
@@ -82,13 +83,16 @@ def _look_over_four(
 @compiled
 def _count_row(
     phase: F4, coherence: F4, place: tuple[int, int, int], n: int, sums: F4, at: int
-) -> None:  # pragma: no cover
-    """Count where the coherence of a row was added."""
+) -> np.uint32:  # pragma: no cover
+    """Count where the coherence of a row was added; return BEYOND where phase is not wrapped."""
     stay_apart()
     pair, line, left, to = np.uint64(place[0]), np.uint64(place[1]), np.uint64(place[2]), np.uint64(at)
+    flags = np.uint32(0)
     for x in range(np.uint64(n)):
         p, c = phase[pair, line, left + x], coherence[pair, line, left + x]
         sums[to + x] += ONE if (c == c) and (p == p) else ZERO
+        flags = flagged(flags, BEYOND, abs(p) > WRAPPED_LIMIT_RAD)
+    return flags
 
 
 @compiled
@@ -162,16 +166,15 @@ def _look_over(
     n, line = min(right + lag, width) - left, row - first
     # The sums of rows beyond the tile belong to the next one: what is added here is never stored.
     at = COHERENCE_PLANE * _PLANE_SIZE + line * _STRIDE if row < last else N_PLANES * _PLANE_SIZE
-    y, stop = row - scene[0], min(start + GROUP, pairs)
+    y, stop, flags = row - scene[0], min(start + GROUP, pairs), MISSING
     if start + GROUP == stop:
         flags = _look_over_four(phase, coherence, (start, y, left), n, sums, at)
     else:
-        flags = MISSING
         for k in range(start, stop):
-            flags |= _look_over_row(phase, coherence, (k, y, left), n, sums, at)
+            _add_coherence(phase, coherence, (k, y, left), n, sums, at)
     if row < last and flags & MISSING:
         for k in range(start, stop):
-            _count_row(phase, coherence, (k, y, left), n, sums, at + _PLANE_SIZE)
+            flags |= _count_row(phase, coherence, (k, y, left), n, sums, at + _PLANE_SIZE)
     elif row < last:
         whole[2, line] += GROUP
     return flags
@@ -207,6 +210,33 @@ def _lay_out(
 
 
 @compiled
+def _sample_row(
+    phase: F4,
+    coherence: F4,
+    place: tuple[int, int, int],
+    reach: tuple[int, int],
+    n: int,
+    rule: tuple[np.float32, np.float32],
+    samples: F4,
+    to: tuple[int, int],
+    step: int,
+) -> None:  # pragma: no cover
+    """Δ and |P| of one pair at every ``step``-th column of the scene, in ``samples[direction, :, pair, row]``."""
+    stay_apart()
+    k, y, left = np.uint64(place[0]), np.uint64(place[1]), place[2]
+    ahead, right = np.uint64(place[1] + reach[0]), np.uint64(reach[1])
+    direction, row = np.uint64(to[0]), np.uint64(to[1])
+    floor, power = rule
+    for i in range(np.uint64(-(-left // step)), np.uint64(-(-(left + n) // step))):
+        x = i * np.uint64(step)
+        delta = wrapped_difference(phase[k, ahead, x + right], phase[k, y, x])
+        size = weight_of(coherence[k, ahead, x + right], floor, power) * weight_of(coherence[k, y, x], floor, power)
+        if delta == delta and size > ZERO:
+            samples[direction, np.uint64(0), k, row, i] = delta
+            samples[direction, np.uint64(1), k, row, i] = size
+
+
+@compiled
 def _add_tile(
     phase: F4,
     coherence: F4,
@@ -220,6 +250,8 @@ def _add_tile(
     weights: F4,
     flags: npt.NDArray[np.uint32],
     whole: npt.NDArray[np.int64],
+    samples: F4,
+    step: int,
 ) -> bool:  # pragma: no cover
     """Add the wrapped differences of up to four pairs, row by row while they are in the cache."""
     top, height = scene
@@ -240,50 +272,21 @@ def _add_tile(
             if here < 0 or first + here >= last:
                 continue
             n = right - left if direction == 0 else across
-            place = here * _STRIDE + DIRECTION_PLANES * direction * _PLANE_SIZE
+            at = here * _STRIDE + DIRECTION_PLANES * direction * _PLANE_SIZE
             if (flags[here] | flags[line]) & MISSING:
                 for missing in range(max(laid, first + here), row + 1):
                     _lay_out(phase, coherence, start, missing, tile, scene, lag, rule, phases, weights)
                 laid = row + 1
-                _add_masked(phases, line * _STRIDE + reach[1], here * _STRIDE, n, sums, place)
+                _add_masked(phases, line * _STRIDE + reach[1], here * _STRIDE, n, sums, at)
             else:
-                _add_whole(phase, (start, first + here - top, left), reach, n, sums, place)
+                _add_whole(phase, (start, first + here - top, left), reach, n, sums, at)
                 whole[direction, here] += GROUP
+            if (first + here) % step == 0:
+                to = (direction, (first + here) // step)
+                for k in range(start, min(start + GROUP, phase.shape[0])):
+                    place = (k, first + here - top, left)
+                    _sample_row(phase, coherence, place, reach, n, rule, samples, to, step)
     return wrapped
-
-
-@compiled
-def _sample_rows(
-    phase: F4,
-    coherence: F4,
-    tile: tuple[int, int, int, int],
-    scene: tuple[int, int],
-    lag: int,
-    rule: tuple[np.float32, np.float32],
-    samples: F4,
-    step: int,
-    weights: F4,
-) -> None:  # pragma: no cover
-    """Δ and |P| of every pair at every ``step``-th pixel of the tile."""
-    top, height = scene
-    first, last, left, right = tile
-    pairs, _, width = phase.shape
-    for row in range(-(-first // step) * step, last, step):
-        for k in range(pairs):
-            for i in range(-(-left // step), -(-right // step)):
-                x = i * step
-                for direction in range(2):
-                    y_ahead, x_ahead = (row + lag, x) if direction == 0 else (row, x + lag)
-                    if y_ahead >= height or x_ahead >= width:
-                        continue
-                    delta = wrapped_difference(phase[k, y_ahead - top, x_ahead], phase[k, row - top, x])
-                    weigh_row(coherence, k, y_ahead - top, x_ahead, 1, rule[0], rule[1], weights)
-                    size = weights[0, 0, 0]
-                    weigh_row(coherence, k, row - top, x, 1, rule[0], rule[1], weights)
-                    size *= weights[0, 0, 0]
-                    if delta == delta and size > ZERO:
-                        samples[direction, 0, k, row // step, i] = delta
-                        samples[direction, 1, k, row // step, i] = size
 
 
 @compiled
@@ -320,9 +323,8 @@ def add_unfiltered(
             whole[:] = 0
             for k in range(0, pairs, GROUP):
                 wrapped &= _add_tile(
-                    phase, coherence, k, tile, scene, lag, rule, scratch, phases, weights, flags, whole
+                    phase, coherence, k, tile, scene, lag, rule, scratch, phases, weights, flags, whole, samples, step
                 )
-            _sample_rows(phase, coherence, tile, scene, lag, rule, samples, step, weights)
             store_tile(
                 tile, width - lag, _STRIDE, _PLANE_SIZE, scratch, whole, sums, counts, coherence_sum, coherence_count
             )
