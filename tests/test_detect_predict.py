@@ -120,6 +120,25 @@ def test_each_direction_is_searched_by_itself():
     assert table.direction.tolist() == ["range"]
 
 
+def test_a_detector_of_two_directions_sees_the_other_one_beside_each():
+    class Both(ThresholdDetector):
+        directions = 2
+
+        def predict(self, images, score=0.5):
+            assert images.shape[1:] == (2, self.size, self.size)
+            # what stands out in the first but not in the second
+            return super().predict(np.where(np.abs(images[:, 1]) > self.threshold, 0, images[:, 0]), score)
+
+    data = scene([(10, 10, 30, 40), (100, 50, 130, 90)])
+    data["gradient"][1, 100:130, 50:90] = 5.0
+    data["gradient"][1, 200:230, 50:90] = 5.0
+    table = detect_landslides(data, Both(128), 0.1)
+    rows = table[["direction", "ymin", "xmin", "ymax", "xmax"]].values.tolist()
+    assert rows == [["azimuth", 10, 10, 30, 40], ["range", 200, 50, 230, 90]]
+    with pytest.raises(LabkitError, match=r"detector must be one for azimuth, instead got detector\.directions=2"):
+        detect_landslides(data.isel(direction=[0]), Both(128), 0.1)
+
+
 def test_boxes_end_where_the_scene_ends():
     class Generous(ThresholdDetector):
         def predict(self, images, score=0.5):

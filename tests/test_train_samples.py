@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit import LabkitError, schema
-from labkit.train.samples import Reader, by_scene, clip_boxes, make_samples, scale
+from labkit.train.samples import Reader, by_scene, clip_boxes, labels_table, make_samples
 
 BUMPS = np.array([[40.0, 30.0, 6.0, 5.0, 30.0], [80.0, 96.0, 5.0, 8.0, -30.0]])
 SHAPE = (128, 160)
@@ -73,14 +73,14 @@ def test_images_come_at_the_reference_whatever_the_stack(scene):
     # a quarter of the gradient, at twice the spacing and an eighth of the time: the same ground
     np.testing.assert_allclose(Reader(scene).read(first), Reader(other).read(first), rtol=1e-6)
     expected = schema.at_reference(other).sel(direction="azimuth").values[:64, :64]
-    np.testing.assert_allclose(Reader(other).read(first), expected, rtol=1e-6)
+    np.testing.assert_allclose(Reader(other).read(first), expected[None], rtol=1e-6)
 
 
 def test_a_chip_beyond_the_edge_reads_no_data(scene):
     chips = couplets.chips(scene, 64)
     chips.loc[0, ["row", "col"]] = [100, 120]
     [first, *_] = make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3)
-    image = Reader(scene).read(first)
+    [image] = Reader(scene).read(first)
     # the last of the 128 rows has no next one to differ from
     assert np.isfinite(image[:27, :40]).all() and np.isnan(image[27:]).all() and np.isnan(image[:, 40:]).all()
 
@@ -104,11 +104,9 @@ def test_reading_is_lazy_and_happens_once():
     assert len(read) == 4
     reader.read(first)
     assert len(read) == 4
-
-
-def test_scaling_clips_at_four_rad_and_fills_no_data_with_zero():
-    np.testing.assert_array_equal(scale([[-8, -4, 1, 4, 9, np.nan]], "gradients"), [[-1, -1, 0.25, 1, 1, 0]])
-    np.testing.assert_array_equal(scale([[-80, 25, np.nan]], "rates"), [[-1, 0.5, 0]])
+    # where no chip may stay in memory, only the window is read: a quarter of the chip, one of its four blocks
+    Reader(lazy, memory_bytes=0).read(first, 32, 0, 32)
+    assert len(read) == 5
 
 
 def test_rates_give_one_sample_for_each_chip():
@@ -145,3 +143,51 @@ def test_a_chip_of_an_unknown_scene_is_named(scene):
     chips = couplets.chips(scene, 64).assign(scene="elsewhere")
     with pytest.raises(LabkitError, match="missing: .*elsewhere"):
         make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3)
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+@pytest.mark.parametrize(("row", "col", "edge"), [(0, 0, 40), (13, 30, 20), (50, 40, 48), (0, 0, 80)])
+def test_a_window_is_a_part_of_its_chip_and_nothing_beyond(scene, row, col, edge, memory_bytes):
+    chips = couplets.chips(scene, 64)
+    sample = make_samples(chips, scene, couplets.truth(scene, BUMPS), 0.3, directions=2)[4]
+    whole = np.full((2, 64 + edge, 64 + edge), np.nan, np.float32)
+    at = slice(sample.row, sample.row + 64), slice(sample.col, sample.col + 64)
+    whole[:, :64, :64] = schema.at_reference(scene).sel(direction=list(sample.directions)).values[:, at[0], at[1]]
+    window = Reader(scene, memory_bytes).read(sample, row, col, edge)
+    np.testing.assert_array_equal(window, whole[:, row : row + edge, col : col + edge])
+
+
+def test_two_directions_show_the_other_one_beside_the_one_that_is_searched(scene):
+    labels = couplets.truth(scene, BUMPS)
+    labels = labels[(labels.direction == "azimuth") | (labels.index > len(BUMPS))]
+    alone = make_samples(couplets.chips(scene, 64), scene, labels, 0.3)
+    both = make_samples(couplets.chips(scene, 64), scene, labels, 0.3, directions=2)
+    reader = Reader(scene)
+    images = {s.words: reader.read(s)[0] for s in alone}
+    for one, two in zip(alone, both, strict=True):
+        assert one.words == two.words and one.boxes.tolist() == two.boxes.tolist()
+        first, second = reader.read(two)
+        np.testing.assert_array_equal(first, images[two.words])
+        np.testing.assert_array_equal(second, images[f"{two.chip_id}/{two.context}"])
+    assert {s.directions for s in both} == {("azimuth", "range"), ("range", "azimuth")}
+
+
+def test_two_directions_of_a_scene_with_one_are_refused(scene):
+    one = scene.isel(direction=[0])
+    with pytest.raises(LabkitError, match=r"scenes must have azimuth and range for directions=2.*\['azimuth'\]"):
+        make_samples(couplets.chips(one, 64), one, couplets.truth(one, BUMPS), 0.3, directions=2)
+
+
+def test_boxes_that_come_out_too_thin_are_cut():
+    kept, cut = clip_boxes([[-8, 0, 3, 20], [5, 5, 9, 30]], (20, 30), 0.1, min_edge=4)
+    assert kept.tolist() == [[5, 5, 9, 20]] and cut.tolist() == [[0, 0, 3, 20]]
+
+
+def test_a_label_store_gives_its_labels_and_a_table_is_one(scene, tmp_path):
+    from labkit.label import open_store
+
+    labels = couplets.truth(scene, BUMPS)
+    store = open_store(tmp_path / "labels")
+    store.add(labels, by="ada", source="made by hand")
+    assert schema.boxes_hash(labels_table(store)) == schema.boxes_hash(labels)
+    assert labels_table(labels) is labels

@@ -23,7 +23,8 @@ class LandslideDetector(Protocol):
     ``kind`` is "gradients" or "rates", ``size`` the edge of its tiles in px, ``name`` the word for the column
     ``model``. ``predict`` takes images (n, size, size), float32, gradients in rad at the reference or rates in mm/yr,
     NaN = no data, and gives for each an (k, 5) array: xmin, ymin, xmax, ymax in px of the image, score; without
-    duplicates.
+    duplicates. A detector that also has ``directions`` = 2 gets images (n, 2, size, size) instead: the direction that
+    is searched, and the other one. Its boxes are those of the first.
     """
 
     name: str
@@ -43,7 +44,8 @@ def detect_landslides(
     Parameters
     ----------
     data : xarray.Dataset
-        gradients (azimuth and range are searched each by itself) or rates.
+        gradients (azimuth and range are searched one after the other; a detector of two directions looks at both each
+        time) or rates.
     detector : object
         A :class:`labkit.train.Detector`, or anything that keeps to :class:`LandslideDetector`.
     score : float
@@ -83,20 +85,33 @@ def detect_landslides(
     if batch_size < 1:
         raise LabkitError(f"batch_size must be at least 1, instead got batch_size={batch_size}")
     factor = np.float32(schema.reference_factor(data) if kind == "gradients" else 1.0)
-    layers = schema.layers(data)
+    searched = _searched(data, getattr(detector, "directions", 1))
     shape = (data.sizes["y"], data.sizes["x"])
     windows = np.array(list(geo.windows(shape, detector.size, overlap)), np.int64)
     found = []
-    with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile") as bar:
-        for direction, layer in layers.items():
-            boxes, tiles = _search(layer, factor, windows, detector, score, batch_size, bar)
+    with tqdm(total=len(windows) * len(searched), desc="detecting", unit="tile") as bar:
+        for direction, layers in searched.items():
+            boxes, tiles = _search(layers, factor, windows, detector, score, batch_size, bar)
             joined = join_tiles(boxes, tiles, windows, detector.size, shape)
             found.append(_table(_inside(joined, shape), direction, data, detector.name))
     return geo.with_geometry(gpd.GeoDataFrame(pd.concat(found, ignore_index=True), crs=geo.WGS84), data)
 
 
+def _searched(data: xr.Dataset, directions: int) -> dict[str, list[xr.DataArray]]:
+    """Give for each direction the layers that the detector sees: it, and the other one for a detector of two."""
+    layers = schema.layers(data)
+    if directions not in (1, len(layers)):
+        raise LabkitError(
+            f"detector must be one for {' and '.join(layers)}, instead got detector.directions={directions}. "
+            "Give it gradients of azimuth and range, or train one with directions=1"
+        )
+    if directions == 1:
+        return {direction: [layer] for direction, layer in layers.items()}
+    return {name: [layers[name], *(layers[other] for other in layers if other != name)] for name in layers}
+
+
 def _search(
-    layer: xr.DataArray,
+    layers: list[xr.DataArray],
     factor: np.float32,
     windows: npt.NDArray[np.int64],
     detector: LandslideDetector,
@@ -109,10 +124,11 @@ def _search(
     corners = [(int(row), int(col)) for row, col in windows]
     for start in range(0, len(windows), batch_size):
         numbers = range(start, min(start + batch_size, len(windows)))
-        cut = {i: geo.read_window(layer, *corners[i], detector.size) * factor for i in numbers}
-        images = {i: image for i, image in cut.items() if np.isfinite(image).any()}
+        cut = {i: [geo.read_window(layer, *corners[i], detector.size) * factor for layer in layers] for i in numbers}
+        images = {i: seen for i, seen in cut.items() if np.isfinite(seen[0]).any()}
         if images:
-            answers = detector.predict(np.stack(list(images.values())), score)
+            stacked = np.stack([np.stack(seen) if len(layers) > 1 else seen[0] for seen in images.values()])
+            answers = detector.predict(stacked, score)
             _check_answers(answers, len(images), detector)
             for i, answer in zip(images, answers, strict=True):
                 row, col = corners[i]

@@ -1,6 +1,6 @@
 """Train detectors, keep them, open them again.
 
-``fit`` needs Lightning and is loaded when it is first used; opening and using a detector needs torch alone.
+``fit`` and ``ChipData`` need Lightning and are loaded when first used; opening and using a detector needs torch alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "fit": "fitting",
+    "ChipData": "data",
     "recipe": "recipes",
     "FitSettings": "settings",
     "RunSettings": "settings",
@@ -32,6 +33,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from labkit.train.building import build_detector, network_class, networks, register_network
     from labkit.train.checkpoint import load_detector, save_detector
+    from labkit.train.data import ChipData
     from labkit.train.detector import Detector
     from labkit.train.fitting import fit
     from labkit.train.network import Network
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "fit",
+    "ChipData",
     "recipe",
     "FitSettings",
     "RunSettings",

@@ -2,13 +2,15 @@
 
 Nothing here needs torch. An image is the derivative of a displacement field, so that a mirror has a sign: where y runs
 the other way, the derivative along y changes its sign and that along x does not. And a stack holds *forward*
-differences, pixel i + lag minus pixel i, which lie lag / 2 px beyond the pixel that holds them: in the mirror they lie
-as much before it, so that a box has to move by lag px along with its image.
+differences, pixel i + lag minus pixel i, so that the mirror of an image is not yet the image of the mirrored ground: it
+lies lag px off. Each function here gives exactly what a stack of the changed ground would hold; boxes lie on the
+ground, and change with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,81 +18,133 @@ import numpy.typing as npt
 Image = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float64]
 
+#: The axis of an image (y, x) along which a direction's differences are taken. Rates are no differences.
+AXES = {"azimuth": 0, "range": 1}
 
-def flip_y(image: Image, boxes: Boxes, direction: str, lag: int = 0) -> tuple[Image, Boxes]:
-    """Mirror the ground along azimuth (y): the azimuth gradient changes its sign; range gradient and rate do not.
+_EXCHANGED = {"azimuth": "range", "range": "azimuth"}
 
-    Parameters
+
+@dataclass(frozen=True)
+class Patch:
+    """A piece of ground as one or several layers show it.
+
+    Attributes
     ----------
-    image : numpy.ndarray, shape (height, width)
-        NaN = no data.
+    image : numpy.ndarray, shape (layers, height, width)
+        float32, NaN = no data.
     boxes : numpy.ndarray, shape (k, 4)
         xmin, ymin, xmax, ymax, px.
-    direction : str
-        "azimuth", "range" or "rate".
+    directions : tuple of str
+        What each layer holds: "azimuth", "range" or "rate".
     lag : int
-        Distance of the pixels whose difference the image holds, px; 0 for derivatives that lie where they are held.
+        Distance of the pixels whose difference a gradient holds, px; 0 for derivatives that lie where they are held.
 
-    Returns
-    -------
-    image, boxes : numpy.ndarray
-        New arrays. Boxes of the mirrored direction may reach ``lag`` px beyond the image.
+    Examples
+    --------
+    The phases 0, 1, 3, and what the next one has more than each:
+
+    >>> image = np.array([[[1.0], [2.0], [np.nan]]], np.float32)
+    >>> ground = Patch(image, np.array([[0, 0, 1, 2.0]]), ("azimuth",), lag=1)
+
+    In the mirror they are 3, 1, 0:
+
+    >>> mirrored = flip_y(ground)
+    >>> mirrored.image[0, :, 0], mirrored.boxes
+    (array([-2., -1., nan], dtype=float32), array([[0., 1., 1., 3.]]))
+    """
+
+    image: Image
+    boxes: Boxes
+    directions: tuple[str, ...]
+    lag: int = 0
+
+
+def flip_y(patch: Patch) -> Patch:
+    """Mirror the ground along azimuth (y): azimuth gradients change their sign; range gradients and rates do not.
 
     Notes
     -----
     d'(y, x) = d(H − y, x) gives ∂d'/∂y (y, x) = −∂d/∂y (H − y, x) and ∂d'/∂x (y, x) = +∂d/∂x (H − y, x). In pixels,
-    with g[i] = d[i + lag] − d[i]: g'[i] = −g[H − 1 − lag − i], the mirrored image moved back by lag px. Here the image
-    stays and the boxes move on by lag px, which is the same and loses no row.
-
-    Examples
-    --------
-    >>> flip_y(np.array([[1.0], [2.0]], np.float32), np.array([[0, 0, 1, 1.0]]), "azimuth")
-    (array([[-2.], [-1.]], dtype=float32), array([[0., 1., 1., 2.]]))
+    with g[i] = d[i + lag] − d[i]: g'[i] = −g[H − 1 − lag − i]. As in any stack, the last lag rows then hold no data.
     """
-    height = image.shape[0]
-    along = direction == "azimuth"
-    sign = np.float32(-1 if along else 1)
-    mirrored = boxes.copy()
-    mirrored[:, [1, 3]] = height - boxes[:, [3, 1]] + (lag if along else 0)
-    return sign * image[::-1], mirrored
+    return _flip(patch, 0)
 
 
-def flip_x(image: Image, boxes: Boxes, direction: str, lag: int = 0) -> tuple[Image, Boxes]:
-    """Mirror the ground along range (x): the range gradient changes its sign; azimuth gradient and rate do not."""
-    width = image.shape[1]
-    along = direction == "range"
-    sign = np.float32(-1 if along else 1)
-    mirrored = boxes.copy()
-    mirrored[:, [0, 2]] = width - boxes[:, [2, 0]] + (lag if along else 0)
-    return sign * image[:, ::-1], mirrored
+def flip_x(patch: Patch) -> Patch:
+    """Mirror the ground along range (x): range gradients change their sign; azimuth gradients and rates do not."""
+    return _flip(patch, 1)
 
 
-def transpose(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
+def _flip(patch: Patch, axis: int) -> Patch:
+    image = np.flip(patch.image, 1 + axis).copy()
+    for layer, direction in zip(image, patch.directions, strict=True):
+        if AXES.get(direction) == axis:
+            along = layer if axis == 0 else layer.T
+            along[: len(along) - patch.lag] = -along[patch.lag :]
+            along[len(along) - patch.lag :] = np.nan
+    low, high = (1, 3) if axis == 0 else (0, 2)
+    boxes = patch.boxes.copy()
+    boxes[:, [low, high]] = patch.image.shape[1 + axis] - patch.boxes[:, [high, low]]
+    return replace(patch, image=image, boxes=boxes)
+
+
+def transpose(patch: Patch) -> Patch:
     """Exchange y and x: an azimuth gradient becomes the range gradient of the exchanged ground, and the reverse."""
-    return image.T.copy(), boxes[:, [1, 0, 3, 2]]
+    return Patch(
+        np.ascontiguousarray(patch.image.swapaxes(1, 2)),
+        patch.boxes[:, [1, 0, 3, 2]],
+        tuple(_EXCHANGED.get(direction, direction) for direction in patch.directions),
+        patch.lag,
+    )
 
 
-def reverse(image: Image, boxes: Boxes) -> tuple[Image, Boxes]:
+def rotate(patch: Patch, quarters: int) -> Patch:
+    """Turn the ground clockwise, y pointing down, by so many quarters of a turn.
+
+    A quarter exchanges the directions, and one of them changes its sign: what fell along azimuth rises along range.
+    """
+    for _ in range(quarters % 4):
+        patch = flip_x(transpose(patch))
+    return patch
+
+
+def reverse(patch: Patch) -> Patch:
     """Let the ground move the other way along the line of sight: every derivative changes its sign."""
-    return -image, boxes.copy()
+    return replace(patch, image=-patch.image)
 
 
-def quicken(image: Image, boxes: Boxes, factor: float) -> tuple[Image, Boxes]:
+def quicken(patch: Patch, factor: float) -> Patch:
     """Let the ground move faster (factor > 1) or slower (< 1): a stack is linear in the velocity."""
-    return image * np.float32(factor), boxes.copy()
+    return replace(patch, image=patch.image * np.float32(factor))
 
 
-def random_augmentation(
-    image: Image, boxes: Boxes, direction: str, rng: np.random.Generator, lag: int = 0
-) -> tuple[Image, Boxes]:
-    """Apply a random choice of all of them: eight orientations, both signs of motion, 0.8 to 1.25 times the speed."""
-    steps: list[Callable[[Image, Boxes], tuple[Image, Boxes]]] = [
-        lambda i, b: flip_y(i, b, direction, lag),
-        lambda i, b: flip_x(i, b, direction, lag),
-        reverse,
-        transpose,
-    ]
+def add_noise(patch: Patch, noise: Patch, factor: float) -> Patch:
+    """Lay the air and the noise of other ground, which does not move, over this one.
+
+    Parameters
+    ----------
+    patch : Patch
+        The ground.
+    noise : Patch
+        As large, with the same directions; its boxes are not looked at.
+    factor : float
+        The noise is taken so many times: a stack is linear in the phase of its pairs, as long as none wraps.
+
+    Returns
+    -------
+    Patch
+        The sum. Where the noise holds no data, nothing is added; where the ground holds none, there is none.
+    """
+    return replace(patch, image=patch.image + np.nan_to_num(noise.image * np.float32(factor), nan=0.0))
+
+
+def random_augmentation(patch: Patch, rng: np.random.Generator) -> Patch:
+    """Apply a random choice of all of them: eight orientations, both signs of motion, 0.8 to 1.25 times the speed.
+
+    The eight are the four turns by quarters, and their mirrors.
+    """
+    steps: list[Callable[[Patch], Patch]] = [flip_y, flip_x, reverse, transpose]
     for step in steps:
         if rng.random() < 0.5:
-            image, boxes = step(image, boxes)
-    return quicken(image, boxes, float(np.exp(rng.uniform(-1, 1) * np.log(1.25))))
+            patch = step(patch)
+    return quicken(patch, float(np.exp(rng.uniform(-1, 1) * np.log(1.25))))

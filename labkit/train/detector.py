@@ -33,6 +33,8 @@ class Detector:
         The word for the column ``model``; "gradients" or "rates".
     size : int
         Edge of the chips it was trained on, px.
+    directions : int
+        1, or 2 where it sees the other direction beside the one that is searched.
     """
 
     def __init__(self, network: Network, settings: DetectorSettings, history: pd.DataFrame | None = None) -> None:
@@ -40,6 +42,7 @@ class Detector:
         self.settings = settings
         self.history = pd.DataFrame() if history is None else history
         self.name, self.kind, self.size = settings.name, settings.kind, settings.size
+        self.directions = settings.directions
 
     def __repr__(self) -> str:
         weights = sum(p.numel() for p in self.network.parameters())
@@ -57,7 +60,8 @@ class Detector:
         ----------
         images : array_like, shape (n, height, width) or (n, directions, height, width)
             Gradients in rad at the reference (:func:`labkit.schema.at_reference`), or rates in mm/yr; NaN = no data.
-            Any height and width. A detector of two directions needs the second form, azimuth before range.
+            Any height and width. A detector of two directions needs the second form, the direction that is searched
+            before the other one.
         score : float
             Least score of a box, in [0, 1].
 
@@ -73,7 +77,7 @@ class Detector:
             The images are no stack of 2-D arrays, or the score is out of its range.
         """
         stack = np.asarray(images, np.float32)
-        directions = self.settings.directions
+        directions = self.directions
         if stack.ndim == 3 and directions == 1:
             stack = stack[:, None]
         if stack.ndim != 4 or stack.shape[1] != directions:
@@ -85,7 +89,7 @@ class Detector:
             return [np.zeros((0, 5)) for _ in range(len(stack))]
         if self.settings.spread is not None:
             stack = np.array([[calm(image, self.settings.spread) for image in images] for images in stack])
-        scaled = torch.from_numpy(to_channels(stack, self.kind, validity=self.settings.validity))
+        scaled = torch.from_numpy(to_channels(stack, self.settings.limit, validity=self.settings.validity))
         with torch.inference_mode():
             found = self.network.boxes(scaled.to(next(self.network.parameters()).device), score, self.settings.nms_iou)
         return [boxes.cpu().numpy().astype(np.float64) for boxes in found]

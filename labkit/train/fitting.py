@@ -28,9 +28,12 @@ from labkit.train.data import ChipData
 from labkit.train.detector import Detector
 from labkit.train.hashes import data_hashes
 from labkit.train.module import DetectorModule, LossError
-from labkit.train.samples import Scenes
+from labkit.train.samples import Labels, Scenes, labels_table
 from labkit.train.settings import DetectorSettings, FitSettings, RunSettings, require
 from labkit.train.state import check_identity, has_state, load_state
+
+#: Fields of a detector that follow from the data and from FitSettings.
+OF_DATA = ("name", "kind", "size", "network", "directions", "validity", "rate_limit")
 
 #: Folder, within that of the detector, of what is kept while it trains.
 RUNNING = "training"
@@ -45,8 +48,9 @@ LAST_GOOD = "last-good"
 def fit(
     chips: gpd.GeoDataFrame,
     scenes: Scenes,
-    labels: gpd.GeoDataFrame,
+    labels: Labels,
     *,
+    noise: Scenes | None = None,
     network: str = "tiny",
     out: str | os.PathLike[str] = "results/detector",
     max_epochs: int | None = None,
@@ -66,9 +70,11 @@ def fit(
         With ``split`` "train" and "validation" (:func:`labkit.split_chips`); other chips are never looked at.
     scenes : Dataset, or iterable or dict of Datasets
         The gradients or rates that the chips were cut from, found by their attribute ``scene``.
-    labels : geopandas.GeoDataFrame
-        The landslides: a release of a label store, pulled from Label Studio, or the truth of a simulated scene. The
-        detector's ``made_by`` names the release, its hash, and whether it was taken as a whole.
+    labels : geopandas.GeoDataFrame or LabelStore
+        The landslides: a release of a label store, the store itself, pulled from Label Studio, or the truth of a
+        simulated scene. The detector's ``made_by`` names the release, its hash, and whether it was taken as a whole.
+    noise : Dataset, or iterable or dict of Datasets, optional
+        Scenes without deformation, for ``settings.noise``.
     network : str
         A name among :func:`labkit.train.networks`; its anchors are fitted to the labels.
     out : path
@@ -109,8 +115,9 @@ def fit(
 
     Notes
     -----
-    Azimuth and range are samples of their own, as published. Gradients enter at the reference of 40 m and 20 years,
-    ±4 rad as ±1, no data as 0. Windows are augmented as the ground could have moved (:mod:`labkit.train.augment`).
+    Azimuth and range are samples of their own, as published, or see each other (``settings.directions``). Gradients
+    enter at the reference of 40 m and 20 years, ±4 rad as ±1, rates ±50 mm/yr, no data as 0. Windows are augmented as
+    the ground could have moved (:mod:`labkit.train.augment`).
     After an interruption (Ctrl-C, Jupyter's stop button, a machine that went down) the state after the last whole
     epoch is in ``training/`` within ``out``; it goes when the detector is there.
 
@@ -119,6 +126,7 @@ def fit(
     Fu et al. (2022), section 4; Redmon and Farhadi (2018); Zheng et al. (2020).
     """
     tuning = settings or FitSettings()
+    labels = labels_table(labels)
     if max_epochs is not None:
         require(max_epochs >= 1, "max_epochs", "at least 1", max_epochs)
         tuning = replace(tuning, epochs=max_epochs)
@@ -127,10 +135,10 @@ def fit(
     folder = Path(out)
     with isolate_rng(), _quiet():
         pl.seed_everything(seed, verbose=False)
-        data = ChipData(chips, scenes, labels, tuning, network_class(network).multiple)
+        data = ChipData(chips, scenes, labels, tuning, network_class(network).multiple, seed=seed, noise=noise)
         what = _describe(folder.name, network, data, tuning, seed, of_network)
         identity = {"seed": seed, "settings": asdict(tuning), "detector": asdict(what)}
-        identity["data"] = data_hashes(chips, scenes, labels)
+        identity["data"] = data_hashes(chips, scenes, labels, noise)
         taken_up = resume and has_state(folder / RUNNING)
         if resume and not taken_up and (folder / DESCRIPTION).is_file():
             return _finished(folder, identity)
@@ -212,13 +220,16 @@ def _describe(
     fields: dict[str, Any] = {"anchors": made.fit_anchors(sizes, seed), "width": width} | of_network
     known = DetectorSettings.__dataclass_fields__
     for field in of_network:
-        rule = "an argument of fit or a field of DetectorSettings"
-        require(field in known and field not in ("name", "kind", "size", "network"), "argument", rule, field)
+        rule = "an argument of fit or a field of DetectorSettings that FitSettings lacks"
+        require(field in known and field not in OF_DATA, "argument", rule, field)
     return DetectorSettings(
         name=name,
         kind=data.reader.kind,
         size=max(sample.size for sample in data.training),
         network=network,
+        directions=tuning.directions,
+        validity=tuning.validity,
+        rate_limit=tuning.rate_limit,
         **fields,
     )
 
@@ -248,8 +259,6 @@ def _quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # windows are cut from arrays in memory, which more worker processes would only copy
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
             # to train without validation chips is allowed
             warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
             # Lightning asks torch for a name that torch has renamed

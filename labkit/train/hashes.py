@@ -18,26 +18,34 @@ _ROWS = 256
 _CHIP_FIELDS = ["chip_id", "scene", "row", "col", "size", "valid_fraction", "split"]
 
 
-def data_hashes(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame) -> dict[str, Any]:
+def data_hashes(
+    chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, noise: Scenes | None = None
+) -> dict[str, Any]:
     """Give the SHA-256 of everything that teaches.
 
     Parameters
     ----------
-    chips, scenes, labels
+    chips, scenes, labels, noise
         As for :func:`labkit.train.fit`. Scenes without a chip are left out. Each is read once, in bands of rows.
 
     Returns
     -------
     dict
         "scenes": by scene, of every value of its layers and of what brings them to the reference; "chips"; "labels"
-        (:func:`labkit.schema.boxes_hash`). The order of rows in the tables does not matter.
+        (:func:`labkit.schema.boxes_hash`); "annotated", the chips that people have finished; "noise", as "scenes". The
+        order of rows in the tables does not matter.
     """
+    annotated = sorted(map(str, labels.attrs.get("annotated_chips", [])))
     used = set(map(str, chips["scene"]))
     rows = sorted(repr(row) for row in chips[_CHIP_FIELDS].astype({"row": int, "col": int}).to_numpy().tolist())
     return {
         "scenes": {name: _scene_hash(data) for name, data in sorted(by_scene(scenes).items()) if name in used},
         "chips": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
         "labels": schema.boxes_hash(labels),
+        "annotated": hashlib.sha256("\n".join(annotated).encode()).hexdigest(),
+        "noise": {name: _scene_hash(data) for name, data in sorted(by_scene(noise).items())}
+        if noise is not None
+        else {},
     }
 
 

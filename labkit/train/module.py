@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from labkit.errors import LabkitError
-from labkit.train.data import Batch
+from labkit.train.batches import Batch
 from labkit.train.network import Network
 from labkit.train.recipes import learning_rate_at, make_optimizer, optimizer_at
 from labkit.train.settings import DetectorSettings, FitSettings

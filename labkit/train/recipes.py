@@ -21,6 +21,7 @@ _RECIPES: dict[str, FitSettings] = {
     "labkit": FitSettings(),
     "paper-1": FitSettings(
         crop=416,
+        mosaic=1.0,
         epochs=300,
         optimizer="adam",
         schedule="constant",
@@ -64,7 +65,8 @@ def recipe(name: str, **changes: Any) -> FitSettings:
     Notes
     -----
     What the papers leave open is chosen here. Paper 1: both learning rates (0.001), momentum (0.9), weight decay
-    (0.0005, that of Redmon and Farhadi 2018) and batch (8). Paper 2: the optimizer (SGD with momentum 0.9 and weight
+    (0.0005, that of Redmon and Farhadi 2018), batch (8), and the share of mosaics (all windows) and their scales (1/1.5
+    to 1.5). Paper 2: the optimizer (SGD with momentum 0.9 and weight
     decay 0.0001, as torchvision trains Faster R-CNN). Windows as large as their chips, 416 px, are from paper 1.
 
     References

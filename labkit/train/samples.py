@@ -7,18 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol, TypeAlias
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.train.augment import Boxes, Image
-from labkit.train.settings import LIMITS
 
 Scenes = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
+
+
+class LabelSource(Protocol):
+    """What holds labels and gives them when asked, such as :class:`labkit.label.LabelStore`."""
+
+    def labels(self) -> gpd.GeoDataFrame:
+        """Give the labels that stand."""
+        ...
+
+
+#: A table of labels, or what gives one.
+Labels: TypeAlias = gpd.GeoDataFrame | LabelSource
 
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
@@ -33,7 +47,8 @@ MEMORY_BYTES = 1 << 30
 class Sample:
     """One direction of one chip. ``boxes`` are the labels clipped to it, in px of the chip; ``ignored`` likewise.
 
-    ``lag`` is the distance of the pixels whose differences the image holds, px; 0 for rates.
+    ``lag`` is the distance of the pixels whose differences the image holds, px; 0 for rates. ``context`` is the other
+    direction where the image shows that, too; the boxes are those of ``direction`` alone.
     """
 
     chip_id: str
@@ -45,11 +60,22 @@ class Sample:
     boxes: Boxes
     ignored: Boxes
     lag: int = 0
+    context: str = ""
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """What the layers of its image hold."""
+        return (self.direction, self.context) if self.context else (self.direction,)
 
     @property
     def words(self) -> str:
         """How an error names it."""
         return f"{self.chip_id}/{self.direction}"
+
+
+def labels_table(labels: Labels) -> gpd.GeoDataFrame:
+    """Give the table of labels, whatever holds it."""
+    return labels if isinstance(labels, pd.DataFrame) else labels.labels()
 
 
 def by_scene(scenes: Scenes) -> dict[str, xr.Dataset]:
@@ -80,8 +106,10 @@ def by_scene(scenes: Scenes) -> dict[str, xr.Dataset]:
     return table
 
 
-def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, min_inside: float) -> list[Sample]:
-    """Give a sample for each chip and direction, azimuth and range apart as published.
+def make_samples(
+    chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, min_inside: float, *, directions: int = 1
+) -> list[Sample]:
+    """Give a sample for each chip and direction, with the labels of that direction.
 
     Parameters
     ----------
@@ -94,11 +122,15 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
         as background; any other word ("not a landslide") is background.
     min_inside : float
         A label is taught on a chip that holds at least this share of its area; one that is cut further is ignored.
+    directions : int
+        1: the image shows that direction alone, as published; 2: it shows the other one, too, as a second layer. The
+        labels of the other one are not taught with it, so that a detection has one direction either way.
 
     Raises
     ------
     LabkitError
-        A chip's scene is not among the scenes, or a table breaks its schema.
+        A chip's scene is not among the scenes, a table breaks its schema, or two directions are asked of a scene that
+        has only one.
     """
     schema.check_chips(chips)
     schema.check_boxes(labels, "labels")
@@ -106,9 +138,10 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
     unknown = sorted(set(chips["scene"]) - set(table))
     if unknown:
         raise LabkitError(f"scenes must hold the scene of each chip, instead these are missing: {unknown[:3]}")
+    others = {name: _others(data, directions) for name, data in table.items()}
     samples = []
     for chip in chips.itertuples():
-        for direction in schema.layers(table[chip.scene]):
+        for direction, context in others[chip.scene].items():
             here = labels[(labels["scene"] == chip.scene) & (labels["direction"] == direction)]
             corners = here[_CORNERS].to_numpy(float) - np.array([chip.col, chip.row, chip.col, chip.row], float)
             word = here["label"].to_numpy()
@@ -125,31 +158,49 @@ def make_samples(chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFra
                     taught,
                     np.concatenate([cut, unsure]),
                     _lag(table[chip.scene]),
+                    context,
                 )
             )
     return samples
+
+
+def _others(data: xr.Dataset, directions: int) -> dict[str, str]:
+    """Give for each direction of a scene the one that is shown beside it, "" for none."""
+    there = list(schema.layers(data))
+    if directions == 1:
+        return dict.fromkeys(there, "")
+    if len(there) != 2:
+        raise LabkitError(
+            f"scenes must have azimuth and range for directions=2, instead {data.attrs['scene']!r} has {there}. "
+            "Take directions=1"
+        )
+    return {there[0]: there[1], there[1]: there[0]}
 
 
 def _lag(data: xr.Dataset) -> int:
     return int(data.attrs.get("lag", 1)) if schema.is_gradients(data) else 0
 
 
-def clip_boxes(boxes: npt.ArrayLike, size: int, min_inside: float) -> tuple[Boxes, Boxes]:
-    """Cut boxes at the edges of a square window.
+def clip_boxes(
+    boxes: npt.ArrayLike, size: int | tuple[int, int], min_inside: float, min_edge: float = 0.0
+) -> tuple[Boxes, Boxes]:
+    """Cut boxes at the edges of a window.
 
     Parameters
     ----------
     boxes : array_like, shape (k, 4)
         xmin, ymin, xmax, ymax in px of the window; may reach outside.
-    size : int
-        Edge of the window, px.
+    size : int or (int, int)
+        Edge of the window, or its height and width, px.
     min_inside : float
         Share of a box's area that has to lie inside.
+    min_edge : float
+        Both edges of what lies inside have to be this long, px.
 
     Returns
     -------
     kept, cut : numpy.ndarray
-        Clipped boxes with at least that share inside, and those with less; boxes wholly outside are in neither.
+        Clipped boxes of which enough lies inside, and the others; boxes wholly outside are in neither.
 
     Examples
     --------
@@ -157,49 +208,88 @@ def clip_boxes(boxes: npt.ArrayLike, size: int, min_inside: float) -> tuple[Boxe
     >>> kept.tolist(), cut.tolist()
     ([[0.0, 0.0, 8.0, 4.0]], [[0.0, 0.0, 2.0, 4.0]])
     """
+    height, width = (size, size) if isinstance(size, int) else size
     whole = np.asarray(boxes, float).reshape(-1, 4)
-    clipped = whole.clip(0, size)
+    clipped = whole.clip(0, [width, height, width, height])
+    edges = clipped[:, 2:] - clipped[:, :2]
     area = (whole[:, 2:] - whole[:, :2]).prod(axis=1)
-    inside = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
-    touches, enough = inside > 0, inside >= min_inside * area
+    inside = edges.prod(axis=1)
+    touches, enough = inside > 0, (inside >= min_inside * area) & (edges >= min_edge).all(axis=1)
     return clipped[touches & enough], clipped[touches & ~enough]
 
 
 class Reader:
-    """Reads the image of a sample: gradients in rad at the reference, rates in mm/yr; NaN = no data."""
+    """Reads the image of a sample: gradients in rad at the reference, rates in mm/yr; NaN = no data.
 
-    def __init__(self, scenes: Scenes) -> None:
+    Parameters
+    ----------
+    scenes : Dataset, or iterable or dict of Datasets
+        All gradients or all rates; may be lazy.
+    memory_bytes : int
+        Chips stay in memory up to this size in all; of further ones each window is read from the scene again.
+    """
+
+    def __init__(self, scenes: Scenes, memory_bytes: int = MEMORY_BYTES) -> None:
         self._scenes = by_scene(scenes)
+        self._layers = {name: schema.layers(data) for name, data in self._scenes.items()}
+        self._factors = {
+            name: np.float32(schema.reference_factor(data) if self.kind == "gradients" else 1.0)
+            for name, data in self._scenes.items()
+        }
         self._kept: dict[tuple[str, str, int, int, int], Image] = {}
-        self._bytes = 0
+        self._room = memory_bytes
+        self._lock = Lock()
 
     @property
     def kind(self) -> str:
         """ "gradients" or "rates"."""
         return "gradients" if schema.is_gradients(next(iter(self._scenes.values()))) else "rates"
 
-    def read(self, sample: Sample) -> Image:
-        """Give the (size, size) float32 window of the sample; only that window is read from the scene, once."""
-        key = (sample.scene, sample.direction, sample.row, sample.col, sample.size)
+    @property
+    def scenes(self) -> dict[str, xr.Dataset]:
+        """The scenes by their id."""
+        return self._scenes
+
+    def read(self, sample: Sample, row: int = 0, col: int = 0, edge: int | None = None) -> Image:
+        """Give a window of the sample.
+
+        Parameters
+        ----------
+        sample : Sample
+            One of these scenes.
+        row, col : int
+            Upper left corner of the window on the chip, px.
+        edge : int, optional
+            Of the window, px; the whole chip when left out.
+
+        Returns
+        -------
+        numpy.ndarray
+            (layers, edge, edge) float32, a new array; NaN beyond the chip, whose labels end there.
+        """
+        edge = sample.size if edge is None else edge
+        out = np.full((len(sample.directions), edge, edge), np.nan, np.float32)
+        high, wide = min(edge, sample.size - row), min(edge, sample.size - col)
+        for layer, direction in zip(out, sample.directions, strict=True):
+            chip = self._chip(sample, direction)
+            if chip is None:
+                window = self._cut(sample.scene, direction, sample.row + row, sample.col + col, max(high, wide))
+                layer[:high, :wide] = window[:high, :wide]
+            else:
+                layer[:high, :wide] = chip[row : row + high, col : col + wide]
+        return out
+
+    def _chip(self, sample: Sample, direction: str) -> Image | None:
+        """One layer of the whole chip, kept; None where there is no room for it."""
+        key = (sample.scene, direction, sample.row, sample.col, sample.size)
         if key in self._kept:
             return self._kept[key]
-        data = self._scenes[sample.scene]
-        window = geo.read_window(schema.layers(data)[sample.direction], sample.row, sample.col, sample.size)
-        if self.kind == "gradients":
-            window *= np.float32(schema.reference_factor(data))
-        if self._bytes + window.nbytes <= MEMORY_BYTES:
-            self._kept[key] = window
-            self._bytes += window.nbytes
-        return window
+        with self._lock:
+            if self._room < 4 * sample.size**2:
+                return None
+            self._room -= 4 * sample.size**2
+        self._kept[key] = self._cut(sample.scene, direction, sample.row, sample.col, sample.size)
+        return self._kept[key]
 
-
-def scale(images: npt.ArrayLike, kind: str) -> Image:
-    """Bring images into the range of a network: ±4 rad (or ±50 mm/yr) to ±1, clipped; no data becomes 0.
-
-    Examples
-    --------
-    >>> scale([[2.0, np.nan, -9.0]], "gradients")
-    array([[ 0.5,  0. , -1. ]], dtype=float32)
-    """
-    values = np.asarray(images, np.float32) / np.float32(LIMITS[kind])
-    return np.nan_to_num(np.clip(values, -1, 1), nan=0.0)
+    def _cut(self, scene: str, direction: str, row: int, col: int, size: int) -> Image:
+        return geo.read_window(self._layers[scene][direction], row, col, size) * self._factors[scene]

@@ -56,10 +56,12 @@ class DetectorSettings:
     nms_iou : float
         Of two boxes in one image that overlap by more than this IoU, the one with the lower score goes; in (0, 1].
     directions : int
-        1: azimuth and range are images of their own, as published, or rates; 2: azimuth and range are two channels of
-        one image.
+        1: azimuth and range are images of their own, as published, or rates; 2: the direction that is searched, and the
+        other one as a second channel.
     validity : bool
         A further channel says where there is data.
+    rate_limit : float
+        The rate that a network sees as 1, mm/yr; gradients have ±4 rad.
     spread : float or None
         Noisier images are scaled down to this robust spread (:func:`labkit.train.calming.calm`), rad or mm/yr, above 0;
         None leaves all as they are.
@@ -82,6 +84,7 @@ class DetectorSettings:
     nms_iou: float = 0.4
     directions: int = 1
     validity: bool = False
+    rate_limit: float = LIMITS["rates"]
     spread: float | None = None
     attention: bool | None = None
     box_loss: str | None = None
@@ -100,6 +103,7 @@ class DetectorSettings:
         require(self.directions in (1, 2), "directions", "1, or 2 for azimuth and range", self.directions)
         alone = self.directions == 1 or self.kind == "gradients"
         require(alone, "directions", "1 for rates, which have only one", self.directions)
+        require(0 < self.rate_limit < math.inf, "rate_limit", "positive, mm/yr", self.rate_limit)
         require(self.spread is None or self.spread > 0, "spread", "above 0", self.spread)
         self._check_own()
 
@@ -120,7 +124,7 @@ class DetectorSettings:
     @property
     def limit(self) -> float:
         """The value (rad, or mm/yr) that the network sees as 1."""
-        return LIMITS[self.kind]
+        return self.rate_limit if self.kind == "rates" else LIMITS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class FitSettings:
     batch_size : int
         Windows for each step (on each device, where there are several).
     draws : int
-        Windows drawn from each sample (chip × direction) in one epoch.
+        Windows drawn in one epoch for each sample (chip × direction).
     learning_rate : float
         The peak of the schedule "one-cycle", the first of "steps", the only one of "constant".
     weight_decay : float
@@ -147,6 +151,28 @@ class FitSettings:
     min_inside : float
         A label of which less than this share of its area lies in the window is neither taught nor counted as
         background, in (0, 1].
+    min_edge : float
+        Nor is one whose shorter edge has come to less than this many px in the window.
+    directions : int
+        1: azimuth and range are samples of their own, as published; 2: each has the other as a second channel.
+    validity : bool
+        A further channel says where there is data.
+    rate_limit : float
+        The rate that the network sees as 1, mm/yr; gradients have ±4 rad.
+    mosaic : float
+        Share of the windows that are put together from four, in [0, 1].
+    mosaic_zoom : float
+        Each of the four is scaled by a factor between 1 / this one and this one; 1 leaves them as they are, at most 4.
+    noise : float
+        Share of the windows to which noise is added from scenes without deformation, in [0, 1].
+    noise_scale : float
+        The noise is taken times a factor between 0 and this one.
+    only_annotated : bool
+        Where labels come with the chips that people have finished (``labels.attrs["annotated_chips"]``, of a store or
+        a release), other chips are left out: what nobody has looked at is no background.
+    workers : int
+        Threads that prepare the next batches while the network learns from this one; 0 prepares each when it is asked
+        for. The batches are the same.
     patience : int
         Stop when the validation loss has not improved for this many epochs, and go back to the weights that were
         best; 0 never stops early and keeps the last weights.
@@ -177,6 +203,16 @@ class FitSettings:
     weight_decay: float = 1e-3
     background: float = 0.3
     min_inside: float = 0.3
+    min_edge: float = 2.0
+    directions: int = 1
+    validity: bool = False
+    rate_limit: float = LIMITS["rates"]
+    mosaic: float = 0.0
+    mosaic_zoom: float = 1.5
+    noise: float = 0.0
+    noise_scale: float = 1.0
+    only_annotated: bool = True
+    workers: int = 1
     patience: int = 0
     epochs: int = 40
     optimizer: str = "adamw"
@@ -200,6 +236,7 @@ class FitSettings:
         require(self.patience >= 0, "patience", "at least 0 epochs", self.patience)
         require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
         self._check_steps()
+        self._check_data()
 
     def _check_steps(self) -> None:
         require(self.optimizer in OPTIMIZERS, "optimizer", f"among {OPTIMIZERS}", self.optimizer)
@@ -212,6 +249,19 @@ class FitSettings:
         for name in ("decay_from", "decay_every"):
             require(getattr(self, name) >= 1, name, "at least 1 epoch", getattr(self, name))
         require(0 < self.decay_factor <= 1, "decay_factor", "in (0, 1]", self.decay_factor)
+
+    def _check_data(self) -> None:
+        require(0 <= self.min_edge <= self.crop, "min_edge", "between 0 px and crop", self.min_edge)
+        require(self.directions in (1, 2), "directions", "1, or 2 for azimuth and range", self.directions)
+        require(0 < self.rate_limit < math.inf, "rate_limit", "positive, mm/yr", self.rate_limit)
+        require(1 <= self.mosaic_zoom <= 4, "mosaic_zoom", "in [1, 4]", self.mosaic_zoom)
+        require(0 <= self.noise_scale < math.inf, "noise_scale", "at least 0", self.noise_scale)
+        require(0 <= self.workers <= 16, "workers", "between 0 and 16 threads", self.workers)
+        for name in ("mosaic", "noise"):
+            share = getattr(self, name)
+            require(0 <= share <= 1, name, "a share in [0, 1]", share)
+        for name in ("validity", "only_annotated"):
+            require(getattr(self, name) in (True, False), name, "True or False", getattr(self, name))
 
 
 @dataclass(frozen=True)
