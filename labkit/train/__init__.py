@@ -26,6 +26,7 @@ _HOMES = {
     "networks": "building",
     "network_class": "building",
     "register_network": "building",
+    "start_from_coco": "pretrained",
     "load_detector": "checkpoint",
     "save_detector": "checkpoint",
 }
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from labkit.train.detector import Detector
     from labkit.train.fitting import fit
     from labkit.train.network import Network
+    from labkit.train.pretrained import start_from_coco
     from labkit.train.recipes import recipe
     from labkit.train.settings import DetectorSettings, FitSettings, RunSettings
 
@@ -53,6 +55,7 @@ __all__ = [
     "networks",
     "network_class",
     "register_network",
+    "start_from_coco",
     "load_detector",
     "save_detector",
 ]
