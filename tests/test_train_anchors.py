@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
 from labkit import LabkitError
-from labkit.train.anchors import anchors_by_stride, kmeans_anchors, shape_iou
+from labkit.train.anchors import anchors_by_stride, kmeans_anchors, pyramid_anchors, shape_iou
 
 sizes = st.lists(st.tuples(st.floats(4, 120), st.floats(4, 120)), min_size=1, max_size=40)
 
@@ -53,3 +55,36 @@ def test_the_smallest_anchors_go_to_the_finest_stride():
 def test_no_label_is_refused():
     with pytest.raises(LabkitError, match="sizes must be the widths and heights of at least one label"):
         kmeans_anchors(np.zeros((0, 2)), 3)
+
+
+def test_few_labels_are_clustered_as_well_as_any_division_of_them_could():
+    rng = np.random.default_rng(5)
+    centres = np.array([[12.0, 20.0], [30.0, 18.0], [55.0, 60.0]])
+    boxes = np.repeat(centres, (3, 2, 2), axis=0) * rng.uniform(0.85, 1.15, (7, 2))
+
+    def fit(groups):
+        medians = [np.median(boxes[list(group)], axis=0) for group in groups]
+        return shape_iou(boxes, medians).max(axis=1).mean()
+
+    def divisions(rest, count):
+        """All ways to share the numbers 0 … rest − 1 out to ``count`` groups, none empty."""
+        for owner in itertools.product(range(count), repeat=rest):
+            if len(set(owner)) == count:
+                yield [[i for i in range(rest) if owner[i] == k] for k in range(count)]
+
+    best = max(fit(groups) for groups in divisions(len(boxes), 3))
+    found = shape_iou(boxes, kmeans_anchors(boxes, 3)).max(axis=1).mean()
+    assert found == pytest.approx(best, abs=1e-12)
+
+
+def test_anchors_of_a_pyramid_double_from_level_to_level_and_fit_the_labels():
+    rng = np.random.default_rng(6)
+    edge = 12 * 2 ** rng.uniform(0, 3, 400)
+    ratio = np.exp(rng.normal(0.2, 0.3, 400))
+    boxes = np.column_stack([edge * ratio**-0.5, edge * ratio**0.5])
+    levels = np.array(pyramid_anchors(boxes, 5))
+    assert levels.shape == (5, 3, 2)
+    np.testing.assert_allclose(levels[1:] / levels[:-1], 2.0)
+    fit = shape_iou(boxes, levels.reshape(-1, 2)).max(axis=1).mean()
+    tried = [shape_iou(boxes, levels.reshape(-1, 2) * f).max(axis=1).mean() for f in (0.8, 0.9, 1.1, 1.25)]
+    assert fit > max(tried)
