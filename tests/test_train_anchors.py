@@ -57,24 +57,20 @@ def test_no_label_is_refused():
         kmeans_anchors(np.zeros((0, 2)), 3)
 
 
-def test_few_labels_are_clustered_as_well_as_any_division_of_them_could():
-    rng = np.random.default_rng(5)
+@pytest.mark.parametrize("seed", range(4))
+def test_few_labels_are_clustered_nearly_as_well_as_the_best_of_all_divisions(seed):
+    rng = np.random.default_rng(seed)
     centres = np.array([[12.0, 20.0], [30.0, 18.0], [55.0, 60.0]])
     boxes = np.repeat(centres, (3, 2, 2), axis=0) * rng.uniform(0.85, 1.15, (7, 2))
-
-    def fit(groups):
-        medians = [np.median(boxes[list(group)], axis=0) for group in groups]
-        return shape_iou(boxes, medians).max(axis=1).mean()
-
-    def divisions(rest, count):
-        """All ways to share the numbers 0 … rest − 1 out to ``count`` groups, none empty."""
-        for owner in itertools.product(range(count), repeat=rest):
-            if len(set(owner)) == count:
-                yield [[i for i in range(rest) if owner[i] == k] for k in range(count)]
-
-    best = max(fit(groups) for groups in divisions(len(boxes), 3))
+    owners = [o for o in itertools.product(range(3), repeat=len(boxes)) if o[0] == 0 and len(set(o)) == 3]
+    fits = []
+    for owner in np.array(owners):
+        medians = [np.median(boxes[owner == k], axis=0) for k in range(3)]
+        fits.append(shape_iou(boxes, medians).max(axis=1).mean())
     found = shape_iou(boxes, kmeans_anchors(boxes, 3)).max(axis=1).mean()
-    assert found == pytest.approx(best, abs=1e-12)
+    # k-means climbs to the nearest summit, and medians are not quite what the mean IoU would choose
+    assert np.median(fits) < max(fits) - 0.1
+    assert found > max(fits) - 0.02
 
 
 def test_anchors_of_a_pyramid_double_from_level_to_level_and_fit_the_labels():

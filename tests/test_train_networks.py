@@ -1,5 +1,7 @@
 """What holds for every network, whatever its family."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from labkit.train.yolo import YoloV3
 NAMES = [name for name in networks() if name != "cells"]  # the docstring's example of a network of one's own
 YOLO = ("yolov3", "attention-yolov3", "a-yolov3-r", "a-yolov3-t")
 FASTER = ("faster-rcnn", "faster-rcnn-fpn", "faster-rcnn-fpn-cbam")
+QUICK = ("tiny", "yolov3", "a-yolov3-t")
 NONE = torch.zeros(0, 4)
 
 
@@ -34,13 +37,14 @@ def couplet(image, row, col, size):
     return [col - 2 * size, row - 2.5 * size, col + 2 * size, row + 2.5 * size]
 
 
-def four_chips(edge=64):
+def four_chips(scale=1):
     """Couplets in noise, and the boxes around them."""
+    edge = 64 * scale
     rng = np.random.default_rng(0)
     images, boxes = [], []
     for places in ([(25, 34, 6)], [(45, 18, 4), (20, 44, 5)], [(40, 38, 6)], [(16, 16, 4), (40, 42, 6)]):
         image = rng.normal(0, 0.05, (edge, edge))
-        boxes.append(torch.tensor([couplet(image, *place) for place in places], dtype=torch.float32))
+        boxes.append(torch.tensor([couplet(image, *scale * np.array(p)) for p in places], dtype=torch.float32))
         images.append(image)
     return torch.tensor(np.clip(images, -1, 1), dtype=torch.float32)[:, None], boxes
 
@@ -134,6 +138,27 @@ def test_every_weight_learns_and_every_part_of_the_loss_is_in_the_total(name):
     assert losses["total"] >= max(value for key, value in losses.items() if key != "total") > 0
 
 
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES])
+def test_four_chips_are_learned_to_an_average_precision_of_one(name):
+    # a map at stride 32 alone does not tell couplets of 16 px apart
+    images, boxes = four_chips(2 if name == "faster-rcnn" else 1)
+    network = nano(name, boxes).network
+    untrained = average_precision(network, images, boxes)
+    steps = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    reached = 0.0
+    for step in range(1, 241):
+        losses = network.train().losses(images, boxes, [NONE] * 4)
+        steps.zero_grad()
+        losses["total"].backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        steps.step()
+        if step >= 40 and step % 20 == 0:
+            reached = average_precision(network, images, boxes)
+            if reached == 1.0:
+                break
+    assert untrained < 0.5 and reached == 1.0
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("directions", "validity"), [(2, True), (1, True)])
 def test_channels_shapes_and_batches_are_alike_for_every_network(name, directions, validity):
@@ -201,3 +226,11 @@ def test_settings_say_all_that_a_network_is_made_of():
 def test_what_a_network_has_not_is_refused(name, fields, rule):
     with pytest.raises(LabkitError, match=rule):
         build_detector(name, **fields)
+
+
+def test_the_page_on_networks_gives_the_counts_that_they_have():
+    page = (Path(__file__).resolve().parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = {row.split("|")[1].strip(" `"): row for row in page.splitlines() if row.startswith("| `")}
+    assert set(rows) == set(NAMES)
+    for name, row in rows.items():
+        assert f"{weights(full(name)):,} (" in row and f"{weights(full(name, width='nano')):,} (" in row
