@@ -314,6 +314,24 @@ def test_noise_lies_over_the_ground_up_to_its_scale(scene, labels):
     assert max(added) < 2.5 and np.mean(added) == pytest.approx(1.0, abs=0.35)
 
 
+def test_windows_are_calmed_as_the_detector_calms_its_images(scene, labels):
+    loud = scene.assign(gradient=scene["gradient"] * 20)
+    chips = couplets.chips(loud, 64)
+    chips.loc[0, "split"] = "validation"
+    settings = FitSettings(crop=64, spread=1.0)
+    data = ChipData(chips, loud, labels, settings)
+    seen = []
+    detector = build_detector("tiny", width="nano", spread=1.0)
+    detector.network.boxes = lambda images, *rest: seen.append(images) or [torch.zeros(0, 5)] * len(images)
+    for sample in data.validation:
+        detector.predict(data.reader.read(sample)[None])
+    [batch] = list(data.val_dataloader())
+    torch.testing.assert_close(batch.images, torch.cat(seen))
+    for batch in data.train_dataloader():
+        known = [image[image != 0].abs() for image in batch.images]
+        assert all(1.4826 * 4 * values.median() < 1.3 for values in known)
+
+
 def test_noise_without_scenes_and_of_another_kind_is_refused(scene, labels):
     settings = FitSettings(noise=0.5)
     with pytest.raises(LabkitError, match="noise must be scenes without deformation, instead got noise=None"):
@@ -362,7 +380,8 @@ def test_only_windows_of_the_chips_are_read(scene, labels):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("mosaic", 1.1), ("noise", -0.1), ("mosaic_zoom", 0.5), ("noise_scale", -1.0), ("directions", 3),
-     ("rate_limit", 0.0), ("workers", -1), ("min_edge", 1000.0), ("validity", "yes"), ("only_annotated", None)],
+     ("rate_limit", 0.0), ("spread", 0.0), ("workers", -1),
+     ("min_edge", 1000.0), ("validity", "yes"), ("only_annotated", None)],
 )  # fmt: skip
 def test_a_setting_out_of_its_bounds_is_refused_by_name(name, value):
     with pytest.raises(LabkitError, match=f"{name} must be .* instead got {name}="):

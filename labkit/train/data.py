@@ -9,7 +9,7 @@ import torch
 from labkit import schema
 from labkit.errors import LabkitError
 from labkit.train.batches import Batch, Batches, Draws, InOrder
-from labkit.train.samples import Labels, Reader, Scenes, labels_table, make_samples
+from labkit.train.samples import MEMORY_BYTES, Labels, Reader, Scenes, labels_table, make_samples
 from labkit.train.settings import FitSettings
 from labkit.train.sides import annotated_only, check_sides
 from labkit.train.windows import Noise, RandomWindows, WholeChips
@@ -39,6 +39,8 @@ class ChipData(pl.LightningDataModule):
         Of windows and augmentation. The same seed gives the same batches in each epoch, whatever the number of workers.
     noise : Dataset, or iterable or dict of Datasets, optional
         Scenes without deformation, of the same kind, for ``settings.noise``.
+    memory_bytes : int
+        Chips stay in memory up to this size in all; of further ones each window is read anew.
 
     Raises
     ------
@@ -69,10 +71,11 @@ class ChipData(pl.LightningDataModule):
         *,
         seed: int = 0,
         noise: Scenes | None = None,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         super().__init__()
         self.settings, self.multiple, self.seed = settings, multiple, seed
-        self.reader = Reader(scenes)
+        self.reader = Reader(scenes, memory_bytes)
         labels = labels_table(labels)
         chips = schema.check_chips(chips)
         check_sides(chips)

@@ -33,7 +33,7 @@ from labkit.train.settings import DetectorSettings, FitSettings, RunSettings, re
 from labkit.train.state import check_identity, has_state, load_state
 
 #: Fields of a detector that follow from the data and from FitSettings.
-OF_DATA = ("name", "kind", "size", "network", "directions", "validity", "rate_limit")
+OF_DATA = ("name", "kind", "size", "network", "directions", "validity", "rate_limit", "spread")
 
 #: Folder, within that of the detector, of what is kept while it trains.
 RUNNING = "training"
@@ -230,6 +230,7 @@ def _describe(
         directions=tuning.directions,
         validity=tuning.validity,
         rate_limit=tuning.rate_limit,
+        spread=tuning.spread,
         **fields,
     )
 

@@ -159,6 +159,9 @@ class FitSettings:
         A further channel says where there is data.
     rate_limit : float
         The rate that the network sees as 1, mm/yr; gradients have ±4 rad.
+    spread : float or None
+        Noisier windows are scaled down to this robust spread (:func:`labkit.train.calming.calm`), rad or mm/yr, above
+        0, as the detector then does with its images; None leaves all as they are.
     mosaic : float
         Share of the windows that are put together from four, in [0, 1].
     mosaic_zoom : float
@@ -207,6 +210,7 @@ class FitSettings:
     directions: int = 1
     validity: bool = False
     rate_limit: float = LIMITS["rates"]
+    spread: float | None = None
     mosaic: float = 0.0
     mosaic_zoom: float = 1.5
     noise: float = 0.0
@@ -254,6 +258,7 @@ class FitSettings:
         require(0 <= self.min_edge <= self.crop, "min_edge", "between 0 px and crop", self.min_edge)
         require(self.directions in (1, 2), "directions", "1, or 2 for azimuth and range", self.directions)
         require(0 < self.rate_limit < math.inf, "rate_limit", "positive, mm/yr", self.rate_limit)
+        require(self.spread is None or 0 < self.spread < math.inf, "spread", "above 0", self.spread)
         require(1 <= self.mosaic_zoom <= 4, "mosaic_zoom", "in [1, 4]", self.mosaic_zoom)
         require(0 <= self.noise_scale < math.inf, "noise_scale", "at least 0", self.noise_scale)
         require(0 <= self.workers <= 16, "workers", "between 0 and 16 threads", self.workers)

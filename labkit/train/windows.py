@@ -16,6 +16,7 @@ import numpy.typing as npt
 from labkit import geo
 from labkit.errors import LabkitError
 from labkit.train.augment import Boxes, Image, Patch, add_noise, random_augmentation
+from labkit.train.calming import calm
 from labkit.train.channels import to_channels
 from labkit.train.mosaic import corners, put_together, zoom
 from labkit.train.samples import Reader, Sample, Scenes, clip_boxes
@@ -96,7 +97,6 @@ class RandomWindows:
         largest = max(sample.size for sample in self.samples)
         self.edge = -(-min(settings.crop, largest) // multiple) * multiple
         self.weights = sample_weights(self.samples, settings.background)
-        self._limit = network_limit(reader.kind, settings)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -110,7 +110,7 @@ class RandomWindows:
             patch = self._cut(sample, self.edge, rng)
             boxes, ignored = self._inside(patch, len(sample.boxes), (0, 0), (self.edge, self.edge))
             image, words = patch.image, sample.words
-        return Item(to_channels(image, self._limit, validity=self.settings.validity), boxes, ignored, words)
+        return Item(as_seen(image, self.reader.kind, self.settings), boxes, ignored, words)
 
     def _cut(self, sample: Sample, edge: int, rng: np.random.Generator) -> Patch:
         """Give a varied window; its boxes are the labels, then the ignored regions."""
@@ -163,14 +163,15 @@ class WholeChips:
     def __getitem__(self, draw: Draw) -> Item:
         sample = self.samples[draw.sample]
         image = self.reader.read(sample, edge=self.edge)
-        limit = network_limit(self.reader.kind, self.settings)
-        image = to_channels(image, limit, validity=self.settings.validity)
-        return Item(image, sample.boxes, sample.ignored, sample.words)
+        return Item(as_seen(image, self.reader.kind, self.settings), sample.boxes, sample.ignored, sample.words)
 
 
-def network_limit(kind: str, settings: FitSettings) -> float:
-    """Give the value that the network sees as 1: rad, or mm/yr."""
-    return settings.rate_limit if kind == "rates" else LIMITS[kind]
+def as_seen(image: Image, kind: str, settings: FitSettings) -> Image:
+    """Give the channels of an image (layers, height, width), rad or mm/yr, as the detector will see them."""
+    limit = settings.rate_limit if kind == "rates" else LIMITS[kind]
+    if settings.spread is not None:
+        image = np.stack([calm(layer, settings.spread) for layer in image])
+    return to_channels(image, limit, validity=settings.validity)
 
 
 def sample_weights(samples: Sequence[Sample], background: float) -> npt.NDArray[np.float64]:
