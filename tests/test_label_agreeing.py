@@ -146,6 +146,8 @@ def test_what_breaks_a_rule_is_refused():
         agreement(labels[:0], looked("1", "a"), classes=["landslide"])
     with pytest.raises(LabkitError, match="no look there"):
         agreement(labels, looked(["000"], "a", "b"))
+    with pytest.raises(LabkitError, match="labels must be drawn on chips to be compared, instead 'a' has one on none"):
+        agreement(drawn([("", "a", 0, 0, 4, 4)]), looked(["000"], "a", "b"))
     with pytest.raises(LabkitError, match="looks must say who looked"):
         agreement(labels, looks[:0])
     with pytest.raises(LabkitError, match="min_iou must be in"):

@@ -111,3 +111,25 @@ def test_a_label_that_somebody_else_has_deleted_already_stays_deleted_once(store
 def test_nothing_to_correct_writes_nothing(store):
     assert store.amend(store.labels(), by="ann") is None
     assert store.revision == 1
+
+
+def test_a_look_by_hand_stays_whatever_label_studio_holds(store):
+    look = pd.DataFrame([{"chip_id": "c9", "scene": "s", "labels": 0}])
+    store.amend(drawn().iloc[:0], by="ann", project=SOURCE.project, looks=look)
+    assert pull(store, A) is not None
+    looks = store.looks(SOURCE.project).set_index("chip_id")
+    assert looks.loc["c9", ["annotator", "project", "annotation_id"]].tolist() == ["ann", SOURCE.project, -1]
+    # the same look again, and nothing new
+    assert store.amend(drawn().iloc[:0], by="ann", project=SOURCE.project, looks=look) is None
+
+
+@pytest.mark.parametrize(
+    ("looks", "words"),
+    [
+        (pd.DataFrame({"scene": ["s"]}), "looks must name the chip"),
+        (pd.DataFrame({"chip_id": ["c", "c"]}), "chip_id='c' comes twice"),
+    ],
+)
+def test_looks_that_name_no_chip_or_one_twice_are_refused(store, looks, words):
+    with pytest.raises(LabkitError, match=words):
+        store.amend(drawn(), by="ann", looks=looks)

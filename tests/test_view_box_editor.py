@@ -88,14 +88,14 @@ def test_what_is_drawn_on_one_panel_appears_on_both_and_is_said(editor):
     new = {"key": "b" * 32, "x0": 60.0, "y0": 70.0, "x1": 90.0, "y1": 95.0}
     shown = {name: [*BOX[name], value] for name, value in new.items()}
     say(page["range"], shown)
-    editor._drawn()
+    editor.panels._drawn()
     assert page["azimuth"].data["left"][-1] == page["range"].data["left"][-1] == 60.0
     assert list(page["range"].data["key"]) == [*BOX["key"], "b" * 32]
     assert "2 new, 0 changed, 0 deleted" in editor.said.value
     editor.both.value = False
     shown["x1"] = [30.0, 91.0]
     say(page["range"], shown)
-    editor._drawn()
+    editor.panels._drawn()
     assert page["azimuth"].data["right"][-1] == 90.0 and page["range"].data["right"][-1] == 91.0
 
 
@@ -103,11 +103,11 @@ def test_what_is_drawn_on_one_panel_appears_on_both_and_is_said(editor):
 def test_a_page_that_is_behind_neither_deletes_nor_moves_back(editor):
     editor.both.value = False
     source = sources(editor)["range"]
-    first = editor._redraw["range"].number
+    first = editor.panels.drawing("range")
     two = {name: [*BOX[name], value] for name, value in zip(BOX, ("b" * 32, 60.0, 70.0, 90.0, 95.0), strict=True)}
     say(source, two | {"x0": [12.0, 60.0]})  # one is moved, one is drawn
     # the kernel has drawn anew, but the page still shows the first drawing, without either, as somebody draws a third
-    editor._drawn()
+    editor.panels._drawn()
     third = {name: [*BOX[name], value] for name, value in zip(BOX, ("c" * 32, 1.0, 2.0, 9.0, 8.0), strict=True)}
     say(source, third, drawing=first)
     assert editor.edits.on("range").index.tolist() == ["a" * 32, "b" * 32, "c" * 32]
@@ -117,8 +117,9 @@ def test_a_page_that_is_behind_neither_deletes_nor_moves_back(editor):
 @in_a_loop
 def test_the_chosen_box_fills_the_widgets_and_follows_them(editor):
     page = sources(editor)
-    assert all(widget.disabled for widget in editor.corners)
+    assert editor.widgets.box.value == ""
     editor._chose("range", [0])
+    assert editor.widgets.box.value == BOX["key"][0]
     assert [widget.value for widget in editor.corners] == [10, 20, 30, 50]
     assert not editor.edits.unsaved
     editor.corners[2].value = 33.0
@@ -133,7 +134,7 @@ def test_the_chosen_box_fills_the_widgets_and_follows_them(editor):
     assert "role='alert'" in editor.said.value and "corners must enclose" in editor.said.value
     assert editor.corners[1].value == 20.0
     editor._chose("range", [])
-    assert all(widget.disabled for widget in editor.corners)
+    assert editor.widgets.box.value == ""
     press(editor, "Undo")
     press(editor, "Undo")
     press(editor, "Undo")
@@ -184,7 +185,7 @@ def test_rates_have_one_panel_and_no_twin(tmp_path):
     editor = box_editor(rate, tmp_path / "labels", "ann")
     page = sources(editor)
     say(page["rate"], BOX)
-    editor._drawn()
+    editor.panels._drawn()
     assert list(page) == ["rate"] and list(page["rate"].data["left"]) == [10.0]
     editor.save()
     assert open_store(tmp_path / "labels").labels()["direction"].tolist() == ["rate"]

@@ -186,3 +186,134 @@ def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp
     assert labels["origin"].tolist() == ["manual", "accepted", "manual"]
     assert labels["annotator"].tolist() == ["ann"] * 3
     assert store.history()["change"].tolist() == ["added"] * 2 + ["changed"] * 2 + ["added"] * 2 + ["deleted"]
+
+
+class Keys:
+    """A person without a mouse: goes from widget to widget by the Tab key, and reads where he is."""
+
+    def __init__(self, page: Any, pictures: Path) -> None:
+        self.page, self.pictures = page, pictures
+        self.unnamed: list[str] = []
+        self.unseen: list[str] = []
+
+    def to(self, name: str, back: bool = False) -> None:
+        """Press Tab until the widget of this name has the focus."""
+        for _ in range(80):
+            self.page.keyboard.press("Shift+Tab" if back else "Tab")
+            found = self.page.evaluate(FOCUSED)
+            if found["inside"]:
+                if not found["name"]:
+                    self.unnamed.append(found["tag"])
+                elif found["outline"] < 2:
+                    self.unseen.append(found["name"])
+            if found["name"] == name:
+                return
+        pytest.fail(f"the Tab key must come to {name!r}")
+
+    def press(self, name: str, back: bool = False) -> None:
+        self.to(name, back)
+        self.page.keyboard.press("Enter")
+
+    def type(self, name: str, words: str, back: bool = False) -> None:
+        self.to(name, back)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(words)
+        self.page.keyboard.press("Enter")
+
+    def arrows(self, name: str, key: str, times: int, *, begins: str, ends: str, back: bool = False) -> None:
+        """Press an arrow key in a field, as one who reads what it shows before and after."""
+        self.to(name, back)
+        self.reads(begins)
+        for _ in range(times):
+            self.page.keyboard.press(key)
+        self.reads(ends)
+
+    def reads(self, number: str) -> None:
+        """Wait until the field that has the focus shows a number."""
+        end = time.monotonic() + 60
+        while (found := self.page.evaluate(FOCUSED)["value"]) != number:
+            assert time.monotonic() < end, f"the field must show {number}, instead it shows {found}"
+            self.page.wait_for_timeout(100)
+
+
+#: What has the focus, through all shadow roots: its name as it is read out, and the width of the line around it, px.
+FOCUSED = """() => {
+  let e = document.activeElement, inside = false
+  while (e?.shadowRoot?.activeElement) { e = e.shadowRoot.activeElement; inside = true }
+  const label = e.labels?.length ? e.labels[0].textContent : ''
+  const name = (e.getAttribute('aria-label') || label || (e.tagName === 'BUTTON' ? e.textContent : '')).trim()
+  return {value: e.value ?? '',
+          tag: e.outerHTML.slice(0, 90), name, inside, outline: parseFloat(getComputedStyle(e).outlineWidth) || 0}
+}"""
+
+WALK_CELLS = (
+    CELLS[0],
+    """
+chips = lk.make_chips(gradients, 120, 0)
+editor = lk.view.box_editor(gradients, "labels", "ann", chips=chips, detections=detections.iloc[:1])
+editor
+""",
+)
+
+
+def test_by_keyboard_alone_chips_are_chosen_and_boxes_drawn_moved_named_accepted_and_saved(tmp_path):
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in WALK_CELLS])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, tmp_path / "keys.ipynb")
+    store, folder = open_store(tmp_path / "labels"), ROOT / "test-output" / "box-editor"
+    keys: list[Keys] = []
+
+    def edit(page: Any) -> None:
+        hand = Hand(page, folder)
+        keys.append(Keys(page, folder))
+        (key,) = keys
+        page.locator(".bk-Figure").first.scroll_into_view_if_needed()
+        # into the cell's output
+        page.evaluate("() => document.querySelector('.jp-OutputArea-output .bk-Row')?.scrollIntoView()")
+        hand.picture("keys-begin")
+        # a proposal is on the first chip: it is accepted, and saving goes on
+        key.press("Accept all")
+        hand.hears("Not saved: 1 new")
+        key.press("Next", back=True)
+        hand.hears("Saved")
+        hand.picture("keys-second")
+        # a box by typed corners, on the second chip, then another in the middle
+        key.type("xmin, px", "140")
+        key.type("ymin, px", "20")
+        key.type("xmax, px", "170")
+        key.type("ymax, px", "50")
+        key.press("New box", back=True)
+        hand.hears("Not saved: 2 new")
+        # moved by arrow keys, made wider by one, given another class
+        key.arrows("centre x, px", "ArrowUp", 3, begins="155", ends="158")
+        key.arrows("xmax, px", "ArrowUp", 2, begins="173", ends="175", back=True)
+        hand.picture("keys-box")
+        key.to("Class", back=True)
+        page.keyboard.type("unsure")
+        key.press("Set class")
+        page.wait_for_timeout(500)
+        key.press("Save")
+        hand.hears("Saved")
+        assert boxes(store)["range"] == boxes(store)["azimuth"][1:] == near((143, 20, 175, 50))
+        # another box, picked and deleted again
+        key.press("New box")
+        hand.hears("Not saved: 2 new")
+        key.press("Delete", back=True)
+        hand.hears("All is saved: 2 labels")
+        # the third chip has nothing
+        key.to("Chip", back=True)
+        page.keyboard.press("ArrowDown")
+        hand.hears("All is saved: 0 labels")
+        key.press("Nothing here")
+        hand.hears("with no boxes")
+        hand.picture("keys-end")
+
+    seen = run_notebook_in_browser(tmp_path / "keys.ipynb", folder, 180, then=edit)
+    assert seen.errors == [] and seen.outside_requests == []
+    assert keys[0].unnamed == [] and keys[0].unseen == []
+    labels = store.labels().sort_values(["direction", "xmin"])
+    assert labels["label"].tolist() == ["landslide", "unsure", "unsure"]
+    assert labels["origin"].tolist() == ["accepted", "manual", "manual"]
+    looks = store.looks()
+    assert looks["chip_id"].tolist() == ["formula-r0-c0-s120", "formula-r0-c120-s120", "formula-r0-c200-s120"]
+    assert looks["labels"].tolist() == [1, 2, 0] and (looks["lead_time"] > 0).all()

@@ -171,6 +171,31 @@ def complete(labels: gpd.GeoDataFrame, *, project: str, annotator: str, origin: 
     return with_hash(table)[[*schema.BOX_COLUMNS, *LABEL_COLUMNS]]
 
 
+def complete_looks(looks: pd.DataFrame | None, *, project: str, annotator: str) -> pd.DataFrame:
+    """Fill the columns that looks by hand lack; each is named by its project, chip and annotator.
+
+    Raises
+    ------
+    LabkitError
+        A chip is not named, or one person's look at a chip comes twice.
+    """
+    if looks is None or not len(looks):
+        return empty_table(LOOK_COLUMNS)
+    if "chip_id" not in looks or (looks["chip_id"].astype(str) == "").any():
+        raise LabkitError("looks must name the chip of each look in the column chip_id, instead one has none")
+    neutral: dict[str, Any] = {"project": project, "annotator": annotator, "created": pd.NaT, "updated": pd.NaT}
+    neutral |= {"lead_time": float("nan"), "labels": 0, "task_id": -1, "annotation_id": -1}
+    filled = {name: looks[name].tolist() if name in looks else neutral.get(name, "") for name in LOOK_COLUMNS}
+    table = typed(pd.DataFrame(filled, index=range(len(looks))))
+    table["look_id"] = [
+        digest([row["project"], row["chip_id"], row["annotator"]])[:32] for row in table.to_dict("records")
+    ]
+    if table["look_id"].duplicated().any():
+        twice = table["chip_id"][table["look_id"].duplicated()].iloc[0]
+        raise LabkitError(f"looks must hold one look of each person at a chip, instead chip_id={twice!r} comes twice")
+    return table.assign(hash=[content_hash(row) for row in table.to_dict("records")])
+
+
 def with_hash(labels: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Give labels with their ``hash`` column made anew and the columns in their order."""
     names = [name for name in (*schema.BOX_COLUMNS, *LABEL_COLUMNS) if name not in ("geometry", "hash")]

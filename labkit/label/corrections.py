@@ -48,3 +48,10 @@ def keep_corrections(
             rows.append({column: standing[name][column] for column in new.columns})
     kept = pd.DataFrame(rows, columns=new.columns) if rows else new.iloc[:0]
     return kept, gone & ~old["label_id"].isin(by_hand - set(said))
+
+
+def only_by_hand(changes: pd.DataFrame, key: str) -> set[str]:
+    """Give the names of the rows that nobody but a person's hand ever wrote: no other source can say that they went."""
+    if changes.empty:
+        return set()
+    return set(changes[key]) - set(changes.loc[changes["source"] != BY_HAND, key])

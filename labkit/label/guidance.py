@@ -36,7 +36,7 @@ _NOTHING = (
 )
 
 
-def guidance_text(classes: Sequence[str], directions: Sequence[str] = DIRECTIONS) -> str:
+def guidance_text(classes: Sequence[str], directions: Sequence[str] = DIRECTIONS, *, keys: bool = True) -> str:
     """Write the guidance of a project as HTML, which Label Studio shows under "Instructions".
 
     Parameters
@@ -45,6 +45,8 @@ def guidance_text(classes: Sequence[str], directions: Sequence[str] = DIRECTIONS
         The labels on offer, in the order of their keys.
     directions : sequence of str
         The images with boxes, from left to right.
+    keys : bool
+        Whether to name Label Studio's keys; the box editor in the notebook has none of them.
 
     Examples
     --------
@@ -53,14 +55,15 @@ def guidance_text(classes: Sequence[str], directions: Sequence[str] = DIRECTIONS
     """
     rows = []
     for number, word in enumerate(classes):
-        keys = [str(1 + number + place * len(classes)) for place in range(len(directions))]
-        said = f"{'key' if len(keys) == 1 else 'keys'} {' and '.join(keys)}"
+        digits = [str(1 + number + place * len(classes)) for place in range(len(directions))]
+        said = f" ({'key' if len(digits) == 1 else 'keys'} {' and '.join(digits)})" if keys else ""
         meaning = html.escape(MEANINGS.get(word, ""))
-        rows.append(f"<li><b>{html.escape(word)}</b> ({said}). {meaning}</li>")
+        rows.append(f"<li><b>{html.escape(word)}</b>{said}. {meaning}</li>")
     if tuple(directions) == DIRECTIONS:
+        apart = ", each with keys of its own" if keys else ""
         images = (
-            "The azimuth gradient is on the left and the range gradient on the right, each with keys of its own. A "
-            "landslide may show in one of them only: draw it where you see it, and in both where you see it in both."
+            f"The azimuth gradient is on the left and the range gradient on the right{apart}. A landslide may show in "
+            "one of them only: draw it where you see it, and in both where you see it in both."
         )
     else:
         images = (
@@ -70,10 +73,12 @@ def guidance_text(classes: Sequence[str], directions: Sequence[str] = DIRECTIONS
         "A class's digit picks it, Escape lets it go, Ctrl + Enter submits, Ctrl + Z takes back, Backspace deletes the "
         "box that is picked."
     )
-    return (
-        f"<p>{images}</p><ul>{''.join(rows)}</ul><p><b>No box:</b> {_NOTHING}</p>"
+    last = (
         f"<p><b>Keys:</b> {shortcuts}</p><p>Nothing to see: submit without a box, which says that you looked.</p>"
+        if keys
+        else "<p>Nothing to see: press <i>Nothing here</i>, which says that you looked.</p>"
     )
+    return f"<p>{images}</p><ul>{''.join(rows)}</ul><p><b>No box:</b> {_NOTHING}</p>{last}"
 
 
 def guidance_version(instruction: str) -> str:

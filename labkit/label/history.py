@@ -103,6 +103,8 @@ class History:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # a revision never changes: one that was read is read again only where its file says otherwise
+        self._tables: dict[Path, tuple[tuple[int, int, int], pd.DataFrame]] = {}
 
     def __len__(self) -> int:
         return len(self._numbers())
@@ -151,9 +153,7 @@ class History:
             name = f"{table}.parquet"
             if name not in revision.files:
                 continue
-            part = self._read(self._folder(revision.number) / name, revision.files[name])
-            about = {"revision": revision.number, "made": pd.Timestamp(revision.made).as_unit("us")}
-            parts.append(part.assign(**about, by=revision.by, source=revision.source))
+            parts.append(self._read(name, revision))
         if not parts:
             return pd.DataFrame()
         together = pd.concat(parts, ignore_index=True)
@@ -217,16 +217,25 @@ class History:
     def _folder(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
 
-    def _read(self, path: Path, digest: str) -> pd.DataFrame:
+    def _read(self, name: str, revision: Revision) -> pd.DataFrame:
+        path = self._folder(revision.number) / name
         try:
-            if _sha256(path) != digest:
+            about = path.stat()
+            stamp = (about.st_ino, about.st_size, about.st_mtime_ns)
+            if path in self._tables and self._tables[path][0] == stamp:
+                return self._tables[path][1]
+            if _sha256(path) != revision.files[name]:
                 raise FileError(
                     f"{path} must be as it was written, instead its hash is another. Restore it from a copy"
                 )
             # GeoParquet read as plain Parquet: a coordinate system for each of hundreds of files would take seconds
-            return pd.read_parquet(path)
+            rows = pd.read_parquet(path)
         except (OSError, pa.ArrowException) as error:
             raise FileError(f"{path} must be a whole file of changes, instead it cannot be read: {error}") from error
+        made = pd.Timestamp(revision.made).as_unit("us")
+        rows = rows.assign(revision=revision.number, made=made, by=revision.by, source=revision.source)
+        self._tables[path] = (stamp, rows)
+        return rows
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:

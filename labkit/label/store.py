@@ -21,20 +21,21 @@ from filelock import FileLock, Timeout
 from labkit import schema
 from labkit.errors import FileError, LabkitError
 from labkit.label import columns, releases
-from labkit.label.corrections import BY_HAND, keep_corrections
-from labkit.label.hidden import Calibration, read_all, read_calibration, write_calibration
-from labkit.label.history import History, Revision, diff
+from labkit.label.corrections import BY_HAND, keep_corrections, only_by_hand
+from labkit.label.hidden import Calibration, read_calibration, write_calibration
+from labkit.label.history import Revision, diff
 from labkit.label.labelfile import revision_of, save_labels
+from labkit.label.reading import HIDDEN, StoredLabels
 from labkit.label.table import Tables
 
-_LABELS, _HIDDEN = "labels.parquet", "calibration"
+_LABELS = "labels.parquet"
 
 #: What a row keeps from when it was stored, as long as nothing that it says has changed.
 _KEPT = ("guidance", "server_version")
 
 
-class LabelStore:
-    """Labels in a folder, with their history.
+class LabelStore(StoredLabels):
+    """Labels in a folder, with their history: :class:`labkit.label.reading.StoredLabels` and what writes.
 
     Parameters
     ----------
@@ -45,105 +46,21 @@ class LabelStore:
     """
 
     def __init__(self, folder: str | Path, *, wait_s: float = 60.0) -> None:
-        self.folder = Path(folder).absolute()
-        if self.folder.exists() and not self.folder.is_dir():
-            raise FileError(f"{self.folder} must be the folder of a label store, instead it is a file")
+        super().__init__(folder)
         if not wait_s >= 0:
             raise LabkitError(f"wait_s must be at least 0, instead got wait_s={wait_s}")
-        self._history = History(self.folder / "changes")
         self._lock = FileLock(self.folder / ".lock", timeout=wait_s)
 
     def __repr__(self) -> str:
         return f"LabelStore({str(self.folder)!r}, revision {self.revision})"
 
-    @property
-    def revision(self) -> int:
-        """The number of the last change; 0 for an empty store."""
-        return len(self._history)
-
-    def labels(
-        self,
-        project: str | None = None,
-        *,
-        deleted: bool = False,
-        at: int | str | pd.Timestamp | None = None,
-        hidden: bool = False,
-    ) -> gpd.GeoDataFrame:
-        """Give the labels that stand, or stood.
-
-        Parameters
-        ----------
-        project : str, optional
-            Those of one project.
-        deleted : bool
-            Also the tombstones: labels that were deleted, with the time in the column ``deleted`` (NaT: it stands).
-        at : int, str or Timestamp, optional
-            After that revision, or at that time (UTC). Default: now.
-        hidden : bool
-            Those that were drawn on hidden chips (:func:`labkit.label.hide_chips`) instead, which are no labels.
-
-        Returns
-        -------
-        geopandas.GeoDataFrame
-            :data:`labkit.schema.BOX_COLUMNS` and :data:`labkit.label.LABEL_COLUMNS`, in the order in which the labels
-            came. ``attrs``: ``revision``, ``set_aside``, ``annotated_chips``, and ``hidden``, how many boxes on hidden
-            chips were left out.
-
-        Raises
-        ------
-        FileError
-            A file of the store is damaged or was changed.
-        LabkitError
-            There is no such revision.
-        """
-        until = self._until(at)
-        every = self._of(self._history.state("labels", until), project, deleted)
-        state = self._apart(every, hidden)
-        table = gpd.GeoDataFrame(state, geometry="geometry", crs="EPSG:4326")
-        aside = self.set_aside(project, at=until, hidden=hidden)
-        labels = Tables(table, self.looks(project, at=until, hidden=hidden), aside).as_labels()
-        labels.attrs["revision"] = until
-        labels.attrs["hidden"] = 0 if hidden else len(every) - len(state)
-        return labels
-
-    def looks(
-        self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None, hidden: bool = False
-    ) -> pd.DataFrame:
-        """Give the finished annotations, also those without a box (:data:`labkit.label.columns.LOOK_COLUMNS`)."""
-        return self._apart(self._of(self._history.state("looks", self._until(at)), project, False), hidden)
-
-    def set_aside(
-        self, project: str | None = None, *, at: int | str | pd.Timestamp | None = None, hidden: bool = False
-    ) -> pd.DataFrame:
-        """Give the regions that could not become labels, each with its reason and whole as JSON (``item``)."""
-        return self._apart(self._of(self._history.state("set_aside", self._until(at)), project, False), hidden)
-
-    def calibration(self) -> Calibration:
-        """Give all hidden chips with what is known to be on them; none where none were hidden."""
-        return read_all(self.folder / _HIDDEN)
-
     def keep_calibration(self, name: str, calibration: Calibration) -> Calibration:
         """Remember a set of hidden chips; one of that name that is there already stays, and is given."""
         with self.locked():
-            folder = self.folder / _HIDDEN / releases.check_name(name)
+            folder = self.folder / HIDDEN / releases.check_name(name)
             if not folder.exists():
                 write_calibration(calibration, folder)
             return read_calibration(folder)
-
-    def history(self, table: str = "labels") -> pd.DataFrame:
-        """Give every change of the "labels", "looks" or what was "set_aside", oldest first, one row each.
-
-        Returns
-        -------
-        DataFrame
-            ``revision``, ``made`` (UTC), ``by``, ``source``, ``change`` ("added", "changed", "deleted", "restored"),
-            ``what`` (the columns that changed) and the row as it was afterwards.
-        """
-        if table not in columns.KEYS:
-            raise LabkitError(f"table must be one of {tuple(columns.KEYS)}, instead got table={table!r}")
-        changes = self._history.changes(table)
-        first = ["revision", "made", "by", "source", "change", "what"]
-        return changes[[*first, *(c for c in changes.columns if c not in first)]] if len(changes) else changes
 
     def replace(self, tables: Tables, project: str, *, by: str, source: str) -> Revision | None:
         """Make the store hold these rows of a project; what is there and not among them becomes a tombstone.
@@ -205,8 +122,9 @@ class LabelStore:
         by: str,
         project: str = "",
         seen: int | None = None,
+        looks: pd.DataFrame | None = None,
     ) -> Revision | None:
-        """Write what a person corrected by hand: boxes that are new or changed, and the names of deleted ones.
+        """Write what a person did by hand: boxes that are new or changed, names of deleted ones, chips looked at.
 
         Parameters
         ----------
@@ -218,20 +136,26 @@ class LabelStore:
             Who corrects, and the project of labels that name none.
         seen : int, optional
             The revision that the person looked at. Default: what others wrote meanwhile is not asked.
+        looks : pandas.DataFrame, optional
+            Chips that were finished, also without a box: ``chip_id``, and what is known of the other
+            :data:`labkit.label.columns.LOOK_COLUMNS`. One look for each chip and person of a project: finished again,
+            it is renewed.
 
         Returns
         -------
         Revision or None
-            None where nothing changed. A pull leaves these labels as they are until they are changed in Label Studio.
+            None where nothing changed. A pull leaves these labels as they are until they are changed in Label Studio,
+            and these looks for good.
 
         Raises
         ------
         LabkitError
-            A label to delete never was there, or one of them was changed after ``seen``.
+            A label to delete never was there, or a label or look of these was changed after ``seen``.
         FileError
             As for :meth:`replace`.
         """
         whole = columns.complete(schema.check_boxes(labels, "labels"), project=project, annotator=by, origin="manual")
+        seen_chips = columns.complete_looks(looks, project=project, annotator=by)
         names = set(deleted)
         with self.locked():
             old = self._history.state("labels")
@@ -239,21 +163,28 @@ class LabelStore:
             if unknown:
                 raise LabkitError(f"deleted must name labels of the store, instead got deleted={unknown[:3]}")
             if seen is not None:
-                self._refuse_overtaken(names | set(whole["label_id"]), seen)
-            changes = diff(old, whole, "label_id", gone=old["label_id"].isin(names))
-            revision = self._history.commit({"labels": changes}, by=by, source=BY_HAND) if len(changes) else None
+                self._refuse_overtaken("labels", names | set(whole["label_id"]), seen)
+                self._refuse_overtaken("looks", set(seen_chips["look_id"]), seen)
+            changed = {"labels": diff(old, whole, "label_id", gone=old["label_id"].isin(names))}
+            if len(seen_chips):
+                before = self._history.state("looks")
+                none = pd.Series(False, index=before.index)
+                changed["looks"] = diff(before, seen_chips, "look_id", gone=none)
+            changed = {table: rows for table, rows in changed.items() if len(rows)}
+            revision = self._history.commit(changed, by=by, source=BY_HAND) if changed else None
             self._renew_file()
         return revision
 
-    def _refuse_overtaken(self, names: set[str], seen: int) -> None:
-        later = self._history.changes("labels")
+    def _refuse_overtaken(self, table: str, names: set[str], seen: int) -> None:
+        later = self._history.changes(table)
+        key = columns.KEYS[table]
         if later.empty:
             return
-        later = later[(later["revision"] > seen) & later["label_id"].isin(names)]
+        later = later[(later["revision"] > seen) & later[key].isin(names)]
         if len(later):
             last = later.iloc[-1]
             raise LabkitError(
-                f"labels must be as they were at revision {seen}, instead {later['label_id'].nunique()} of them "
+                f"{table} must be as they were at revision {seen}, instead {later[key].nunique()} of them "
                 f"changed since, the last by {last['by']} ({last['source']})"
             )
 
@@ -293,14 +224,6 @@ class LabelStore:
             at = self.folder / "releases"
             return releases.freeze(chosen, self.looks(), at, name, revision=self.revision, note=note)
 
-    def released(self, name: str) -> gpd.GeoDataFrame:
-        """Open a release by its name; its hash is verified (:func:`labkit.label.load_release`)."""
-        return releases.load_release(self.folder / "releases" / releases.check_name(name))
-
-    def releases(self) -> pd.DataFrame:
-        """List the releases: name, when, labels, hash, note."""
-        return releases.list_releases(self.folder / "releases")
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the store for the length of the body, so that no other process writes meanwhile.
@@ -336,8 +259,12 @@ class LabelStore:
                 old = self._history.state(name)
                 rows = _as_stored(rows, old, columns.KEYS[name]) if "hash" in rows else rows
                 is_gone = old["project"] == gone if gone is not None else pd.Series(False, index=old.index)
-                if name == "labels" and gone is not None and self._edited_by_hand():
-                    rows, is_gone = keep_corrections(rows, old, self._history.changes(name), is_gone)
+                if name in ("labels", "looks") and gone is not None and self._edited_by_hand():
+                    so_far = self._history.changes(name)
+                    if name == "labels":
+                        rows, is_gone = keep_corrections(rows, old, so_far, is_gone)
+                    else:
+                        is_gone &= ~old["look_id"].isin(only_by_hand(so_far, "look_id"))
                 changes = diff(old, rows, columns.KEYS[name], gone=is_gone)
                 if len(changes):
                     changed[name] = changes
@@ -355,30 +282,6 @@ class LabelStore:
             return
         if not path.exists() or revision_of(path) != self.revision:
             save_labels(self.labels(), path)
-
-    def _apart(self, table: pd.DataFrame, hidden: bool) -> pd.DataFrame:
-        """The rows on hidden chips, or all others."""
-        names = set(self.calibration().chips["chip_id"])
-        return table[table["chip_id"].isin(names) == hidden].reset_index(drop=True)
-
-    def _until(self, at: int | str | pd.Timestamp | None) -> int:
-        if at is None:
-            return self.revision
-        if isinstance(at, int):
-            if not 0 <= at <= self.revision:
-                raise LabkitError(f"at must be a revision from 0 to {self.revision}, instead got at={at}")
-            return at
-        moment = pd.Timestamp(at)
-        moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
-        return sum(pd.Timestamp(revision.made) <= moment for revision in self._history.revisions())
-
-    @staticmethod
-    def _of(state: pd.DataFrame, project: str | None, deleted: bool) -> pd.DataFrame:
-        if project is not None:
-            state = state[state["project"] == project]
-        if not deleted:
-            state = state[state["deleted"].isna()].drop(columns="deleted")
-        return state.reset_index(drop=True)
 
 
 def open_store(folder: str | Path = "results/labels", *, wait_s: float = 60.0) -> LabelStore:

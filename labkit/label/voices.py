@@ -90,6 +90,11 @@ def check_voices(labels: gpd.GeoDataFrame, looks: pd.DataFrame, min_iou: float) 
     unseen = set(zip(drawn["chip_id"], drawn["annotator"], strict=True)) - set(seen.itertuples(index=False, name=None))
     if unseen:
         chip, who = sorted(unseen)[0]
+        if not chip:
+            raise LabkitError(
+                f"labels must be drawn on chips to be compared, instead {who!r} has one on none: drawn on a scene "
+                "or brought in. Leave those out: labels[labels['chip_id'] != '']"
+            )
         raise LabkitError(
             f"looks must hold everybody who drew, instead {who!r} has a label on chip {chip!r} and no look there. "
             "Take labels and looks from one pull"

@@ -14,31 +14,17 @@ import xarray as xr
 
 from labkit import schema
 from labkit.errors import FileError, LabkitError
-from labkit.label import CLASSES, LabelStore, open_store
-from labkit.label.config import CLASS_COLOURS
-from labkit.view import box_script, colours, marks, notebook, panels, pixels
-from labkit.view.box_edits import CORNERS, BoxEdits
+from labkit.label import CLASSES, LabelStore, guidance_text, open_store
+from labkit.label.guidance import guidance_version
+from labkit.view import marks, notebook, panels, pixels
+from labkit.view.box_edits import BoxEdits
+from labkit.view.box_panels import BoxPanels
+from labkit.view.box_widgets import HOW, BoxWidgets
+from labkit.view.chip_walk import ChipWalk, chips_on
 
 if TYPE_CHECKING:
     import holoviews as hv
     import panel as pn
-
-_HOW = (
-    "<b>Draw</b>: hold Shift and drag. <b>Choose</b>: click. <b>Move</b>: drag a box. "
-    "<b>Resize</b>: drag a handle of the chosen box, or type its corners below. <b>Delete</b>: choose, then "
-    "Backspace with the pointer over the panel, or the button. The class is that of the next box; "
-    "<i>Set class</i> gives it to the chosen one."
-)
-
-
-#: Edges of a box as holoviews names them, in the order of :data:`labkit.view.box_edits.CORNERS`.
-_SIDES = ("x0", "y0", "x1", "y1")
-
-#: The same as the page names them.
-_EDGES = ("left", "bottom", "right", "top")
-
-#: How many drawings of a panel are remembered: a page is never so many behind.
-_DRAWINGS_KEPT = 100
 
 
 def box_editor(
@@ -46,8 +32,10 @@ def box_editor(
     store: LabelStore | str | Path,
     annotator: str,
     *,
+    chips: gpd.GeoDataFrame | None = None,
     detections: gpd.GeoDataFrame | None = None,
     classes: Sequence[str] = CLASSES,
+    guidance: str | None = None,
     project: str = "notebook",
     limit: float | None = None,
     max_pixels: int = pixels.MAX_PIXELS,
@@ -64,11 +52,18 @@ def box_editor(
     annotator : str
         Who edits. New labels carry this name; a corrected one keeps the name of who drew it, and the store's history
         says who corrected it.
+    chips : geopandas.GeoDataFrame, optional
+        Chips to go over one by one, as in Label Studio (:func:`labkit.make_chips`); those of other scenes are left out.
+        A chip shows only this person's own boxes, so that what he draws is his own; new ones carry its ``chip_id`` and
+        end at its edges. Default: the whole scene with everybody's boxes.
     detections : geopandas.GeoDataFrame, optional
         Boxes of a model (blue) to decide on. Those that are accepted are saved with the origin "accepted", those that
         are moved, resized or given another class with "moved", both with the model's name; the others are not saved.
     classes : sequence of str
         The labels on offer.
+    guidance : str, optional
+        Text (HTML) under "Instructions", whose version goes on every label and look of a chip. Default: labkit's own
+        (:func:`labkit.label.guidance_text`).
     project : str
         Of new labels in the store.
     limit : float, optional
@@ -92,6 +87,12 @@ def box_editor(
     the panels says what is not saved. A deleted label becomes a tombstone. A pull from Label Studio leaves corrected
     labels as they are until they are changed there.
 
+    Over chips, *Next*, *Previous* and *Save* write what stands on the chip, and a look: that this person has finished
+    it, how long it was open in all, and which guidance was shown. *Nothing here* does so without a box, and turns the
+    model's boxes down. A chip without a box that is left by *Next* is not counted. So agreement and consensus count
+    these people as those of Label Studio (:func:`labkit.label.agreement`). A new kernel begins at the first chip that
+    is not finished.
+
     Examples
     --------
     >>> import tempfile
@@ -112,8 +113,15 @@ def box_editor(
     limit = _default_limit(data) if limit is None else limit
     panels.check_limit(limit)
     kept = store if isinstance(store, LabelStore) else open_store(store)
-    edits = BoxEdits(data, kept, annotator, proposals=detections, project=project)
-    return BoxEditor(edits, tuple(classes), limit, max_pixels)
+    text = guidance_text(classes, list(schema.layers(data)), keys=False) if guidance is None else guidance
+    open_on = partial(
+        BoxEdits, data, kept, annotator, proposals=detections, project=project, guidance=guidance_version(text)
+    )
+    if chips is None:
+        return BoxEditor(open_on(), None, tuple(classes), text, limit, max_pixels)
+    scene = str(data.attrs.get("scene", ""))
+    walk = ChipWalk(chips_on(chips, scene), lambda chip: open_on(chip=chip), kept, annotator)
+    return BoxEditor(walk.edits, walk, tuple(classes), text, limit, max_pixels)
 
 
 def _default_limit(data: xr.Dataset) -> float:
@@ -129,155 +137,185 @@ class BoxEditor:
     ----------
     edits : BoxEdits
         The boxes as they stand, with what is not saved.
+    walk : ChipWalk or None
+        Where the walk over chips is.
     chosen : list of str
-        ``label_id`` of the boxes that are chosen on a panel.
+        ``label_id`` of the boxes that are chosen.
     """
 
-    def __init__(self, edits: BoxEdits, classes: tuple[str, ...], limit: float, max_pixels: int) -> None:
-        import holoviews as hv
-
+    def __init__(
+        self,
+        edits: BoxEdits,
+        walk: ChipWalk | None,
+        classes: tuple[str, ...],
+        guidance: str,
+        limit: float,
+        max_pixels: int,
+    ) -> None:
         notebook.ready()
-        self.edits, self.chosen = edits, list[str]()
-        self._classes, self._limit, self._max_pixels = classes, limit, max_pixels
-        self._redraw = {way: hv.streams.Stream.define("Redraw", number=0)() for way in edits.directions}
-        self._names = {way: f"labkit-boxes-{way}" for way in edits.directions}
-        self._shown: dict[str, dict[int, pd.DataFrame]] = {way: {} for way in edits.directions}
-        self._filling, self._to_show, self._refused = False, False, ""
-        self._make_widgets()
+        self.edits, self.walk, self.chosen = edits, walk, list[str]()
+        self._guidance = guidance
+        self.panels = BoxPanels(edits, classes, limit, max_pixels, take=self._take, drawn=self._show, chose=self._chose)
+        self.widgets = BoxWidgets(classes, edits.directions, walk)
+        self._connect()
+        self._fill()
         self._say()
-
-    def figure(self) -> hv.Layout:
-        """Give the panels."""
-        drawn = [self._panel(way) for way in self.edits.directions]
-        # each with tools of its own: a toolbar for all would begin with its own choice of the active one
-        return panels.lay_out(drawn, panels.headline(self.edits.data)).opts(merge_tools=False, toolbar=None)
+        self.edits.begin()
 
     def panel(self) -> pn.Column:
         """Give the whole editor: widgets, panels, and what is not saved."""
         import panel as pn
 
-        above = pn.Row(self.label, *([self.both] if len(self.edits.directions) > 1 else []), *self.buttons.values())
-        below = pn.Row(*self.corners)
-        return pn.Column(self._how, above, pn.pane.HoloViews(self.figure(), linked_axes=False), below, self.said)
+        words = f"<p style='margin:0'>{HOW}</p><details><summary>Instructions</summary>{self._guidance}</details>"
+        above = pn.pane.HTML(words, sizing_mode="stretch_width")
+        drawn = pn.pane.HoloViews(self.figure(), linked_axes=False)
+        self.edits.begin()
+        return pn.Column(above, *self.widgets.above(), drawn, *self.widgets.below(), self.said)
+
+    def figure(self) -> hv.Layout:
+        """Give the panels alone."""
+        return self.panels.figure()
 
     def save(self) -> None:
         """Write what is not saved to the store, and say what was written."""
+        if self.walk is not None and self.walk.hindrance:
+            self._say(self.walk.hindrance, alert=True)
+            return
+        self._try(lambda: self._show(self.edits.save() if self.walk is None else self.walk.finish()))
+
+    def step(self, by: int) -> None:
+        """Go on or back along the walk; what stands on this chip is saved first."""
+        if self.walk is not None:
+            self.go(self.walk.position + by)
+
+    def go(self, position: int) -> None:
+        """Go to a chip by its place in the walk, from 0; what stands on this one is saved first."""
+        walk = self.walk
+        if walk is None:
+            return
+        if walk.says_something and walk.hindrance:
+            self._fill()
+            self._say(walk.hindrance, alert=True)
+            return
+
+        def leave() -> None:
+            said = walk.leave()
+            beyond = not 0 <= position < len(walk.chips)
+            self._open(position, said + (" There is no chip beyond this one." if beyond else ""))
+
+        self._try(leave)
+
+    def nothing_here(self) -> None:
+        """Finish the chip as one without a box, and go on."""
+        walk = self.walk
+        if walk is None:
+            return
         try:
-            said = self.edits.save()
+            walk.clear()
+        except LabkitError as error:
+            self._say(f"{error}.", alert=True)
+            return
+
+        def finish() -> None:
+            said = walk.finish()
+            self._open(walk.position + 1, said)
+
+        self._try(finish)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        try:
+            write()
         except FileError as error:
+            self._fill()
             self._say(f"Not saved: {error}.", alert=True)
         except LabkitError as error:
+            self._fill()
             self._say(f"Not saved: {error}. Save once more to write over that, or read anew to see it.", alert=True)
-        else:
-            self._show(said)
+
+    def _open(self, position: int, said: str) -> None:
+        assert self.walk is not None
+        self.walk.go(position)
+        self.edits, self.chosen = self.walk.edits, []
+        self.panels.open(self.edits)
+        self._show(said)
+        self.edits.begin()
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         display(self.panel())
 
-    def _make_widgets(self) -> None:
-        import panel as pn
-
-        self._how = pn.pane.HTML(f'<p style="margin:0">{_HOW}</p>', sizing_mode="stretch_width")
-        self.label = pn.widgets.Select(label="Class", options=list(self._classes), width=220)
-        self.both = pn.widgets.Checkbox(label="Both panels", value=True, align="end")
-        does = {
+    def _connect(self) -> None:
+        does: dict[str, Callable[[], None]] = {
             "Set class": self._set_class, "Delete": self._delete, "Accept": self._accept,
-            "Accept all": self._accept_all, "Undo": self._undo,
-            "Read anew": self._reload, "Save": self.save,
+            "Accept all": self._accept_all, "Undo": self._undo, "Read anew": self._reload, "Save": self.save,
+            "New box": self._new_box, "Previous": partial(self.step, -1), "Next": partial(self.step, 1),
+            "Nothing here": self.nothing_here,
         }  # fmt: skip
-        self.buttons = {name: pn.widgets.Button(label=name, align="end") for name in does}
-        for name, button in self.buttons.items():
+        for name, button in self.widgets.buttons.items():
             button.on_click(partial(self._press, does[name]))
-        self.corners = [
-            pn.widgets.FloatInput(label=f"{name}, px", step=1.0, width=110, disabled=True) for name in CORNERS
-        ]
-        for widget in self.corners:
-            widget.param.watch(self._corners_typed, "value")
-        # a pane of HTML would fetch its style sheets from the network at every change
-        self.said = pn.widgets.StaticText(sizing_mode="stretch_width")
+        self.widgets.when_typed(self._corners_typed)
+        self.widgets.when_picked(self._picked, self.go)
+
+    # what tests and people reach for by its short name
+    @property
+    def label(self) -> Any:
+        """The widget of the class."""
+        return self.widgets.label
+
+    @property
+    def both(self) -> Any:
+        """The widget that lets both panels go together."""
+        return self.widgets.both
+
+    @property
+    def buttons(self) -> dict[str, Any]:
+        """The buttons by their words."""
+        return self.widgets.buttons
+
+    @property
+    def corners(self) -> list[Any]:
+        """The widgets of the corners, in the order xmin, ymin, xmax, ymax."""
+        return self.widgets.corners
+
+    @property
+    def said(self) -> Any:
+        """The line below the panels."""
+        return self.widgets.said
 
     @staticmethod
     def _press(do: Callable[[], None], _: Any) -> None:
         do()
 
-    def _panel(self, way: str) -> hv.Overlay:
-        import holoviews as hv
+    def _take(self, way: str, boxes: dict[str, Any], shown: pd.DataFrame) -> str:
+        return self.edits.take(way, boxes, self.label.value, both=self._together, shown=shown)
 
-        data = self.edits.data
-        shown = panels.layers_shown(data, way)
-        style = (
-            panels.rate_style(self._limit, "error" in shown, width=round(1.5 * panels.PANEL_WIDTH))
-            if way == "rate"
-            else panels.gradient_style(way, self._limit, "error" in shown)
-        )
-        ground = panels.draw_panel(data, shown, style, self._max_pixels, marks.Marks())
-        boxes = hv.DynamicMap(partial(self._draw_boxes, way), streams=[self._redraw[way]])
-        hv.streams.BoxEdit(source=boxes).add_subscriber(self._drawn)
-        hv.streams.Selection1D(source=boxes).add_subscriber(partial(self._chose, way))
-        return (ground * boxes).opts(hv.opts.Overlay(hooks=[box_script.begin_with_boxes]))
-
-    def _draw_boxes(self, way: str, number: int) -> hv.Rectangles:
-        import holoviews as hv
-
-        here = self.edits.on(way)
-        shade = dict(zip(self._classes, CLASS_COLOURS * len(self._classes), strict=False))
-        drawn = [
-            colours.DETECTION if pending else shade.get(label, colours.LABEL)
-            for label, pending in zip(here["label"], here["pending"], strict=True)
-        ]
-        words = {box_script.KEY: here.index, box_script.COLOUR: drawn, "label": here["label"]}
-        words |= {"annotator": here["annotator"], box_script.DRAWING: [number] * len(here)}
-        # a page may answer to an earlier drawing than the last
-        self._shown[way][number] = here
-        self._shown[way].pop(number - _DRAWINGS_KEPT, None)
-        table = pd.DataFrame(
-            {side: here[corner].to_numpy(float) for side, corner in zip(_SIDES, CORNERS, strict=True)}
-            | {name: pd.Series(list(values), dtype=object) for name, values in words.items()}
-        )
-        others = [name for direction, name in self._names.items() if direction != way]
-
-        def hook(plot: Any, element: Any) -> None:
-            box_script.attach(plot.state, plot.handles["source"], self._names[way], others, partial(self._take, way))
-
-        # holoviews' own strokes stay invisible: it cannot colour an empty table, and a panel may begin empty
-        return hv.Rectangles(table, list(_SIDES), list(words)).opts(
-            line_alpha=0.0, fill_alpha=0.0, invert_yaxis=True, hooks=[hook], tools=["hover"],
-            hover_tooltips=[("class", "@label"), ("drawn by", "@annotator")],
-        )  # fmt: skip
-
-    def _take(self, way: str, page: dict[str, Any]) -> None:
-        """Take what a page says in the moment in which it says it: a redraw may write over it before a stream hears."""
-        lengths = {len(page.get(name, ())) for name in (*_EDGES, box_script.KEY, box_script.DRAWING)}
-        keys = list(page.get(box_script.KEY, ()))
-        if len(lengths) != 1 or not all(isinstance(key, str) and key for key in keys):
-            # columns arrive one after another
-            return
-        number = int(max(page[box_script.DRAWING], default=self._redraw[way].number))
-        shown = self._shown[way].get(number)
-        before = self.edits.boxes
-        boxes = {side: page[edge] for side, edge in zip(_SIDES, _EDGES, strict=True)} | {"key": keys}
-        self._refused = self.edits.take(way, boxes, self.label.value, both=self._together, shown=shown)
-        self._to_show |= bool(self._refused) or self.edits.boxes is not before
-
-    def _drawn(self, data: dict[str, Any] | None = None) -> None:
-        """Show what was taken, on both panels; what the kernel itself has drawn is heard here too, and is no news."""
-        if self._to_show:
-            self._to_show = False
-            self._show(self._refused)
-
-    def _chose(self, way: str, index: list[int] | None = None) -> None:
+    def _chose(self, way: str, places: list[int]) -> None:
         here = self.edits.on(way).index
         others = [key for key in self.chosen if key in self.edits.boxes.index and key not in here]
-        picked = [here[i] for i in index or [] if i < len(here)]
+        picked = [here[i] for i in places if i < len(here)]
         # what is chosen on one panel is let go on the others, which say so themselves
         self.chosen = picked or others
+        self._fill()
+
+    def _picked(self, key: str) -> None:
+        self.chosen = [key] if key in self.edits.boxes.index else []
+        self.panels.choose(self.chosen)
         self._fill()
 
     @property
     def _together(self) -> bool:
         return bool(self.both.value) and len(self.edits.directions) > 1
+
+    def _new_box(self) -> None:
+        corners = self.edits.frame.middle if self.chosen else self.widgets.typed()
+        ways = list(self.edits.directions) if self._together else [self.widgets.direction.value]
+        try:
+            self.chosen = [self.edits.add(ways, corners or self.edits.frame.middle, self.label.value)]
+        except LabkitError as error:
+            self._say(str(error), alert=True)
+        else:
+            self._show()
 
     def _delete(self) -> None:
         self.edits.delete(self.chosen, both=self._together)
@@ -303,12 +341,12 @@ class BoxEditor:
         self.edits.set_label(self.chosen, self.label.value, both=self._together)
         self._show()
 
-    def _corners_typed(self, _: Any) -> None:
-        values = [float(widget.value) for widget in self.corners if widget.value is not None]
-        if self._filling or len(self.chosen) != 1 or len(values) < len(CORNERS):
+    def _corners_typed(self, corners: list[float]) -> None:
+        # without a chosen box they wait for a new one
+        if len(self.chosen) != 1:
             return
         try:
-            self.edits.set_corners(self.chosen[0], values, both=self._together)
+            self.edits.set_corners(self.chosen[0], corners, both=self._together)
         except LabkitError as error:
             self._fill()
             self._say(str(error), alert=True)
@@ -316,20 +354,16 @@ class BoxEditor:
             self._show()
 
     def _fill(self) -> None:
-        """Show the corners of the chosen box in the widgets, without that being taken for an edit."""
+        """Show the chosen box, and what else can be chosen, in the widgets."""
         self.chosen = [key for key in self.chosen if key in self.edits.boxes.index]
-        one = self.edits.boxes.loc[self.chosen[0]] if len(self.chosen) == 1 else None
-        self._filling = True
-        for widget, name in zip(self.corners, CORNERS, strict=True):
-            widget.disabled = one is None
-            if one is not None:
-                widget.value = round(float(one[name]), 2)
-        self._filling = False
+        one = self.chosen[0] if len(self.chosen) == 1 else ""
+        self.widgets.fill(self.edits.boxes, one, self.edits.frame.middle)
+        self.widgets.fill_walk()
 
     def _show(self, said: str = "") -> None:
-        for stream in self._redraw.values():
-            stream.event(number=stream.number + 1)
+        self.panels.draw()
         self._fill()
+        self.panels.choose(self.chosen)
         self._say(said)
 
     def _say(self, first: str = "", *, alert: bool = False) -> None:

@@ -5,6 +5,7 @@ No widget and no plot: :mod:`labkit.view.box_editor` shows these boxes and bring
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import FileError, LabkitError
 from labkit.label import LABEL_COLUMNS, LabelStore
-
-CORNERS = ["xmin", "ymin", "xmax", "ymax"]
-
-#: A box with a shorter edge is a slip of the hand, px.
-LEAST_EDGE_PX = 1.0
+from labkit.view.box_frames import CORNERS, LEAST_EDGE_PX, Chip, Frame
 
 #: Corners closer than this are the same: what is lost on the way to the page and back, px.
 _SAME_PX = 1e-6
@@ -48,7 +45,7 @@ class Unsaved:
 
 
 class BoxEdits:
-    """Boxes of one scene between a store and a page.
+    """Boxes of one scene, or of one chip of it, between a store and a page.
 
     Parameters
     ----------
@@ -62,12 +59,21 @@ class BoxEdits:
         Detections to decide on. Those of other scenes are left out.
     project : str
         That new labels belong to.
+    chip : Chip, optional
+        Where this person looks. Then only his own boxes of this chip stand here, new ones carry its ``chip_id`` and end
+        at its edges, and saving says that he has looked at it, and how long. Default: the whole scene, everybody's.
+    guidance : str
+        Version of the guidance shown, for what is drawn on a chip (:func:`labkit.label.guidance.guidance_version`).
 
     Attributes
     ----------
     boxes : pandas.DataFrame
         What stands: ``direction``, corners (px), ``label``, ``annotator``, ``origin`` (of a proposal "accepted" until
         it is changed), ``proposed_by``, and ``pending`` for proposals that are not accepted yet.
+    frame : Frame
+        The part of the image in which boxes may lie.
+    looked : bool
+        Whether this person has finished the chip before.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class BoxEdits:
         *,
         proposals: gpd.GeoDataFrame | None = None,
         project: str = "notebook",
+        chip: Chip | None = None,
+        guidance: str = "",
     ) -> None:
         if not annotator.strip():
             raise LabkitError(f"annotator must be the name of who edits, instead got annotator={annotator!r}")
@@ -86,11 +94,19 @@ class BoxEdits:
         self.scene = str(data.attrs.get("scene", ""))
         self.directions = tuple(images)
         self.shape = next(iter(images.values())).shape
+        self.chip, self.guidance, self.looked = chip, guidance, False
+        self.frame = Frame.of(self.shape, chip)
+        self._since, self._spent = time.monotonic(), 0.0
+        self._begun: pd.Timestamp | None = None
         self._proposed = self._table_of_proposals(proposals)
         self._before: list[pd.DataFrame] = []
         self._seen = 0
         self._stored = self._stored_boxes = self.boxes = self._proposed
         self._load(pending=self._proposed)
+
+    def begin(self) -> None:
+        """Count the time that somebody looks at the chip from now."""
+        self._since = time.monotonic()
 
     def on(self, direction: str) -> pd.DataFrame:
         """Give the boxes of one direction, in the order in which a page shows them."""
@@ -152,7 +168,7 @@ class BoxEdits:
             known = given if key in given.index else now
             if key in known.index and _apart(known, key, box) <= _SAME_PX:
                 continue
-            inside = self._inside(box)
+            inside = self.frame.inside(box)
             if inside is None:
                 refused += 1
             elif key in now.index:
@@ -162,7 +178,9 @@ class BoxEdits:
                     name = key if way == direction else _new_name()
                     now.loc[name] = [way, *inside, label, self.annotator, "manual", "", False]
         self._step(now)
-        return f"{refused} box smaller than {LEAST_EDGE_PX:g} px or off the image was not taken. " if refused else ""
+        if not refused:
+            return ""
+        return f"{refused} box smaller than {LEAST_EDGE_PX:g} px or off {self.frame.what} was not taken. "
 
     def set_corners(self, key: str, corners: Sequence[float], *, both: bool = False) -> None:
         """Put a box elsewhere, px: xmin, ymin, xmax, ymax.
@@ -172,15 +190,25 @@ class BoxEdits:
         LabkitError
             Nothing of it would lie on the image.
         """
-        inside = self._inside(np.asarray(corners, float))
-        if inside is None:
-            raise LabkitError(
-                f"corners must enclose at least {LEAST_EDGE_PX:g} px each way on the image of {self.shape[1]} × "
-                f"{self.shape[0]} px, instead got corners={[float(c) for c in corners]}"
-            )
+        inside = self.frame.cut(corners)
         now = self.boxes.copy()
         self._change([key, *self._twins(now, key, both)], now, dict(zip(CORNERS, inside, strict=True)))
         self._step(now)
+
+    def add(self, directions: Sequence[str], corners: Sequence[float], label: str) -> str:
+        """Draw a box with these corners (px) on each of these directions, and give the first one's name.
+
+        Raises
+        ------
+        LabkitError
+            As for :meth:`set_corners`.
+        """
+        inside = self.frame.cut(corners)
+        now, names = self.boxes.copy(), [_new_name() for _ in directions]
+        for name, way in zip(names, directions, strict=True):
+            now.loc[name] = [way, *inside, label, self.annotator, "manual", "", False]
+        self._step(now)
+        return names[0]
 
     def set_label(self, keys: Iterable[str], label: str, *, both: bool = False) -> None:
         """Give boxes another class."""
@@ -215,7 +243,7 @@ class BoxEdits:
         self._load(pending=self._proposed.drop(self._stored_boxes.index, errors="ignore"))
 
     def save(self) -> str:
-        """Write what differs to the store: one revision, whole or not at all.
+        """Write what differs to the store: one revision, whole or not at all; of a chip also that it was looked at.
 
         Returns
         -------
@@ -230,14 +258,16 @@ class BoxEdits:
             The store cannot be written; nothing is lost here.
         """
         unsaved = self.unsaved
-        if not unsaved:
+        if not unsaved and (self.chip is None or self.looked):
             return "Nothing to save."
         decided = self.boxes[~self.boxes["pending"]]
         gone = self._stored_boxes.index.difference(decided.index)
+        seconds = self._spent + time.monotonic() - self._since
         try:
             revision = self.store.amend(
-                self._as_labels(decided), gone, by=self.annotator, project=self.project, seen=self._seen
-            )
+                self._as_labels(decided, seconds), gone, by=self.annotator, project=self.project, seen=self._seen,
+                looks=self._as_look(len(decided), seconds),
+            )  # fmt: skip
         except FileError:
             raise
         except LabkitError:
@@ -245,10 +275,20 @@ class BoxEdits:
             self._seen = self.store.revision
             raise
         self._load(pending=self.boxes[self.boxes["pending"]])
+        self.begin()
         number = self.store.revision if revision is None else revision.number
-        return f"Saved {unsaved} as revision {number} of {self.store.folder}."
+        chip = "" if self.chip is None else f"{self.chip.chip_id} with {len(decided) or 'no'} boxes, "
+        return f"Saved {chip}{unsaved} as revision {number} of {self.store.folder}."
 
-    def _as_labels(self, decided: pd.DataFrame) -> gpd.GeoDataFrame:
+    def _as_look(self, labels: int, seconds: float) -> pd.DataFrame | None:
+        """What the store is to know of this person's look at the chip."""
+        if self.chip is None:
+            return None
+        now = pd.Timestamp.now("UTC")
+        look = {"chip_id": self.chip.chip_id, "scene": self.scene, "created": self._begun or now, "updated": now}
+        return pd.DataFrame([look | {"lead_time": round(seconds, 3), "labels": labels, "guidance": self.guidance}])
+
+    def _as_labels(self, decided: pd.DataFrame, seconds: float) -> gpd.GeoDataFrame:
         """The boxes that are new or changed, as the store wants them."""
         stored = self._stored_boxes
         common = decided.index.intersection(stored.index)
@@ -265,6 +305,9 @@ class BoxEdits:
         for name in set(LABEL_COLUMNS) - {"hash", "label_id", "updated", "origin", "proposed_by"}:
             value = fresh.get(name, "")
             columns[name] = [value if new else old for new, old in zip(is_new, columns[name], strict=True)]
+        if self.chip is not None:
+            on_chip = {"chip_id": self.chip.chip_id, "guidance": self.guidance, "lead_time": round(seconds, 3)}
+            columns |= {name: [value] * len(rows) for name, value in on_chip.items()}
         labels = schema.boxes_table(columns)
         if geo.has_lonlat(self.data):
             labels = geo.with_geometry(labels, self.data).assign(placed="scene")
@@ -274,30 +317,35 @@ class BoxEdits:
         self._seen = self.store.revision
         labels = self.store.labels()
         mine = labels[(labels["scene"] == self.scene) & labels["direction"].isin(self.directions)]
+        if self.chip is not None:
+            mine = mine[(mine["chip_id"] == self.chip.chip_id) & (mine["annotator"] == self.annotator)]
+            self._remember_look(self.chip.chip_id)
+            # who has finished a chip has decided on its proposals
+            pending = pending.iloc[:0] if self.looked else pending
         self._stored = mine
         table = pd.DataFrame(mine[["direction", *CORNERS, "label", "annotator", "origin", "proposed_by"]])
         self._stored_boxes = table.assign(pending=False).set_index(mine["label_id"].rename(None))[_COLUMNS]
         self.boxes = pd.concat([self._stored_boxes, pending]) if len(pending) else self._stored_boxes.copy()
         self._before = []
 
+    def _remember_look(self, chip_id: str) -> None:
+        looks = self.store.looks()
+        mine = looks[(looks["chip_id"] == chip_id) & (looks["annotator"] == self.annotator)]
+        self.looked = len(mine) > 0
+        by_hand = mine[(mine["project"] == self.project) & (mine["annotation_id"] < 0)]
+        if len(by_hand):
+            self._begun, self._spent = by_hand["created"].iloc[0], float(by_hand["lead_time"].iloc[0])
+
     def _table_of_proposals(self, proposals: gpd.GeoDataFrame | None) -> pd.DataFrame:
         boxes = schema.boxes_table() if proposals is None else schema.check_boxes(proposals, "proposals")
         here = boxes[(boxes["scene"] == self.scene) & boxes["direction"].isin(self.directions)]
+        if self.chip is not None:
+            here = self.frame.of_boxes(here)
         table = pd.DataFrame(here[["direction", *CORNERS, "label"]]).assign(
             annotator=self.annotator, origin="accepted", proposed_by=here["model"].astype(str), pending=True
         )
         table.index = pd.Index([_new_name() for _ in range(len(table))], dtype=object)
         return table[_COLUMNS]
-
-    def _inside(self, box: np.ndarray) -> np.ndarray | None:
-        """The part of a box that lies on the image, its corners in order; None where that is nothing."""
-        height, width = self.shape
-        if not np.isfinite(box).all():
-            return None
-        x, y = np.clip(np.sort(box[[0, 2]]), 0, width), np.clip(np.sort(box[[1, 3]]), 0, height)
-        if min(x[1] - x[0], y[1] - y[0]) < LEAST_EDGE_PX:
-            return None
-        return np.array([x[0], y[0], x[1], y[1]])
 
     def _twins(self, now: pd.DataFrame, key: str, both: bool) -> list[str]:
         """The box on the other direction that has the same corners and class, if twins go together."""

@@ -26,11 +26,18 @@ for (let i = 0; i < keys.length; i++) {
 }
 """
 
-#: Lay the frame with the handles around the chosen box; hide it where none or several are chosen.
+#: Lay the frame with the handles around the chosen box; hide it where none or several are chosen. A drawing of the
+#: kernel's that comes while the hand pulls does not know of it yet: then the box follows the frame.
 _FRAME = """
 const chosen = source.selected.indices
 const i = chosen[0]
-if (chosen.length !== 1 || !(i < source.get_length())) {
+if (chosen.length === 1 && i < source.get_length() && source.get_array(key)[i] === frame.labkit_pulled) {
+  source.get_array('left')[i] = Math.min(frame.left, frame.right)
+  source.get_array('right')[i] = Math.max(frame.left, frame.right)
+  source.get_array('bottom')[i] = Math.min(frame.bottom, frame.top)
+  source.get_array('top')[i] = Math.max(frame.bottom, frame.top)
+  source.change.emit()
+} else if (chosen.length !== 1 || !(i < source.get_length())) {
   frame.visible = false
 } else {
   const d = source.data
@@ -63,8 +70,12 @@ const now = [left, right, low, high]
 if (now.every((value, k) => Math.abs(value - was[k]) < 1e-9)) { return }
 now.forEach((value, k) => { is[k][i] = value })
 source.change.emit()
+frame.labkit_pulled = source.get_array(key)[i]
 clearTimeout(frame.labkit_rest)
-frame.labkit_rest = setTimeout(() => source.setv({data: source.data}, {check_eq: false}), rest)
+frame.labkit_rest = setTimeout(() => {
+  frame.labkit_pulled = null
+  source.setv({data: source.data}, {check_eq: false})
+}, rest)
 """
 
 
@@ -103,7 +114,7 @@ def attach(figure: Any, source: Any, name: str, others: list[str], taken: Callab
         fill_alpha=0.0, line_color=colours.TRUTH, line_dash="dotted", line_width=1.5, level="overlay",
     )  # fmt: skip
     figure.add_layout(frame)
-    near = {"source": source, "frame": frame}
+    near = {"source": source, "frame": frame, "key": KEY}
     source.js_on_change("data", CustomJS(args={"source": source, "key": KEY}, code=_NAME_NEW))
     source.js_on_change("data", CustomJS(args=near, code=_FRAME))
     source.selected.js_on_change("indices", CustomJS(args={"source": source, "others": others}, code=_ALONE))
