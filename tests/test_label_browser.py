@@ -101,12 +101,20 @@ def test_a_prediction_is_shown_and_can_be_accepted_as_it_is(page, couplet_scene,
     assert count_proposals(fates)["precision"].tolist() == [1.0]
 
 
-def test_a_rate_chip_is_whole_on_the_screen(page, couplet_scene, tmp_path):
+def test_a_rate_chip_is_whole_on_a_large_and_a_small_screen(page, couplet_scene, tmp_path):
     rates = couplet_scene["gradient"].isel(direction=0, drop=True).to_dataset(name="rate").assign_attrs(scene="rates")
     chips = chips_of(rates, 512).iloc[:1]
-    report = connect().push(chips, images_of(chips, rates, tmp_path / "rates"), "browser rates")
+    images = images_of(chips, rates, tmp_path / "rates")
+    report = connect().push(chips, images, "browser rates")
     open_first_task(page, report.url, 1)
-    (image,) = shown_images(page)
-    assert image["width"] == image["height"] == 512
-    assert image["bottom"] <= 900
-    picture(page, "rate.png")
+    for width, height, right, bottom in ((1500, 950, 1180, 900), (1280, 720, 960, 670)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.reload()
+        page.locator(".konvajs-content").wait_for()
+        seen = picture(page, f"rate-{width}.png")
+        (image,) = shown_images(page)
+        assert image["width"] == image["height"] == 512
+        assert image["right"] <= right
+        assert image["bottom"] <= bottom
+        # every pixel of it is there, with nothing over it
+        assert_whole_image(seen, image, images["path"].iloc[0])

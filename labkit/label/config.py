@@ -36,6 +36,10 @@ _TITLES = {
 _ROW_STYLE = "display: flex; flex-wrap: wrap; gap: 16px"
 _PANEL_STYLE = "flex: 1 1 0; min-width: 300px"
 
+#: A rate chip of 512 px takes all the height of a small screen: its words stand beside it, not above.
+_TALL_STYLE = "flex: 1 1 0; display: flex; gap: 16px; align-items: flex-start"
+_TALL_IMAGE_STYLE, _BESIDE_STYLE = "flex: 1 1 512px; min-width: 512px", "flex: 0 1 240px"
+
 
 def control_name(direction: str) -> str:
     """Give the name of the control whose boxes lie on the image of this direction.
@@ -114,11 +118,16 @@ def check_pictures(directions: Sequence[str], pictures: Sequence[str]) -> None:
 
 
 def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> ElementTree.Element:
-    panel = ElementTree.Element("View", style=_PANEL_STYLE)
     header, image = _image(direction)
-    panel.append(header)
+    if direction == "rate":
+        panel = ElementTree.Element("View", style=_TALL_STYLE)
+        ElementTree.SubElement(panel, "View", style=_TALL_IMAGE_STYLE).append(image)
+        words = ElementTree.SubElement(panel, "View", style=_BESIDE_STYLE)
+    else:
+        panel = words = ElementTree.Element("View", style=_PANEL_STYLE)
+    words.append(header)
     control = ElementTree.SubElement(
-        panel,
+        words,
         "RectangleLabels",
         name=control_name(direction),
         toName=direction,
@@ -129,7 +138,8 @@ def _panel(direction: str, classes: Sequence[str], *, first_key: int) -> Element
     for number, word in enumerate(classes):
         colour = CLASS_COLOURS[number % len(CLASS_COLOURS)]
         ElementTree.SubElement(control, "Label", value=word, hotkey=str(first_key + number), background=colour)
-    panel.append(image)
+    if words is panel:
+        panel.append(image)
     return panel
 
 
