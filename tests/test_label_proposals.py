@@ -11,7 +11,8 @@ from scipy.stats import binomtest
 from labkit.errors import LabkitError
 from labkit.label import count_proposals
 from labkit.label.config import CLASSES
-from labkit.label.convert import to_region
+from labkit.label.convert import to_pixels, to_region
+from labkit.label.correcting import corrected
 from labkit.label.proposals import FATES, fates_of
 
 OFFERED = {"azimuth": set(CLASSES), "range": set(CLASSES)}
@@ -96,3 +97,32 @@ def test_senseless_questions_are_refused():
         count_proposals(fates, by=("colour",))
     with pytest.raises(LabkitError, match="min_score must be in 0..1"):
         count_proposals(fates, min_score=2.0)
+
+
+def test_an_annotation_corrected_to_what_is_known_has_the_fates_that_it_should():
+    def moved(number: int, by: float) -> tuple[float, float, float, float]:
+        xmin, ymin, xmax, ymax = BOXES[number]
+        return (xmin + by, ymin, xmax + by, ymax)
+
+    # of 8 px width, half a pixel aside has an IoU of 7.5 / 8.5, three pixels 5 / 11; seven pixels are another thing
+    wanted = [
+        ("azimuth", moved(0, 0.5), "landslide"),
+        ("azimuth", moved(1, 3.0), "landslide"),
+        ("azimuth", BOXES[2], "snow or ice"),
+        ("range", BOXES[3], "landslide"),
+        ("azimuth", moved(5, 7.0), "landslide"),
+    ]
+    proposed = task([])["predictions"][0]["result"]
+    result = corrected(proposed, wanted, 100, OFFERED)
+    fates = fates_of([task(result)], OFFERED).set_index("region_id")
+    told = {"p0": "accepted", "p1": "moved", "p2": "relabelled", "p3": "deleted", "p4": "deleted", "p5": "deleted"}
+    assert fates["fate"].to_dict() == told | {"b3": "added", "b4": "added"}
+    after = {item["id"]: to_pixels(item["value"], 100) for item in result}
+    assert after["p0"] == pytest.approx(BOXES[0]), "good enough is left as it is"
+    assert after["p1"] == pytest.approx(moved(1, 3.0))
+    assert all("score" not in item for item in result)
+
+
+def test_proposals_that_are_no_boxes_are_refused():
+    with pytest.raises(LabkitError, match="proposals must be boxes that labkit proposed"):
+        corrected([{"id": "x", "type": "choices"}], [("range", BOXES[0], "landslide")], 100, OFFERED)

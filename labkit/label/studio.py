@@ -18,6 +18,7 @@ from labkit.errors import LabkitError
 from labkit.label import config, table, tasks, variables
 from labkit.label.connection import address_and_token, asking, open_client
 from labkit.label.convert import to_region
+from labkit.label.correcting import corrected
 from labkit.label.guidance import guidance_version
 from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
 from labkit.label.proposals import fates_of
@@ -263,7 +264,9 @@ class Studio:
             people = {int(user.id): str(user.email) for user in self._client.users.list()}
             return fates_of(origin.tasks(), config.classes_of(origin.interface), people)
 
-    def annotate(self, project: str, labels: gpd.GeoDataFrame, *, include_empty: bool = False) -> AnnotateReport:
+    def annotate(
+        self, project: str, labels: gpd.GeoDataFrame, *, include_empty: bool = False, from_proposals: bool = False
+    ) -> AnnotateReport:
         """Submit boxes as finished annotations on the tasks that have none yet, in the name of this token's owner.
 
         For labels that exist already (an inventory, another project), and for demonstrations.
@@ -277,6 +280,10 @@ class Studio:
         include_empty : bool
             Whether chips of the labels' scenes without any box are finished too, which says that somebody looked and
             saw nothing. Default: they stay open.
+        from_proposals : bool
+            Whether each annotation begins with the proposals that its task shows, as a person's does, and corrects them
+            until they say what the labels say (:func:`labkit.label.correcting.corrected`), so that
+            :meth:`proposals` counts them. Default: it begins with nothing.
 
         Returns
         -------
@@ -303,12 +310,16 @@ class Studio:
                 if task.get("annotations"):
                     already += 1
                     continue
-                result = [
-                    to_region(f"b{number}", str(row["direction"]), box, int(data["size"]), str(row["label"]))
-                    for number, (row, box) in enumerate(tasks.boxes_on(data, labels, classes))
-                ]
+                size = int(data["size"])
+                here = [(str(r["direction"]), box, str(r["label"])) for r, box in tasks.boxes_on(data, labels, classes)]
+                shown = (task.get("predictions") or [None])[0] if from_proposals else None
+                if shown is None:
+                    result, begun = [to_region(f"b{n}", *one[:2], size, one[2]) for n, one in enumerate(here)], {}
+                else:
+                    result = corrected(shown["result"], here, size, classes)
+                    begun = {"parent_prediction": int(shown["id"])}
                 if result or include_empty:
-                    self._client.annotations.create(id=int(task["id"]), result=result)
+                    self._client.annotations.create(id=int(task["id"]), result=result, **begun)
                     annotated, boxes = annotated + 1, boxes + len(result)
         return AnnotateReport(annotated, already, boxes)
 
