@@ -106,3 +106,23 @@ def test_annotating_from_a_table_reaches_open_tasks_once(studio, couplet_scene, 
     assert azimuth.geometry.equals_exact(truth.geometry[0], 1e-9)
     with pytest.raises(LabkitError, match="label must be on offer"):
         studio.annotate(project, truth.assign(label="glacier"))
+
+
+def test_an_annotation_that_begins_with_proposals_is_counted_by_what_became_of_them(studio, two_chips, project):
+    chips, images = two_chips
+    row, col = chips["row"][0], chips["col"][0]
+
+    def boxes(*lefts: float) -> gpd.GeoDataFrame:
+        corners = {"xmin": [col + left for left in lefts], "ymin": [row + 100.0] * len(lefts)}
+        corners |= {"xmax": [col + left + 40 for left in lefts], "ymax": [row + 140.0] * len(lefts)}
+        return schema.boxes_table({"scene": "couplet", "direction": "azimuth", "model": "m", "score": 0.9} | corners)
+
+    studio.push(chips[:1], images, project, predictions=boxes(20.0, 100.0, 180.0))
+    # of 40 px width: 2 px aside is left, 20 px aside is moved, the third is nothing, and one is new
+    studio.annotate(project, boxes(22.0, 120.0, 300.0), from_proposals=True)
+    counts = lk.label.count_proposals(studio.proposals(project)).iloc[0]
+    assert counts[["accepted", "moved", "relabelled", "deleted", "added"]].tolist() == [1, 1, 0, 1, 1]
+    assert counts["precision"] == pytest.approx(2 / 3)
+    labels = studio.pull(project).sort_values("xmin")
+    assert labels["origin"].tolist() == ["accepted", "moved", "manual"]
+    np.testing.assert_allclose(labels["xmin"] - col, [20, 120, 300], atol=1e-6)

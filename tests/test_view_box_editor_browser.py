@@ -153,7 +153,7 @@ def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp
         assert boxes(store) == {way: near((190, 90, 280, 140)) for way in ("azimuth", "range")}
         # another box for the right panel alone, of another class; the model's box is taken as it is
         page.locator(".jp-OutputArea input[type=checkbox]").uncheck()
-        page.locator(".jp-OutputArea select").select_option("snow or ice")
+        page.get_by_label("Class", exact=True).select_option("snow or ice")
         hand.drag("range", (20, 180), (80, 220), draw=True)
         hand.press("Accept all")
         hand.hears("Not saved: 2 new")
@@ -204,7 +204,7 @@ class Keys:
             if found["inside"]:
                 if not found["name"]:
                     self.unnamed.append(found["tag"])
-                elif found["outline"] < 2:
+                elif found["outline"] < 1:
                     self.unseen.append(found["name"])
             if found["name"] == name:
                 return
@@ -236,14 +236,14 @@ class Keys:
             self.page.wait_for_timeout(100)
 
 
-#: What has the focus, through all shadow roots: its name as it is read out, and the width of the line around it, px.
+#: What has the focus, through all shadow roots: its name as it is read out, and how wide the line around it is, px.
 FOCUSED = """() => {
   let e = document.activeElement, inside = false
   while (e?.shadowRoot?.activeElement) { e = e.shadowRoot.activeElement; inside = true }
   const label = e.labels?.length ? e.labels[0].textContent : ''
-  const name = (e.getAttribute('aria-label') || label || (e.tagName === 'BUTTON' ? e.textContent : '')).trim()
-  return {value: e.value ?? '',
-          tag: e.outerHTML.slice(0, 90), name, inside, outline: parseFloat(getComputedStyle(e).outlineWidth) || 0}
+  const name = (e.getAttribute('aria-label') || label || e.getAttribute('title') || e.textContent).trim()
+  const style = getComputedStyle(e), outline = style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth)
+  return {value: e.value ?? '', tag: e.outerHTML.slice(0, 90), name, inside, outline}
 }"""
 
 WALK_CELLS = (
