@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import threading
-import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain, repeat
 from pathlib import Path
 
+import geopandas as gpd
 import nbclient
 import nbformat
 import pandas as pd
@@ -26,9 +27,10 @@ import pytest
 import requests
 from crowd import Annotator, crowd_of, work_at_once
 from label_studio_fixture import chips_of, free_port, images_of
+from real_kernel import real_kernel, until
 
-from labkit import home
-from labkit.errors import ServerError
+from labkit import home, schema
+from labkit.errors import FileError, ServerError
 from labkit.label import LabelServer, LabelStore, connect, open_store, start_server
 
 pytestmark = pytest.mark.server
@@ -63,13 +65,6 @@ def assert_acknowledged_is_kept_once(store: LabelStore, crowd: list[Annotator]) 
     assert acknowledged <= set(kept)
     assert set(kept.values()) == {1}
     assert labels.attrs["set_aside"] == []
-
-
-def until(holds, seconds: float = 60.0) -> None:
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < seconds
-        time.sleep(0.01)
 
 
 def test_a_server_killed_under_pushes_pulls_and_submissions_loses_nothing_it_acknowledged(
@@ -124,28 +119,15 @@ def test_a_server_killed_under_pushes_pulls_and_submissions_loses_nothing_it_ack
     killed.stop()
 
 
-KERNEL = """
-import sys
+CONNECT = """
 import geopandas, pandas
-from labkit.label import connect
+from labkit.label import connect, open_store
 studio = connect()
-print("ready", flush=True)
-while sys.argv[1] == "pull":
-    studio.pull(sys.argv[2], store=sys.argv[3])
-studio.push(geopandas.read_parquet(sys.argv[3]), pandas.read_parquet(sys.argv[4]), sys.argv[2])
 """
 
+PUSH = f"studio.push(geopandas.read_parquet('chips.parquet'), pandas.read_parquet('images.parquet'), {PROJECT!r})"
 
-def killed_kernel(words: list[str], moment) -> None:
-    """Run Python as a notebook's kernel does, and kill it at a moment of its work."""
-    command = [sys.executable, "-c", KERNEL, *words]
-    kernel = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ))
-    assert kernel.stdout is not None
-    assert kernel.stdout.readline() == b"ready\n"
-    until(moment)
-    kernel.send_signal(signal.SIGKILL)
-    kernel.communicate(timeout=30)
-    assert kernel.returncode == -signal.SIGKILL
+PULL_ON_AND_ON = f"while True: studio.pull({PROJECT!r}, store='labels')"
 
 
 @pytest.mark.slow
@@ -156,10 +138,8 @@ def test_a_kernel_killed_in_a_push_or_a_pull_leaves_nothing_half_done_and_nothin
     images = images_of(chips, couplet_scene, tmp_path / "images")
     chips.to_parquet(tmp_path / "chips.parquet")
     images.assign(path=images["path"].astype(str)).to_parquet(tmp_path / "images.parquet")
-    sent = [str(tmp_path / f"{name}.parquet") for name in ("chips", "images")]
     with start_server(port=free_port()) as server:
         served = Path(fresh_home) / "label-studio-files" / "chips"
-        studio = connect()
         database = Path(fresh_home) / "label-studio" / "label_studio.sqlite3"
 
         def arrived() -> int:
@@ -168,18 +148,91 @@ def test_a_kernel_killed_in_a_push_or_a_pull_leaves_nothing_half_done_and_nothin
 
         # while the first images are copied, and between the two pages of tasks
         for moment in (lambda: len(list(served.glob("*/*.png"))) > 100, lambda: arrived() >= 200):
-            killed_kernel(["push", PROJECT, *sent], moment)
-        report = studio.push(chips, images, PROJECT)
-        assert (report.new + report.known, report.updated) == (len(chips), 0)
-        assert report.known > 0
+            with real_kernel(tmp_path, CONNECT) as kernel:
+                kernel.kill_in(PUSH, moment)
+        # a new kernel goes on with the rest, and then finds everything there
+        with real_kernel(tmp_path, CONNECT) as kernel:
+            kernel.run(f"report = {PUSH}\nassert report.known > 0 and report.updated == 0, report")
+            kernel.run(f"report = {PUSH}\nassert (report.new, report.known) == (0, {len(chips)}), report")
         assert_each_chip_is_there_once(server, chips)
 
         crowd, store = crowd_of(server, 1), open_store(tmp_path / "labels")
         crowd[0].label(number_of(server), 5)
-        killed_kernel(["pull", PROJECT, str(store.folder)], lambda: store.revision > 0)
-        assert len(studio.pull(PROJECT, store=store)) == 5
+        with real_kernel(tmp_path, CONNECT) as kernel:
+            kernel.kill_in(PULL_ON_AND_ON, lambda: store.revision > 0)
+        with real_kernel(tmp_path, CONNECT) as kernel:
+            kernel.run(f"assert len(studio.pull({PROJECT!r}, store='labels')) == 5")
         assert_acknowledged_is_kept_once(store, crowd)
         assert store.revision == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"a disk of its own needs the right to mount one (run as root): {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path, leave: int = 0) -> Path:
+    """Fill a disk up to so many bytes."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while file.write(b"x" * 1024):
+            pass
+    with ballast.open("r+b") as file:
+        file.truncate(ballast.stat().st_size - leave)
+    return ballast
+
+
+def test_a_full_disk_under_the_served_chips_or_the_store_stops_a_push_or_a_pull_whole(
+    label_studio, couplet_scene, tmp_path, small_disk
+):
+    chips = chips_of(couplet_scene, 128)
+    images = images_of(chips, couplet_scene, tmp_path / "images")
+    project, studio = "a full disk under the client", connect()
+    # the project's folder of served images lies on the small disk
+    url = studio.push(chips[:1], images, project).url
+    served = home.folder() / "label-studio-files" / "chips" / url.split("/")[-2]
+    there = small_disk / "served"
+    shutil.copytree(served, there)
+    shutil.rmtree(served)
+    served.symlink_to(there)
+    try:
+        ballast = fill(small_disk, leave=16384)
+        with pytest.raises(FileError, match=f"{served}/.*enough room on its disk.*No space left"):
+            studio.push(chips, images, project)
+        assert [path for path in there.iterdir() if path.name.startswith(".")] == []
+        ballast.unlink()
+        report = studio.push(chips, images, project)
+        assert report.new + report.known == len(chips)
+        assert studio.push(chips, images, project).known == len(chips)
+    finally:
+        served.unlink()
+        shutil.copytree(there, served)
+
+    studio.annotate(project, couplet_labels())
+    store = open_store(small_disk / "labels")
+    ballast = fill(small_disk, leave=4096)
+    with pytest.raises(FileError, match=f"{store.folder}.*enough room on its disk.*No space left"):
+        studio.pull(project, store=store)
+    assert store.revision == 0 and store.labels().empty
+    assert [path for path in store.folder.rglob("*") if path.suffix == ".parquet"] == []
+    ballast.unlink()
+    assert len(studio.pull(project, store=store)) == len(store.labels()) > 0
+    revision = store.revision
+    studio.pull(project, store=store)
+    assert store.revision == revision == 1
+
+
+def couplet_labels() -> gpd.GeoDataFrame:
+    """A box on each direction of the scene with one couplet."""
+    corners = {"xmin": [270.0] * 2, "ymin": [270.0] * 2, "xmax": [370.0] * 2, "ymax": [370.0] * 2}
+    return schema.boxes_table({"scene": ["couplet"] * 2, "direction": ["azimuth", "range"], **corners})
 
 
 @pytest.mark.slow
