@@ -154,6 +154,21 @@ def scene(
     _say(f"The scene is in {simulate.stored(name, folder, seed=seed)}.")
 
 
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML or JSON: scenes, chips, labels, out, and what else is said.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where this training was stopped.")] = False,
+) -> None:
+    """Train a detector for a night, by a file; killed, it goes on with --resume to the same weights."""
+    from labkit import night
+    from labkit.train.processes import is_first_process
+    from labkit.view import live_losses
+
+    detector = night.train(night.read_plan(config), resume=resume, watch=live_losses())
+    if is_first_process():
+        _say(f"{detector!r} is trained. Its card is README.md in its folder.")
+
+
 label_server = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False)
 app.add_typer(label_server, name="label-server")
 

@@ -13,6 +13,7 @@ from labkit.view.box_editor import box_editor
 from labkit.view.comparison import compare
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
+from labkit.view.loss_curves import live_losses, losses
 from labkit.view.measures import measures
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
@@ -27,6 +28,8 @@ __all__ = [
     "phases",
     "compare",
     "network",
+    "losses",
+    "live_losses",
     "map",
     "measures",
     "save_gradients_png",
