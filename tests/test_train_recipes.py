@@ -30,6 +30,7 @@ def test_the_second_paper_lowers_its_learning_rate_epoch_by_epoch():
 
 def test_the_first_paper_takes_adam_for_100_epochs_and_sgd_for_200():
     settings = recipe("paper-1")
+    assert settings.mosaic == 1.0
     names = [optimizer_at(settings, epoch) for epoch in range(settings.epochs)]
     assert names == ["adam"] * 100 + ["sgd"] * 200
     network = build_detector("tiny", width="nano").network
