@@ -87,7 +87,8 @@ def test_an_unknown_name_is_refused_with_those_that_exist(folder, monkeypatch):
     (folder.parent / "results").mkdir()
     save_detector(make("second"), folder.parent / "results" / "second")
     monkeypatch.chdir(folder.parent)
-    with pytest.raises(LabkitError, match=r"instead got detector='frist'. There are: first, results.second. Train"):
+    known = "first, results.second, gradients-small, rates-small"
+    with pytest.raises(LabkitError, match=rf"instead got detector='frist'. There are: {known}. Train"):
         load_detector("frist")
 
 
