@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from labkit.train.augment import AXES, Image, Patch
 
@@ -44,25 +44,26 @@ def zoom(patch: Patch, factor: float) -> Patch:
     for layer, direction in zip(patch.image, patch.directions, strict=True):
         shift = [patch.lag / 2 if AXES.get(direction) == axis else 0.0 for axis in (0, 1)]
         rows = _weights(layer.shape[0], height, factor, shift[0])
-        cols = _weights(layer.shape[1], width, factor, shift[1]).T
+        cols = _weights(layer.shape[1], width, factor, shift[1])
         valid = np.isfinite(layer)
         if valid.all():
-            layers.append(rows @ layer @ cols)
+            layers.append((cols @ (rows @ layer).T).T)
             continue
-        share = rows @ valid.astype(np.float32) @ cols
+        share = (cols @ (rows @ valid.astype(np.float32)).T).T
         known = share >= _LEAST_VALID
-        values = rows @ np.where(valid, layer, np.float32(0)) @ cols
+        values = (cols @ (rows @ np.where(valid, layer, np.float32(0))).T).T
         layers.append(np.where(known, values / np.where(known, share, np.float32(1)), np.float32(np.nan)))
     return Patch(np.stack(layers), patch.boxes * factor, patch.directions, patch.lag)
 
 
-def _weights(before: int, after: int, factor: float, shift: float) -> npt.NDArray[np.float32]:
+def _weights(before: int, after: int, factor: float, shift: float) -> csr_array:
     """How much each new pixel takes of each old one, (after, before); the weights of a pixel sum to 1."""
     at = (np.arange(after) + 0.5 + shift) / factor - 0.5 - shift
     reach = max(1.0, 1.0 / factor)
     distance = np.abs(at.clip(0, before - 1)[:, None] - np.arange(before)) / reach
     weights = np.maximum(0.0, 1.0 - distance)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    # few of them are not 0; and dense products would run in threads that are in the way of the network's
+    return csr_array((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def corners(centre: tuple[int, int], edge: int) -> tuple[tuple[int, int, int, int], ...]:
