@@ -47,7 +47,7 @@ def save_detector(
     made_by : dict, optional
         How it was trained, as far as JSON can hold it; kept for the record.
     half : bool
-        Keep the weights as float16: half the size, and scores that differ by some thousandths.
+        Keep the weights as float16: half the size, and scores that differ a little.
 
     Returns
     -------
