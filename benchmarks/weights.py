@@ -18,6 +18,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -163,19 +164,9 @@ def _described(run: Path, kind: str, samples: list, width: int, seed: int) -> An
 
 
 def _samples(folder: Path, kind: str, width: int) -> tuple[list, Any, FitSettings]:
-    from labkit.train import samples as of_train
-    from labkit.train.calming import calm
     from labkit.train.samples import Reader, make_samples
 
-    of_train.MEMORY_BYTES = 0  # the stacks are in memory already
-
-    class Calm(Reader):
-        """Reads chips as the detector will see them."""
-
-        def read(self, sample: Any) -> Any:
-            return calm(super().read(sample), SPREAD[kind])
-
-    tuning = FitSettings(width=width)
+    tuning = FitSettings(width=width, spread=SPREAD[kind])
     scenes, labels, chips = [], [], []
     for path in stacks(folder, "train", kind):
         data, boxes = opened(path)
@@ -183,14 +174,15 @@ def _samples(folder: Path, kind: str, width: int) -> tuple[list, Any, FitSetting
         labels.append(boxes)
         chips.append(lk.make_chips(data, size=SIZE, overlap=0.25).assign(split="train"))
     tables = [gpd.GeoDataFrame(pd.concat(some, ignore_index=True), crs="EPSG:4326") for some in (chips, labels)]
-    return make_samples(tables[0], scenes, tables[1], tuning.min_inside), Calm(scenes), tuning
+    # the stacks are in memory already
+    reader = Reader(scenes, memory_bytes=0)
+    return make_samples(tables[0], scenes, tables[1], tuning.min_inside), reader, tuning
 
 
 def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int) -> Iterator[Any]:
     """Windows at random: a stack with many landslides is drawn more often, but by the root of their number."""
-    import torch
-
-    from labkit.train.data import RandomWindows, collate
+    from labkit.train.batches import collate
+    from labkit.train.windows import Draw, RandomWindows
 
     windows = RandomWindows(samples, reader, tuning)
     weights = np.sqrt([len(sample.boxes) for sample in samples])
@@ -199,9 +191,9 @@ def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int) -> Iter
     if empty.any():
         weights = (1 - BACKGROUND) * weights + BACKGROUND * empty / empty.sum()
     rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    while True:
-        yield collate([windows[int(i)] for i in rng.choice(len(samples), tuning.batch_size, p=weights)])
+    for step in count():
+        chosen = rng.choice(len(samples), tuning.batch_size, p=weights)
+        yield collate([windows[Draw(int(i), (seed, step, place))] for place, i in enumerate(chosen)])
 
 
 def choose_threshold(folder: Path, run: Path) -> None:
