@@ -162,7 +162,8 @@ def test_four_chips_are_learned_to_an_average_precision_of_one(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("directions", "validity"), [(2, True), (1, True)])
 def test_channels_shapes_and_batches_are_alike_for_every_network(name, directions, validity):
-    detector = nano(name, directions=directions, validity=validity)
+    # before training many scores are equal but for rounding: nothing is dropped, and the order is not compared
+    detector = nano(name, directions=directions, validity=validity, nms_iou=1.0)
     images = np.random.default_rng(1).normal(0, 2, (3, directions, 50, 77)).astype(np.float32)
     images[0, 0, :9] = np.nan
     found = detector.predict(images, 0.0)
@@ -171,7 +172,7 @@ def test_channels_shapes_and_batches_are_alike_for_every_network(name, direction
         assert (boxes[:, :4] >= 0).all() and (boxes[:, [0, 2]] <= 77).all() and (boxes[:, [1, 3]] <= 50).all()
         assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] <= 1).all()
         [alone] = detector.predict(image[None], 0.0)
-        np.testing.assert_allclose(alone[0], boxes[0], atol=1e-3)
+        assert np.abs(boxes - alone[0]).max(axis=1).min() <= 1e-3
 
 
 @pytest.mark.parametrize("name", NAMES)
