@@ -124,7 +124,7 @@ def test_a_ready_made_set_gives_the_samples_of_the_stack_that_was_drawn(original
     for direction, layer in schema.layers(scene).items():
         there = truth[truth["direction"] == direction][["xmin", "ymin", "xmax", "ymax"]].to_numpy().clip(0, 192)
         np.testing.assert_allclose(samples[direction].boxes, there, atol=1e-9)
-        image = reader.read(samples[direction])
+        [image] = reader.read(samples[direction])
         assert np.nanmax(np.abs(image - layer.values.clip(-4, 4))) <= 8 / 254
 
 
@@ -142,7 +142,7 @@ def test_pictures_that_are_not_square_are_padded_with_no_data(tmp_path):
     flat = make_pictures([{"file": "a.png", "width": 40, "height": 30}], [], tmp_path)
     brought = picture_scenes(flat, tmp_path, direction="rate", colours=OWN, limit=40.0)
     (sample,) = make_samples(brought.chips, brought.scenes, brought.labels, 0.5)
-    image = Reader(brought.scenes).read(sample)
+    [image] = Reader(brought.scenes).read(sample)
     assert image.shape == (40, 40)
     assert np.isnan(image[30:]).all()
     assert np.abs(image[:30]).max() <= 80 / 510

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 _loaded = False
@@ -56,13 +58,51 @@ def _answer_on_one_thread() -> None:
 
     class Comm(JupyterCommJSBinary):
         def _handle_msg(self, msg: Any) -> None:
-            if threading.current_thread() is threading.main_thread():
-                super()._handle_msg(msg)
-            else:
-                loop.add_callback(super()._handle_msg, msg)
+            if threading.current_thread() is not threading.main_thread():
+                loop.add_callback(self._handle_msg, msg)
+                return
+            for part in in_order(msg):
+                super()._handle_msg(part)
 
     # the one by which figures of holoviews and widgets of panel are both shown
     JupyterCommManagerBinary.client_comm = Comm
+
+
+def in_order(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Part what a page says so that each pressed button comes by itself, in its turn.
+
+    Parameters
+    ----------
+    message : dict
+        Of a Jupyter comm; ``["content"]["data"]["content"]["events"]`` is a patch of bokeh's.
+
+    Yields
+    ------
+    dict
+        Messages of the same kind with the events in the same order.
+
+    Notes
+    -----
+    While the kernel is busy a page gathers what people do, and sends it at once. Panel takes such a message under a
+    hold: a pressed button acts at once, but what was chosen or typed before it is only heard when the hold ends, so that
+    "Set class" would give the class that was there before.
+    """
+    data = message["content"]["data"]
+    content = data.get("content") if isinstance(data, dict) else None
+    if not isinstance(content, dict):
+        yield message
+        return
+    events = content.get("events", [])
+    starts = {0, len(events)}
+    for place, event in enumerate(events):
+        if event.get("kind") == "MessageSent":
+            starts |= {place, place + 1}
+    if len(starts) <= 2:
+        yield message
+        return
+    for first, after in pairwise(sorted(starts)):
+        part = data | {"content": content | {"events": events[first:after]}}
+        yield message | {"content": message["content"] | {"data": part}}
 
 
 def _write_styles_in(viewable: Any, root: Any, changed: Any = None, old_models: Any = None) -> None:
