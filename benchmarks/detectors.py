@@ -1,0 +1,294 @@
+"""The papers' tables of detectors made again on a simulated region: the same chips, splits and measures for every row.
+
+    nice python benchmarks/detectors.py make FOLDER [--tables gradients rates ablations] [--seeds 0 1 2] [--epochs 24]
+    python benchmarks/detectors.py table FOLDER
+
+``make`` simulates and stacks the region once (minutes), and then trains and measures one row after another, each kept
+in ``FOLDER/rows`` when it is done: a row that is there is left alone, so that the command may be stopped and called
+again, with more tables or seeds. ``table`` prints what stands; a row that was not run says so.
+
+"gradients" has the networks of Fu et al. (2022), Table 2, on stacked gradients, chips split 8:1:1; "rates" those of
+Zhang et al. (2025), Tables 2 and 3, on rate maps, split 7:3. Split by blocks of ground that both tracks share. All
+networks have the width "nano" and see as many windows as each other under one recipe, labkit's own, so that the rows
+differ by the networks alone: the published recipes want hundreds of epochs. What is measured: boxes on the test chips,
+which no training saw, too faint ones left aside (|gradient| / standard error < 5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+import labkit as lk
+from labkit import files, schema
+from labkit.train import FitSettings, build_detector
+
+#: Edge of the chips as both papers have about; overlap; edge of the windows that are cut from them for training, px.
+CHIP, OVERLAP, CROP = 416, 0.25, 224
+
+#: Average precision looks at all boxes of at least this score; the papers' precision and recall at those of 0.8.
+LEAST_SCORE, SURE = 0.02, 0.8
+
+BOOTSTRAP = 200
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: a network, and in what it differs from the way it is published."""
+
+    title: str
+    network: str
+    differs: dict[str, Any] = field(default_factory=dict)
+
+    def name(self, table: str, seed: int) -> str:
+        """Name of its file."""
+        words = "-".join(f"{key}-{value}" for key, value in self.differs.items())
+        return f"{table}-{self.network}{'-' + words if words else ''}-{seed}"
+
+
+#: Table → its rows.
+TABLES = {
+    "gradients": (
+        Row("YOLOv3", "yolov3"),
+        Row("Attention-YOLOv3", "attention-yolov3"),
+        Row("A-YOLOv3-R", "a-yolov3-r"),
+        Row("A-YOLOv3-T", "a-yolov3-t"),
+        Row("labkit's tiny", "tiny"),
+    ),
+    "rates": (
+        Row("Faster R-CNN, ResNet-34", "faster-rcnn"),
+        Row("Faster R-CNN, FPN", "faster-rcnn-fpn"),
+        Row("Faster R-CNN, FPN and CBAM", "faster-rcnn-fpn-cbam"),
+        Row("labkit's tiny", "tiny"),
+    ),
+    "ablations": (
+        Row("A-YOLOv3-R", "a-yolov3-r"),
+        Row("without CBAM", "a-yolov3-r", {"attention": False}),
+        Row("without DropBlock", "a-yolov3-r", {"dropblock": 0.0}),
+        Row("squared errors instead of CIoU", "a-yolov3-r", {"box_loss": "mse"}),
+        Row("without label smoothing", "a-yolov3-r", {"smoothing": 0.0}),
+        Row("stacked by sum instead of lsq", "a-yolov3-r", {"estimator": "sum"}),
+    ),
+}
+
+
+# --- the region -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Images of one kind from the region, with the boxes that show and those that are too faint, and chips."""
+
+    images: list[xr.Dataset]
+    truth: gpd.GeoDataFrame
+    faint: gpd.GeoDataFrame
+    chips: gpd.GeoDataFrame
+
+    @property
+    def test(self) -> gpd.GeoDataFrame:
+        """The chips that no training sees."""
+        return self.chips[self.chips["split"] == "test"]
+
+
+def simulate(folder: Path) -> None:
+    """Make the region's stacks, rate maps and truth, once."""
+    if (folder / "truth.gpkg").is_file():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    region = lk.simulate.scene("region", seed=0)
+    for track, ifgs in region.interferograms.items():
+        pairs = lk.select_pairs(ifgs)
+        images = {name: lk.stack_gradients(pairs, estimator=name, progress=False) for name in ("lsq", "sum")}
+        images["rates"] = region.rates[track]
+        for name, data in images.items():
+            with files.whole(folder / f"{name}-{track}.nc") as beside:
+                data.drop_vars([v for v in data.variables if data[v].dtype == object]).to_netcdf(
+                    beside, engine="h5netcdf"
+                )
+    for name, table in (("unseen", region.unseen), ("rates", region.rate_truth), ("truth", region.truth)):
+        with files.whole(folder / f"{name}.gpkg") as beside:
+            table.to_file(beside, driver="GPKG", engine="pyogrio")
+
+
+def ground_of(folder: Path, kind: str) -> Ground:
+    """Open the region's images of a kind ("lsq", "sum" or "rates") and cut chips."""
+    images = []
+    for path in sorted(folder.glob(f"{kind}-*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            images.append(data.load())
+    boxes, faint = (gpd.read_file(folder / f"{name}.gpkg", engine="pyogrio") for name in _tables(kind))
+    chips = pd.concat([lk.make_chips(data, CHIP, OVERLAP) for data in images], ignore_index=True)
+    split = lk.split_chips(gpd.GeoDataFrame(chips), (7, 0, 3) if kind == "rates" else (8, 1, 1), seed=0)
+    return Ground(images, boxes[boxes["label"] == schema.LANDSLIDE], faint, split)
+
+
+def _tables(kind: str) -> tuple[str, str]:
+    return ("rates", "unseen") if kind == "rates" else ("truth", "unseen")
+
+
+# --- one row ----------------------------------------------------------------------------------------------------------
+
+
+def make_row(folder: Path, table: str, row: Row, seed: int, epochs: int) -> None:
+    """Train a network, measure it on the test chips, and keep what came out."""
+    target = folder / "rows" / f"{row.name(table, seed)}.json"
+    if target.is_file():
+        return
+    own = dict(row.differs)
+    kind = "rates" if table == "rates" else str(own.pop("estimator", "lsq"))
+    ground = ground_of(folder / "region", kind)
+    width = build_detector(row.network, width="nano").settings.width
+    tuning = FitSettings(width=width, crop=CROP, draws=4)
+    began, worked = time.perf_counter(), time.process_time()
+    detector = lk.train.fit(
+        ground.chips,
+        ground.images,
+        ground.truth,
+        network=row.network,
+        out=folder / "detectors" / row.name(table, seed),
+        max_epochs=epochs,
+        seed=seed,
+        settings=tuning,
+        **own,
+    )
+    trained, trained_cpu = time.perf_counter() - began, time.process_time() - worked
+    found = [lk.detect_landslides(data, detector, LEAST_SCORE) for data in ground.images]
+    detections = gpd.GeoDataFrame(pd.concat(found, ignore_index=True), crs="EPSG:4326")
+    measured = lk.evaluate(
+        detections, ground.truth, score=SURE, ignore=ground.faint, chips=ground.test, bootstrap=BOOTSTRAP
+    )
+    kept = {
+        "table": table,
+        "title": row.title,
+        "network": row.network,
+        "differs": row.differs,
+        "seed": seed,
+        "epochs": epochs,
+        "width": width,
+        "parameters": sum(p.numel() for p in detector.network.parameters()),
+        "chips": ground.chips["split"].value_counts().to_dict(),
+        "minutes": trained / 60,
+        "cpu_minutes": trained_cpu / 60,
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads",
+        "version": lk.__version__,
+        "measures": {name: _plain(value) for name, value in vars(measured).items()},
+    }
+    with files.whole(target) as beside:
+        beside.write_text(json.dumps(kept, indent=1))
+    with files.whole(target.with_suffix(".gpkg")) as beside:
+        detections.to_file(beside, driver="GPKG", engine="pyogrio")
+    print(f"{row.name(table, seed)}: {measured}", flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a measure into what JSON holds; what is no number there (a table, a curve) is left out."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, float):
+        return number if np.isfinite(number) else None
+    return number if isinstance(number, (int, str)) else None
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------
+
+#: Column → measure.
+COLUMNS = {
+    "gradients": {
+        "MAP": "map_confidences",
+        "P(0.8)": "precision",
+        "R(0.8)": "recall",
+        "AP50": "ap50",
+        "AP50:95": "ap",
+        "mIoU": "mean_iou",
+    },
+    "rates": {
+        "P(0.8)": "precision",
+        "R(0.8)": "recall",
+        "F1": "f1",
+        "mIoU": "mean_iou",
+        "AP50": "ap50",
+        "AP75": "ap75",
+        "AP50:95": "ap",
+        "AP small": "ap_small",
+        "AP medium": "ap_medium",
+        "AP large": "ap_large",
+    },
+    "ablations": {"AP50": "ap50", "AP50:95": "ap", "P(0.8)": "precision", "R(0.8)": "recall"},
+}
+
+
+def show(folder: Path) -> None:
+    """Print the tables of the rows that stand, as Markdown; of several seeds the mean, and the least and most."""
+    rows = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
+    for table, wanted in TABLES.items():
+        columns = COLUMNS[table]
+        print(f"\n### {table}\n\n| network | weights | {' | '.join(columns)} | seeds | min |")
+        print("|---" * (len(columns) + 4) + "|")
+        for row in wanted:
+            same = [
+                r for r in rows if r["network"] == row.network and r["differs"] == row.differs and r["table"] == table
+            ]
+            if not same:
+                print(f"| {row.title} | {'| ' * len(columns)}| not run | |")
+                continue
+            cells = [_cell([r["measures"] for r in same], measure) for measure in columns.values()]
+            minutes = sum(r["cpu_minutes"] for r in same)
+            print(
+                f"| {row.title} | {same[0]['parameters']:,} | {' | '.join(cells)} | "
+                f"{', '.join(str(r['seed']) for r in same)} | {minutes:.0f} |"
+            )
+    if rows:
+        hours = sum(r["cpu_minutes"] for r in rows) / 60
+        print(f"\n{len(rows)} rows, {hours:.1f} hours of processor time; {rows[-1]['machine']}.")
+
+
+def _cell(measures: Sequence[dict[str, Any]], name: str) -> str:
+    """The mean over seeds; with one seed its interval over blocks, with several the least and most."""
+    values = [m[name] for m in measures if m.get(name) is not None and np.isfinite(m[name])]
+    if not values:
+        return "—"
+    between = (min(values), max(values)) if len(values) > 1 else (measures[0].get("intervals") or {}).get(name)
+    spread = f" ({between[0]:.2f}–{between[1]:.2f})" if between else ""
+    return f"{np.mean(values):.2f}{spread}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("make", "table"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=("gradients", "rates"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--networks", nargs="+", help="only these")
+    asked = parser.parse_args()
+    if asked.what == "table":
+        show(asked.folder)
+        return
+    simulate(asked.folder / "region")
+    for seed in asked.seeds:
+        for table in asked.tables:
+            for row in TABLES[table]:
+                if not asked.networks or row.network in asked.networks:
+                    make_row(asked.folder, table, row, seed, asked.epochs)
+
+
+if __name__ == "__main__":
+    main()
