@@ -11,6 +11,7 @@ from labkit.view.baselines import network
 from labkit.view.blind import save_side_by_side_png
 from labkit.view.box_editor import box_editor
 from labkit.view.comparison import compare
+from labkit.view.detector_columns import compare_detectors, mistakes
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
 from labkit.view.loss_curves import live_losses, losses
@@ -27,6 +28,8 @@ __all__ = [
     "pair",
     "phases",
     "compare",
+    "compare_detectors",
+    "mistakes",
     "network",
     "losses",
     "live_losses",
