@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: A panel is so many inches wide; the bar and the words below need so much more.
-_PANEL_INCHES, _BELOW_INCHES = 2.6, 1.0
+_PANEL_INCHES, _BELOW_INCHES = 3.0, 1.2
 
 
 def compare_detectors(
@@ -104,7 +104,8 @@ def compare_detectors(
     unit = "mm/yr" if "rate" in str(layer.name) else "rad"
     what = "rate" if unit == "mm/yr" else f"phase gradient along {layer.name}"
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.5, aspect=40, pad=0.02)
-    bar.set_label(f"{what}, {unit}   ·   red boxes: truth, dashed where missed; blue: detections; numbers: mistakes")
+    # two lines, since a picture of one column is narrow
+    bar.set_label(f"{what}, {unit}\nred: truth, dashed where missed; blue: detections; numbers: mistakes")
     if path is not None:
         with whole(path) as partial:
             figure.savefig(partial, format="png", dpi=130)
@@ -215,18 +216,21 @@ def _draw(axis: Axes, table: pd.DataFrame) -> None:
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
+    # the truth is wide and lies below, so that both are seen where they lie on each other
     pens = {
-        "ignored": ("#777777", "-"),
-        "found": (colours.LABEL, "-"),
-        "missed": (colours.LABEL, (0, (3, 2))),
-        "right": (colours.DETECTION, "-"),
-        "false": (colours.DETECTION, "-"),
+        "ignored": ("#777777", "-", 1.0),
+        "found": (colours.LABEL, "-", 2.4),
+        "missed": (colours.LABEL, (0, (2, 1)), 1.8),
+        "right": (colours.DETECTION, "-", 1.0),
+        "false": (colours.DETECTION, "-", 1.4),
     }
     casing = [withStroke(linewidth=2.6, foreground=colours.CASING)]
-    for box in table.itertuples():
-        colour, line = pens[box.what]
+    for box in table.sort_values("what", key=lambda what: what.isin(["right", "false"])).itertuples():
+        colour, line, width = pens[box.what]
         shape = (box.xmin, box.ymin), box.xmax - box.xmin, box.ymax - box.ymin
-        axis.add_patch(Rectangle(*shape, fill=False, color=colour, lw=1.3, ls=line, path_effects=casing))
+        axis.add_patch(Rectangle(*shape, fill=False, color=colour, lw=width, ls=line))
         if box.number:
-            at = {"x": box.xmax, "y": box.ymin, "s": str(box.number), "ha": "left", "va": "bottom"}
+            # apart, where a false box lies on a missed one
+            y, rise = (box.ymax, "top") if box.what == "missed" else (box.ymin, "bottom")
+            at = {"x": box.xmax, "y": y, "s": str(box.number), "ha": "left", "va": rise}
             axis.text(**at, color=colour, fontsize=9, weight="bold", path_effects=casing, clip_on=True)
