@@ -84,8 +84,8 @@ def in_order(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     Notes
     -----
     While the kernel is busy a page gathers what people do, and sends it at once. Panel takes such a message under a
-    hold: a pressed button acts at once, but what was chosen or typed before it is only heard when the hold ends, so that
-    "Set class" would give the class that was there before.
+    hold: a pressed button acts at once, but what was chosen or typed before it is only heard when the hold ends, so
+    that "Set class" would give the class that was there before.
     """
     data = message["content"]["data"]
     content = data.get("content") if isinstance(data, dict) else None
