@@ -76,6 +76,7 @@ def train(folder: Path, run: Path, kind: str, width: int, steps: int, minutes: f
         with torch.autocast("cpu", torch.bfloat16):
             return [raw.float() for raw in forward(images.contiguous(memory_format=torch.channels_last))]
 
+    # this one network alone, so that its losses go through it too; mypy wants methods left to their classes
     network.forward = in_half  # type: ignore[method-assign]
     batches = _batches(samples, reader, tuning, seed + done)
     started, noted, sums = time.monotonic(), time.monotonic(), []

@@ -72,6 +72,7 @@ def test_a_push_that_was_cut_goes_on_where_it_stopped(
 ):
     chips = chips_of(couplet_scene, 100).iloc[:9].reset_index(drop=True)
     images = images_of(chips, couplet_scene, tmp_path / "images")
+    # nine chips in pages of four; the server and all that is sent are real
     monkeypatch.setattr(sending, "PAGE", 4)
 
     def cut_at(name: str, call: int) -> pytest.MonkeyPatch:

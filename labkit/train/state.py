@@ -114,6 +114,7 @@ def check_identity(before: Mapping[str, Any], now: Mapping[str, Any], folder: Pa
 
 def random_state() -> dict[str, Any]:
     """Give the state of every generator that is drawn from: torch's (on each GPU too), NumPy's and Python's."""
+    # the old generator (NPY002) is what Lightning seeds, and what a network of one's own may draw from
     name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
         "torch": torch.get_rng_state(),
@@ -129,6 +130,7 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     for device, of_device in enumerate(state["cuda"][: torch.cuda.device_count()]):
         torch.cuda.set_rng_state(of_device, device)
     name, keys, *rest = state["numpy"]
+    # the old generator (NPY002), as above
     np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     random.setstate(state["python"])
 
