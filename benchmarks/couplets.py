@@ -24,7 +24,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 import labkit as lk
-from labkit import schema, studies
+from labkit import intervals, schema, studies
 from labkit.detect.couplets import snr_for
 from labkit.detect.overlaps import iou
 from labkit.simulate import Effects
@@ -231,7 +231,7 @@ def told(counts: pd.Series, total: list[str]) -> pd.Series:
     whole = int(counts[total[0]] if total[0] in counts else counts.sum())
     words = {f"all {total[0]}": str(whole)}
     for name in [name for name in ORDER if name in counts]:
-        low, high = studies.intervals.share_interval(counts[name], whole)
+        low, high = intervals.share_interval(counts[name], whole)
         words[name] = f"{counts[name]:.0f}: {counts[name] / whole:.2f} ({low:.2f}–{high:.2f})"
     return pd.Series(words)
 

@@ -64,7 +64,7 @@ def estimate_total(
     rounds are uncorrelated. The interval is Student's with Σ (m_t − 1) degrees of freedom, no lower than what is known
     already where nothing is negative: too narrow for rare things that few chips show. For a share of chips from one
     round take Wilson's
-    (``labkit.studies.intervals.share_interval``).
+    (``labkit.intervals.share_interval``).
 
     References
     ----------

@@ -13,7 +13,7 @@ import xarray as xr
 from labkit import schema
 from labkit.detect import couplets, merge_detections
 from labkit.errors import LabkitError
-from labkit.studies.intervals import count_interval, share_interval
+from labkit.intervals import count_interval, share_interval
 
 #: A landslide counts for "either" when any box, of azimuth or of range, lies on it.
 EITHER = "either"

@@ -17,7 +17,7 @@ from labkit.errors import LabkitError
 from labkit.simulate.interferometry import PHASE_SIGN, phase_per_mm
 from labkit.stack import stack_gradients, unwrap
 from labkit.studies.detection import detected_labels
-from labkit.studies.intervals import share_interval
+from labkit.intervals import share_interval
 from labkit.studies.planted import (
     Conditions,
     Noise,

@@ -21,7 +21,7 @@ from labkit.simulate.motion import Motion
 from labkit.stack import select_pairs
 from labkit.studies.detection import ALL, EITHER, measure_detection, with_intervals
 from labkit.studies.interferograms import stack_as_published
-from labkit.studies.intervals import share_interval
+from labkit.intervals import share_interval
 from labkit.studies.sites import choose_sites, plant, shown_rates, site_boxes
 from labkit.studies.subsets import load_pairs
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, poisson
 
 from labkit.errors import LabkitError
-from labkit.studies.intervals import count_interval, share_interval
+from labkit.intervals import count_interval, share_interval
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 7), (1, 20), (13, 24), (24, 24), (250, 1000)])

@@ -1,4 +1,4 @@
-"""How sure a share or a count is that a study found: 95 % intervals of a binomial share and of a Poisson count."""
+"""How sure a share or a count is: 95 % intervals of a binomial share and of a Poisson count."""
 
 from __future__ import annotations
 
