@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 
 from labkit.detect import couplets
 from labkit.errors import LabkitError
+from labkit.intervals import share_interval
 from labkit.simulate.interferometry import PHASE_SIGN, phase_per_mm
 from labkit.stack import stack_gradients, unwrap
 from labkit.studies.detection import detected_labels
-from labkit.intervals import share_interval
 from labkit.studies.planted import (
     Conditions,
     Noise,

@@ -15,13 +15,13 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.errors import LabkitError
+from labkit.intervals import share_interval
 from labkit.schema import DAYS_PER_YEAR
 from labkit.simulate import Scene
 from labkit.simulate.motion import Motion
 from labkit.stack import select_pairs
 from labkit.studies.detection import ALL, EITHER, measure_detection, with_intervals
 from labkit.studies.interferograms import stack_as_published
-from labkit.intervals import share_interval
 from labkit.studies.sites import choose_sites, plant, shown_rates, site_boxes
 from labkit.studies.subsets import load_pairs
 
