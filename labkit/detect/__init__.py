@@ -6,6 +6,8 @@ from labkit.detect.filters import filter_detections
 from labkit.detect.merging import merge_detections
 from labkit.detect.predict import LandslideDetector, detect_landslides
 from labkit.detect.report import Evaluation
+from labkit.detect.review_tally import ANSWERS, consensus_answers, review_agreement, review_shares
+from labkit.detect.reviewing import Review, gather_answers, open_review, sample_detections
 
 __all__ = [
     "detect_landslides",
@@ -15,4 +17,12 @@ __all__ = [
     "evaluate",
     "Evaluation",
     "couplets",
+    "open_review",
+    "Review",
+    "ANSWERS",
+    "sample_detections",
+    "gather_answers",
+    "consensus_answers",
+    "review_shares",
+    "review_agreement",
 ]
