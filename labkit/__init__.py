@@ -35,6 +35,9 @@ _HOMES = {
     "merge_detections": "labkit.detect",
     "evaluate": "labkit.detect",
     "couplets": "labkit.detect",
+    "hot_spot_scores": "labkit.detect",
+    "hot_spots": "labkit.detect",
+    "kmeans_regions": "labkit.detect",
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from labkit.chip import make_chips, select_chips, split_chips
     from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
     from labkit.detect.couplets import couplets
+    from labkit.detect.hot_spots import hot_spot_scores, hot_spots
+    from labkit.detect.kmeans import kmeans_regions
     from labkit.maps import write_detections
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
@@ -75,6 +80,9 @@ __all__ = [
     "merge_detections",
     "evaluate",
     "couplets",
+    "hot_spot_scores",
+    "hot_spots",
+    "kmeans_regions",
     "density",
     "write_detections",
     "read",

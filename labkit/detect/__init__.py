@@ -3,11 +3,14 @@
 from labkit.detect.couplets import couplets
 from labkit.detect.evaluation import evaluate
 from labkit.detect.filters import filter_detections
+from labkit.detect.hot_spots import hot_spot_scores, hot_spots
+from labkit.detect.kmeans import kmeans_regions
 from labkit.detect.merging import merge_detections
 from labkit.detect.predict import LandslideDetector, detect_landslides
 from labkit.detect.report import Evaluation
 from labkit.detect.review_tally import ANSWERS, consensus_answers, review_agreement, review_shares
 from labkit.detect.reviewing import Review, gather_answers, open_review, sample_detections
+from labkit.detect.threshold import threshold_regions
 
 __all__ = [
     "detect_landslides",
@@ -25,4 +28,8 @@ __all__ = [
     "consensus_answers",
     "review_shares",
     "review_agreement",
+    "hot_spot_scores",
+    "hot_spots",
+    "kmeans_regions",
+    "threshold_regions",
 ]
