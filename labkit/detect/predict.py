@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from labkit import geo, schema
 from labkit.detect.overlaps import Array
 from labkit.detect.seams import join_tiles
+from labkit.detect.tiles import Tile, in_batches, tiles_of
 from labkit.errors import LabkitError
 
 
@@ -52,8 +53,8 @@ def detect_landslides(
         Least score of a detection, in [0, 1]. Average precision needs low ones too: take 0.05 before
         :func:`labkit.evaluate`.
     overlap : float
-        Share that neighbouring tiles have in common, in [0, 1). Landslides up to this share of a tile are seen whole
-        by some tile; larger ones are put together from their parts.
+        Share that neighbouring tiles have in common, in [0, 1). Landslides up to this share of a tile, less 6 px, are
+        seen whole by some tile; larger ones are put together from their parts.
     batch_size : int
         Tiles for each call of the detector.
 
@@ -73,6 +74,23 @@ def detect_landslides(
     Gradients reach the detector at the reference of 40 m and 20 years (:func:`labkit.schema.at_reference`), so that
     one detector serves stacks of any length. It knows landslides by their size in pixels, too: multilook to about the
     spacing that it was trained at. Tiles without a valid pixel are not looked at; boxes end at the scene's edge.
+
+    A lazy scene is read from top to bottom, each row once for all directions, and no more of it at a time than a row
+    of tiles and a row of chunks.
+
+    Neighbouring tiles share at least s = size − round(size · (1 − overlap)) px, so that a box with both edges shorter
+    than s − 6 px lies in some tile with more than 3 px (:data:`~labkit.detect.seams.EDGE_PX`) around it. The same
+    detections come out for every tile size, overlap, batch size and order of tiles, bit for bit, where
+
+    - all landslides are as short; of those whose boxes have an IoU above 0.4, or share more than 0.7 of the smaller
+      one, also the box around both;
+    - the detector is *local*: its box and score follow from the pixels within 3 px of the box alone, wherever in a tile
+      it lies, and of a landslide that the tile's edge cuts it gives boxes that lie within the whole one's and reach to
+      within 3 px of that edge.
+
+    A larger landslide comes back as the envelope of its parts. A network is not local: what lies far from a landslide
+    moves its answer a little, and each tile is scaled by its own noise where ``spread`` is set, so that boxes and
+    scores differ in their last digits, and some at the limit of ``score`` come or go.
     """
     kind = "gradients" if schema.is_gradients(data) else "rates"
     if detector.kind != kind:
@@ -84,58 +102,43 @@ def detect_landslides(
         raise LabkitError(f"score must be in [0, 1], instead got score={score}")
     if batch_size < 1:
         raise LabkitError(f"batch_size must be at least 1, instead got batch_size={batch_size}")
-    factor = np.float32(schema.reference_factor(data) if kind == "gradients" else 1.0)
-    searched = _searched(data, getattr(detector, "directions", 1))
-    shape = (data.sizes["y"], data.sizes["x"])
-    windows = np.array(list(geo.windows(shape, detector.size, overlap)), np.int64)
-    found = []
-    with tqdm(total=len(windows) * len(searched), desc="detecting", unit="tile") as bar:
-        for direction, layers in searched.items():
-            boxes, tiles = _search(layers, factor, windows, detector, score, batch_size, bar)
-            joined = join_tiles(boxes, tiles, windows, detector.size, shape)
-            found.append(_table(_inside(joined, shape), direction, data, detector.name))
-    return geo.with_geometry(gpd.GeoDataFrame(pd.concat(found, ignore_index=True), crs=geo.WGS84), data)
-
-
-def _searched(data: xr.Dataset, directions: int) -> dict[str, list[xr.DataArray]]:
-    """Give for each direction the layers that the detector sees: it, and the other one for a detector of two."""
+    directions = getattr(detector, "directions", 1)
     layers = schema.layers(data)
     if directions not in (1, len(layers)):
         raise LabkitError(
             f"detector must be one for {' and '.join(layers)}, instead got detector.directions={directions}. "
             "Give it gradients of azimuth and range, or train one with directions=1"
         )
-    if directions == 1:
-        return {direction: [layer] for direction, layer in layers.items()}
-    return {name: [layers[name], *(layers[other] for other in layers if other != name)] for name in layers}
+    factor = schema.reference_factor(data) if kind == "gradients" else 1.0
+    shape = (data.sizes["y"], data.sizes["x"])
+    windows = np.array(list(geo.windows(shape, detector.size, overlap)), np.int64)
+    found = {direction: [np.zeros((0, 6))] for direction in layers}
+    tiles = tiles_of(data, factor, windows, detector.size, directions)
+    with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile") as bar:
+        for batch, passed in in_batches(tiles, batch_size):
+            for tile, boxes in zip(batch, _answers(batch, detector, score), strict=True):
+                numbers = np.full((len(boxes), 1), float(tile.number))
+                found[tile.direction].append(np.concatenate([boxes, numbers], axis=1))
+            bar.update(passed)
+    tables = []
+    for direction, parts in found.items():
+        boxes = np.concatenate(parts)
+        joined = join_tiles(boxes[:, :5], boxes[:, 5].astype(np.int64), windows, detector.size, shape)
+        tables.append(_table(_inside(joined, shape), direction, data, detector.name))
+    return geo.with_geometry(gpd.GeoDataFrame(pd.concat(tables, ignore_index=True), crs=geo.WGS84), data)
 
 
-def _search(
-    layers: list[xr.DataArray],
-    factor: np.float32,
-    windows: npt.NDArray[np.int64],
-    detector: LandslideDetector,
-    score: float,
-    batch_size: int,
-    bar: tqdm,
-) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Give the boxes of all tiles in px of the scene (n, 5), and the tile of each."""
-    boxes, tiles = [np.zeros((0, 5))], [np.zeros(0, np.int64)]
-    corners = [(int(row), int(col)) for row, col in windows]
-    for start in range(0, len(windows), batch_size):
-        numbers = range(start, min(start + batch_size, len(windows)))
-        cut = {i: [geo.read_window(layer, *corners[i], detector.size) * factor for layer in layers] for i in numbers}
-        images = {i: seen for i, seen in cut.items() if np.isfinite(seen[0]).any()}
-        if images:
-            stacked = np.stack([np.stack(seen) if len(layers) > 1 else seen[0] for seen in images.values()])
-            answers = detector.predict(stacked, score)
-            _check_answers(answers, len(images), detector)
-            for i, answer in zip(images, answers, strict=True):
-                row, col = corners[i]
-                boxes.append(answer + np.array([col, row, col, row, 0.0]))
-                tiles.append(np.full(len(answer), i, np.int64))
-        bar.update(len(numbers))
-    return np.concatenate(boxes), np.concatenate(tiles)
+def _answers(batch: list[Tile], detector: LandslideDetector, score: float) -> list[Array]:
+    """Give the boxes of each tile in px of the scene, (k, 5)."""
+    images = [tile.image for tile in batch if tile.image is not None]
+    if not images:
+        return []
+    answers = detector.predict(np.stack(images), score)
+    _check_answers(answers, len(images), detector)
+    return [
+        np.asarray(answer, float) + np.array([tile.col, tile.row, tile.col, tile.row, 0.0])
+        for tile, answer in zip(batch, answers, strict=True)
+    ]
 
 
 def _inside(found: Array, shape: tuple[int, int]) -> Array:
