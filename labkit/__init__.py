@@ -25,6 +25,7 @@ _HOMES = {
     "stack_gradients": "labkit.stack",
     "snow_mask": "labkit.stack",
     "integrate_rate": "labkit.stack",
+    "displacement_series": "labkit.stack",
     "unwrap": "labkit.stack",
     "make_chips": "labkit.chip",
     "select_chips": "labkit.chip",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from labkit.read import open_interferograms, open_rates
     from labkit.stack import integrate_rate, select_pairs, snow_mask, stack_gradients
     from labkit.stack.multilook import multilook
+    from labkit.stack.series import displacement_series
     from labkit.stack.unwrap import unwrap
     from labkit.train import load_detector
 
@@ -70,6 +72,7 @@ __all__ = [
     "stack_gradients",
     "snow_mask",
     "integrate_rate",
+    "displacement_series",
     "unwrap",
     "make_chips",
     "select_chips",

@@ -7,6 +7,7 @@ from labkit.stack.gradients import stack_gradients
 from labkit.stack.integrate import integrate_rate
 from labkit.stack.multilook import multilook
 from labkit.stack.network import mean_coherence, pair_counts, select_pairs
+from labkit.stack.series import displacement_series
 from labkit.stack.snow import snow_mask
 from labkit.stack.unwrap import unwrap
 from labkit.stack.unwrapped import stack_unwrapped
@@ -14,6 +15,7 @@ from labkit.stack.unwrapped import stack_unwrapped
 __all__ = [
     "flag_aliasing",
     "burst_overlaps",
+    "displacement_series",
     "integrate_rate",
     "mean_coherence",
     "multilook",
