@@ -1,12 +1,13 @@
 """Train the weights that ship on simulated regions, choose their threshold, and measure them.
 
-    nice python benchmarks/weights.py train FOLDER RUN --kind gradients --steps 5000 [--minutes 10]
+    nice python benchmarks/weights.py train FOLDER RUN --kind gradients --steps 5000 [--minutes 10] [--start DETECTOR]
     nice python benchmarks/weights.py threshold FOLDER RUN
     nice python benchmarks/weights.py measure FOLDER RUN
     nice python benchmarks/weights.py ship RUN labkit/train/shipped/gradients-small
 
 FOLDER holds the regions of ``benchmarks/weights_regions.py``. ``train`` may be stopped and called again: it goes on
-where RUN stands. ``threshold`` chooses a score on the validation regions and moves all scores so that it
+where RUN stands. ``--start`` begins with the weights of a detector of the same network, which may not have
+seen standard errors. ``threshold`` chooses a score on the validation regions and moves all scores so that it
 becomes 0.5. ``measure`` takes the held-out regions, those without deformation, and, where
 LABKIT_REAL_DATA names the folder of real files, the stack of Danba; what it finds is written to ``RUN/measured.json``.
 """
@@ -18,6 +19,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -46,16 +48,29 @@ AVERAGED_STEPS, EVERY = 300, 5
 SPREAD = {"gradients": 1.0, "rates": None}
 
 
-def train(folder: Path, run: Path, kind: str, width: int, steps: int, minutes: float, seed: int) -> None:
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast: ``steps`` in all, at most ``minutes`` now, ``peak`` of the learning rate's cosine."""
+
+    steps: int
+    minutes: float
+    peak: float
+    seed: int
+    start: str
+
+
+def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
     """Train, or go on training."""
     import torch
 
     from labkit.train.building import build
 
     samples, reader, tuning = _samples(folder, kind, width)
-    what = _described(run, kind, samples, width, seed)
-    torch.manual_seed(seed)
+    what = _described(run, kind, samples, width, plan)
+    torch.manual_seed(plan.seed)
     network = build(what).train().to(memory_format=torch.channels_last)
+    if plan.start:
+        _take_over(network, lk.load_detector(plan.start))
     averaged = build(what)
     averaged.load_state_dict(network.state_dict())
     decay = [p for p in network.parameters() if p.ndim > 1]
@@ -78,15 +93,15 @@ def train(folder: Path, run: Path, kind: str, width: int, steps: int, minutes: f
 
     # this one network alone, so that its losses go through it too; mypy wants methods left to their classes
     network.forward = in_half  # type: ignore[method-assign]
-    batches = _batches(samples, reader, tuning, seed + done)
+    batches = _batches(samples, reader, tuning, plan.seed + done)
     started, noted, sums = time.monotonic(), time.monotonic(), []
-    bar = tqdm(total=steps, initial=done, desc="training", unit="step", mininterval=20)
-    while done < steps and time.monotonic() - started < 60 * minutes:
+    bar = tqdm(total=plan.steps, initial=done, desc="training", unit="step", mininterval=20)
+    while done < plan.steps and time.monotonic() - started < 60 * plan.minutes:
         batch = next(batches)
-        share = done / steps
+        share = done / plan.steps
         rise = min(1.0, share / 0.03)
         for group in optimizer.param_groups:
-            group["lr"] = 2e-3 * rise * max(0.01, (1 + math.cos(math.pi * share)) / 2)
+            group["lr"] = plan.peak * rise * max(0.01, (1 + math.cos(math.pi * share)) / 2)
         losses = network.losses(batch.images, batch.targets, batch.ignored)
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
@@ -97,13 +112,24 @@ def train(folder: Path, run: Path, kind: str, width: int, steps: int, minutes: f
             _average(averaged, network, done)
         sums.append([losses[name].item() for name in ("total", "box", "objectness")])
         bar.update()
-        if time.monotonic() - noted > 60 or done == steps:
+        if time.monotonic() - noted > 60 or done == plan.steps:
             rows.append([done, *np.mean(sums, axis=0).tolist()])
             print(f" step {done}: loss, box, objectness {np.round(rows[-1][1:], 3)}", flush=True)
             noted, sums = time.monotonic(), []
             _keep(run, what, averaged, network, optimizer, done, rows)
     bar.close()
     _keep(run, what, averaged, network, optimizer, done, rows)
+
+
+def _take_over(network: Any, known: Detector) -> None:
+    """Begin with the weights of a detector; where it did not see standard errors, they do not count at first."""
+    import torch
+
+    weights = known.network.state_dict()
+    missing = network.channels - known.network.channels
+    first = weights["stem.0.weight"]
+    weights["stem.0.weight"] = torch.cat([first, torch.zeros_like(first[:, :1]).repeat(1, missing, 1, 1)], dim=1)
+    network.load_state_dict(weights)
 
 
 def _average(averaged: Any, network: Any, done: int) -> None:
@@ -139,7 +165,7 @@ def _keep(run: Path, what: Any, averaged: Any, network: Any, optimizer: Any, don
     )
 
 
-def _described(run: Path, kind: str, samples: list, width: int, seed: int) -> Any:
+def _described(run: Path, kind: str, samples: list, width: int, plan: Plan) -> Any:
     """Settings of the detector; the anchors are kept, so that a run that goes on with more regions keeps its own."""
     from labkit.train.anchors import anchors_by_stride
 
@@ -148,7 +174,10 @@ def _described(run: Path, kind: str, samples: list, width: int, seed: int) -> An
     if made_by.is_file():
         record = json.loads(made_by.read_text())
     else:
-        record = {"seed": seed, "kind": kind, "width": width, "anchors": anchors_by_stride(sizes, 2, seed=seed)}
+        own = (
+            lk.load_detector(plan.start).settings.anchors if plan.start else anchors_by_stride(sizes, 2, seed=plan.seed)
+        )
+        record = {"seed": plan.seed, "kind": kind, "width": width, "start": plan.start, "anchors": own}
     record |= {"scenes": sorted({sample.scene for sample in samples}), "labels_on_chips": len(sizes)}
     with files.whole(made_by) as beside:
         beside.write_text(json.dumps(record))
@@ -160,6 +189,7 @@ def _described(run: Path, kind: str, samples: list, width: int, seed: int) -> An
         anchors=anchors,
         width=record["width"],
         spread=SPREAD[kind],
+        standard_error=True,
         nms_iou=0.2,
     )
 
@@ -167,17 +197,17 @@ def _described(run: Path, kind: str, samples: list, width: int, seed: int) -> An
 def _samples(folder: Path, kind: str, width: int) -> tuple[list, Any, FitSettings]:
     from labkit.train.samples import Reader, make_samples
 
-    tuning = FitSettings(width=width, spread=SPREAD[kind])
+    tuning = FitSettings(width=width, spread=SPREAD[kind], standard_error=True)
     scenes, labels, chips = [], [], []
     for path in stacks(folder, "train", kind):
         data, boxes = opened(path)
-        scenes.append(data[["gradient" if kind == "gradients" else "rate"]])
+        scenes.append(data[["gradient" if kind == "gradients" else "rate", "standard_error"]])
         labels.append(boxes)
         chips.append(lk.make_chips(data, size=SIZE, overlap=0.25).assign(split="train"))
     tables = [gpd.GeoDataFrame(pd.concat(some, ignore_index=True), crs="EPSG:4326") for some in (chips, labels)]
     # the stacks are in memory already
     reader = Reader(scenes, memory_bytes=0)
-    return make_samples(tables[0], scenes, tables[1], tuning.min_inside), reader, tuning
+    return make_samples(tables[0], scenes, tables[1], tuning.min_inside, standard_error=True), reader, tuning
 
 
 def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int) -> Iterator[Any]:
@@ -261,11 +291,14 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--peak", type=float, default=2e-3, help="of the learning rate")
+    parser.add_argument("--start", default="", help="a detector to begin with")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     chosen.second.mkdir(parents=True, exist_ok=True)
     if chosen.step == "train":
-        train(chosen.first, chosen.second, chosen.kind, chosen.width, chosen.steps, chosen.minutes, chosen.seed)
+        plan = Plan(chosen.steps, chosen.minutes, chosen.peak, chosen.seed, chosen.start)
+        train(chosen.first, chosen.second, chosen.kind, chosen.width, plan)
     elif chosen.step == "threshold":
         choose_threshold(chosen.first, chosen.second)
     elif chosen.step == "measure":

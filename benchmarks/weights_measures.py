@@ -27,6 +27,9 @@ CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 #: Boxes of Danba drawn by eye, on the array as it comes (xmin, ymin, xmax, ymax).
 DANBA = {"azimuth": (62, 16, 161, 72), "range": (60, 25, 158, 68)}
 
+#: Rates that count, mm/yr.
+LEAST_RATE = 10.0
+
 #: Edge of the blocks that are drawn again for intervals, px.
 BLOCK = 416
 
@@ -45,23 +48,24 @@ def opened(path: Path) -> tuple[xr.Dataset, gpd.GeoDataFrame]:
     boxes = gpd.read_file(path.with_suffix(".gpkg"), engine="pyogrio")
     if not len(boxes):
         return data, schema.boxes_table({"landslide_id": []})
-    return data, shown_by(data, boxes) if schema.is_gradients(data) else boxes
+    return data, shown_by(data, boxes)
 
 
 def shown_by(data: xr.Dataset, boxes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Call "unsure" what this very stack does not show: |gradient| / standard error ≥ 5 over fewer than 12 pixels.
+    """Call "unsure" what this very image does not show: |image| / standard error ≥ 5 over fewer than 12 pixels.
 
     The simulator knows the error that is to be expected of speckle and turbulence; the stack's own also holds what
-    layered air, changing coherence and unsteady motion add.
+    layered air, changing coherence and unsteady motion add. Rates have to be 10 mm/yr there, too.
     """
-    ratio = {
-        str(d): np.abs(data["gradient"] / data["standard_error"]).sel(direction=d).values
-        for d in data["direction"].values
+    errors, least = schema.standard_errors(data), 0.0 if schema.is_gradients(data) else LEAST_RATE
+    clear = {
+        name: np.abs(image.values) >= np.maximum(LEAST_RATIO * errors[name].values, least)
+        for name, image in schema.layers(data).items()
     }
     strong = []
     for box in boxes.itertuples():
         inside = slice(int(box.ymin), int(box.ymax)), slice(int(box.xmin), int(box.xmax))
-        strong.append(int((ratio[str(box.direction)][inside] >= LEAST_RATIO).sum()) >= LEAST_PIXELS)
+        strong.append(int(clear[str(box.direction)][inside].sum()) >= LEAST_PIXELS)
     expected = boxes["label"] == schema.LANDSLIDE
     return boxes.assign(expected=expected, label=np.where(expected & np.array(strong), schema.LANDSLIDE, "unsure"))
 

@@ -39,6 +39,7 @@ _HOMES = {
     "hot_spot_scores": "labkit.detect",
     "hot_spots": "labkit.detect",
     "kmeans_regions": "labkit.detect",
+    "estimate_standard_error": "labkit.detect",
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
@@ -47,7 +48,13 @@ _STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "map
 if TYPE_CHECKING:
     from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, studies, train, view
     from labkit.chip import make_chips, select_chips, split_chips
-    from labkit.detect import detect_landslides, evaluate, filter_detections, merge_detections
+    from labkit.detect import (
+        detect_landslides,
+        estimate_standard_error,
+        evaluate,
+        filter_detections,
+        merge_detections,
+    )
     from labkit.detect.couplets import couplets
     from labkit.detect.hot_spots import hot_spot_scores, hot_spots
     from labkit.detect.kmeans import kmeans_regions
@@ -86,6 +93,7 @@ __all__ = [
     "hot_spot_scores",
     "hot_spots",
     "kmeans_regions",
+    "estimate_standard_error",
     "density",
     "write_detections",
     "read",

@@ -180,6 +180,23 @@ def layers(data: xr.Dataset) -> dict[str, xr.DataArray]:
     return {"rate": check_rates(data)["rate"]}
 
 
+def standard_errors(data: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Give the standard error of each image that :func:`layers` gives, in the same unit.
+
+    Raises
+    ------
+    LabkitError
+        The scene has none.
+    """
+    _require(
+        "standard_error" in data,
+        f"data must hold standard_error for a detector that sees it, instead got variables={sorted(map(str, data))}. "
+        "Rate maps without one get an estimate by lk.estimate_standard_error(rates)",
+    )
+    images, error = layers(data), data["standard_error"]
+    return {name: error.sel(direction=name, drop=True) if is_gradients(data) else error for name in images}
+
+
 def reference_factor(gradients: xr.Dataset) -> float:
     """Give the factor that brings a stack to the reference of 40 m ground spacing and 20 years.
 

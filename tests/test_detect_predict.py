@@ -116,6 +116,24 @@ def test_a_detector_of_two_directions_sees_the_other_one_beside_each():
         detect_landslides(data.isel(direction=[0]), Both(128), 0.1)
 
 
+def test_a_detector_that_sees_standard_errors_gets_them_after_the_images_at_the_reference_too():
+    class Clear(ThresholdDetector):
+        directions, standard_error = 2, True
+
+        def predict(self, images, score=0.5):
+            assert images.shape[1:] == (4, self.size, self.size)
+            return super().predict(np.where(np.abs(images[:, 0]) > 5 * images[:, 2], images[:, 0], 0), score)
+
+    data = scene([(10, 10, 30, 40), (100, 50, 130, 90)])
+    data.attrs["ground_spacing"] = 20.0  # factor 2
+    with pytest.raises(LabkitError, match=r"data must hold standard_error for a detector that sees it"):
+        detect_landslides(data, Clear(128), 0.1)
+    error = xr.full_like(data["gradient"], 0.1)
+    error[0, 100:130, 50:90] = 2.0
+    table = detect_landslides(data.assign(standard_error=error), Clear(128), 0.1)
+    assert table[["direction", "ymin", "xmin", "ymax", "xmax"]].values.tolist() == [["azimuth", 10, 10, 30, 40]]
+
+
 def test_boxes_end_where_the_scene_ends():
     class Generous(ThresholdDetector):
         def predict(self, images, score=0.5):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
+import xarray as xr
 
 from labkit import LabkitError, schema
 from labkit.train import ChipData, build_detector, network_class, networks
@@ -162,6 +163,7 @@ KINDS = {
     "two directions": FitSettings(crop=64, batch_size=2, directions=2),
     "validity": FitSettings(crop=64, batch_size=2, validity=True),
     "all": FitSettings(crop=64, batch_size=2, directions=2, validity=True, mosaic=1.0, noise=1.0),
+    "standard error": FitSettings(crop=64, batch_size=2, directions=2, validity=True, mosaic=1.0, standard_error=True),
     "rates": FitSettings(crop=64, batch_size=2, rate_limit=20.0, validity=True),
 }
 
@@ -184,6 +186,8 @@ def test_batches_of_every_kind_go_through_every_network(scene, labels, network, 
     settings, data = KINDS[kind], scene
     if kind == "rates":
         data, labels = rates_of(scene), labels[: len(BUMPS)].assign(direction="rate")
+    if settings.standard_error:
+        data = data.assign(standard_error=xr.full_like(data["gradient"], 0.3))
     chips = couplets.chips(data, 64)
     chips.loc[0, "split"] = "validation"
     quiet = couplets.gradients(SHAPE, np.zeros((0, 5)), seed=9)
@@ -193,7 +197,7 @@ def test_batches_of_every_kind_go_through_every_network(scene, labels, network, 
     torch.manual_seed(0)
     detector = build_detector(
         network, width="nano", kind=batches.reader.kind, directions=settings.directions, validity=settings.validity,
-        rate_limit=settings.rate_limit,
+        rate_limit=settings.rate_limit, standard_error=settings.standard_error,
     )  # fmt: skip
     for loader in (batches.train_dataloader(), batches.val_dataloader()):
         batch = next(iter(loader))

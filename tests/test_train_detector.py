@@ -112,3 +112,25 @@ def test_two_directions_and_validity_are_channels_of_one_image():
     np.testing.assert_allclose(seen[0][1, 0], (images[1, 0] / 4).clip(-1, 1))
     with pytest.raises(LabkitError, match=r"images must have the shape \(n, 2, height, width\)"):
         detector.predict(noise(1, 32, 32))
+
+
+def test_what_lies_under_its_standard_error_is_divided_by_it_before_it_is_calmed():
+    from labkit.train import build_detector
+
+    torch.manual_seed(0)
+    detector = build_detector("tiny", kind="rates", width="nano", standard_error=True, spread=0.5, validity=True)
+    seen = []
+    detector.network.stem.register_forward_hook(lambda module, given, result: seen.append(given[0].numpy()))
+    rate, error = noise(1, 32, 48) * 30, np.abs(noise(1, 32, 48, seed=1)) * 5 + 1
+    error[0, :4], error[0, 4:8] = np.nan, 0.0
+    rate[0, 8:12] = np.nan
+    detector.predict(np.stack([rate, error], axis=1))
+    known = np.zeros((32, 48), bool)
+    known[12:] = True
+    by_error = np.where(known, rate[0] / np.where(error[0] > 0, error[0], 1.0), 0.0)
+    np.testing.assert_allclose(seen[0][0, 1], (by_error / 10).clip(-1, 1), rtol=1e-5)
+    sigma = 1.4826 * np.nanmedian(np.abs(rate[0]))
+    np.testing.assert_allclose(seen[0][0, 0], np.nan_to_num(rate[0] * 0.5 / sigma / 50), rtol=1e-5)
+    np.testing.assert_array_equal(seen[0][0, 2] == 1, known)
+    with pytest.raises(LabkitError, match=r"images must have the shape \(n, 2, height, width\)"):
+        detector.predict(rate)

@@ -172,6 +172,31 @@ def test_two_directions_show_the_other_one_beside_the_one_that_is_searched(scene
     assert {s.directions for s in both} == {("azimuth", "range"), ("range", "azimuth")}
 
 
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 22])
+def test_each_direction_comes_again_over_its_standard_error(scene, memory_bytes):
+    error = np.abs(scene["gradient"]) * 0.5
+    error[0, 60:, :] = 0.25
+    scene = scene.assign(standard_error=error.assign_attrs(units="rad"))
+    scene.attrs["ground_spacing"] = 80.0  # what a network sees is halved; what stands out of the noise is not
+    labels = couplets.truth(scene, BUMPS)
+    samples = make_samples(couplets.chips(scene, 64), scene, labels, 0.3, directions=2, standard_error=True)
+    reader = Reader(scene, memory_bytes)
+    for sample in samples[:8]:
+        at = slice(sample.row + 3, sample.row + 33), slice(sample.col + 5, sample.col + 35)
+        layers = list(sample.seen)
+        assert sample.directions == (*layers, *layers)
+        image = scene["gradient"].sel(direction=layers).values[:, at[0], at[1]]
+        over = scene["standard_error"].sel(direction=layers).values[:, at[0], at[1]]
+        window = reader.read(sample, 3, 5, 30)
+        np.testing.assert_allclose(window[:2], image / 2)
+        np.testing.assert_allclose(window[2:], np.where(over > 0, image / over, np.nan), rtol=1e-6)
+
+
+def test_a_scene_without_standard_errors_is_refused_where_they_are_to_be_seen(scene):
+    with pytest.raises(LabkitError, match=r"data must hold standard_error .*lk\.estimate_standard_error"):
+        make_samples(couplets.chips(scene, 64), scene, couplets.truth(scene, BUMPS), 0.3, standard_error=True)
+
+
 def test_two_directions_of_a_scene_with_one_are_refused(scene):
     one = scene.isel(direction=[0])
     with pytest.raises(LabkitError, match=r"scenes must have azimuth and range for directions=2.*\['azimuth'\]"):

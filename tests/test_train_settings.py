@@ -40,6 +40,7 @@ def test_a_fit_setting_out_of_its_bounds_is_refused_by_name(name, value):
         ("anchors", (((float("inf"), 5.0),),)),
         ("directions", 3),
         ("validity", 2),
+        ("standard_error", "yes"),
         ("attention", "yes"),
         ("box_loss", "giou"),
         ("dropblock", 1.0),
@@ -61,6 +62,18 @@ def test_the_channels_are_the_directions_and_validity():
     fields = {"name": "d", "kind": "gradients", "size": 416, "anchors": ANCHORS}
     given = [(1, False), (2, False), (1, True), (2, True)]
     assert [DetectorSettings(**fields, directions=d, validity=v).channels for d, v in given] == [1, 2, 2, 3]
+
+
+def test_each_direction_is_seen_once_more_over_its_standard_error():
+    fields = {"name": "d", "size": 416, "anchors": ANCHORS, "standard_error": True}
+    assert DetectorSettings(**fields, kind="rates").limits == (50.0, 10.0)
+    both = DetectorSettings(**fields, kind="gradients", directions=2, validity=True)
+    assert both.limits == (4.0, 4.0, 10.0, 10.0) and both.channels == 5
+
+
+def test_noise_whose_standard_error_is_not_known_is_refused():
+    with pytest.raises(LabkitError, match=r"noise must be 0 with standard_error=True, instead got noise=0\.5"):
+        FitSettings(noise=0.5, standard_error=True)
 
 
 def test_settings_cannot_be_changed_afterwards():

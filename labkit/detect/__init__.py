@@ -7,6 +7,7 @@ from labkit.detect.hot_spots import hot_spot_scores, hot_spots
 from labkit.detect.kmeans import kmeans_regions
 from labkit.detect.merging import merge_detections
 from labkit.detect.predict import LandslideDetector, detect_landslides
+from labkit.detect.rate_noise import estimate_standard_error
 from labkit.detect.report import Evaluation
 from labkit.detect.review_tally import ANSWERS, consensus_answers, review_agreement, review_shares
 from labkit.detect.reviewing import Review, gather_answers, open_review, sample_detections
@@ -32,4 +33,5 @@ __all__ = [
     "hot_spots",
     "kmeans_regions",
     "threshold_regions",
+    "estimate_standard_error",
 ]

@@ -25,7 +25,8 @@ class LandslideDetector(Protocol):
     ``model``. ``predict`` takes images (n, size, size), float32, gradients in rad at the reference or rates in mm/yr,
     NaN = no data, and gives for each an (k, 5) array: xmin, ymin, xmax, ymax in px of the image, score; without
     duplicates. A detector that also has ``directions`` = 2 gets images (n, 2, size, size) instead: the direction that
-    is searched, and the other one. Its boxes are those of the first.
+    is searched, and the other one. Its boxes are those of the first. One that has ``standard_error`` = True gets the
+    standard errors of these after them, in the same unit.
     """
 
     name: str
@@ -67,7 +68,8 @@ def detect_landslides(
     Raises
     ------
     LabkitError
-        The detector is for the other kind of data, or what it gives breaks the protocol.
+        The detector is for the other kind of data, it sees standard errors and the data have none (rate maps get an
+        estimate by :func:`labkit.estimate_standard_error`), or what it gives breaks the protocol.
 
     Notes
     -----
@@ -113,7 +115,8 @@ def detect_landslides(
     shape = (data.sizes["y"], data.sizes["x"])
     windows = np.array(list(geo.windows(shape, detector.size, overlap)), np.int64)
     found = {direction: [np.zeros((0, 6))] for direction in layers}
-    tiles = tiles_of(data, factor, windows, detector.size, directions)
+    with_errors = getattr(detector, "standard_error", False)
+    tiles = tiles_of(data, factor, windows, detector.size, directions, standard_error=with_errors)
     with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile") as bar:
         for batch, passed in in_batches(tiles, batch_size):
             for tile, boxes in zip(batch, _answers(batch, detector, score), strict=True):

@@ -35,6 +35,8 @@ class RowReader:
     ----------
     data : xarray.Dataset
         gradients or rates; may be lazy.
+    standard_error : bool
+        Read their standard errors instead.
 
     Attributes
     ----------
@@ -49,9 +51,10 @@ class RowReader:
     band and a row of chunks: choose chunks of fewer rows than the scene has.
     """
 
-    def __init__(self, data: xr.Dataset) -> None:
-        self.names = tuple(schema.layers(data))
-        field = data["gradient"] if schema.is_gradients(data) else data["rate"]
+    def __init__(self, data: xr.Dataset, *, standard_error: bool = False) -> None:
+        self.names = tuple(schema.standard_errors(data) if standard_error else schema.layers(data))
+        image = "gradient" if schema.is_gradients(data) else "rate"
+        field = data["standard_error" if standard_error else image]
         self._edges = _chunk_edges(field)
         self._field = field if "direction" in field.dims else field.expand_dims("direction")
         self.shape = (field.sizes["y"], field.sizes["x"])
@@ -88,7 +91,13 @@ def _chunk_edges(field: xr.DataArray) -> npt.NDArray[np.int64]:
 
 
 def tiles_of(
-    data: xr.Dataset, factor: float, windows: npt.NDArray[np.int64], size: int, directions: int
+    data: xr.Dataset,
+    factor: float,
+    windows: npt.NDArray[np.int64],
+    size: int,
+    directions: int,
+    *,
+    standard_error: bool = False,
 ) -> Iterator[Tile]:
     """Walk over the tiles of every direction.
 
@@ -104,6 +113,8 @@ def tiles_of(
         Edge of the tiles, px.
     directions : int
         1: each direction alone; as many as there are: each with the others behind it.
+    standard_error : bool
+        Show their standard errors behind these, times the same factor.
 
     Yields
     ------
@@ -111,16 +122,21 @@ def tiles_of(
         For each row of tiles those of the first direction, then those of the next. Beyond the scene's edge is no data.
     """
     reader = RowReader(data)
+    readers = [reader, RowReader(data, standard_error=True)] if standard_error else [reader]
     rows, cols = reader.shape
-    order = [[i, *(j for j in range(len(reader.names)) if j != i)][:directions] for i in range(len(reader.names))]
+    count = len(reader.names)
+    order = [[i, *(j for j in range(count) if j != i)][:directions] for i in range(count)]
+    if standard_error:
+        order = [[*seen, *(count + i for i in seen)] for seen in order]
     for top in np.unique(windows[:, 0]):
-        band = reader.read(int(top), min(int(top) + size, rows)) * np.float32(factor)
+        bands = [each.read(int(top), min(int(top) + size, rows)) for each in readers]
+        band = (np.concatenate(bands) if standard_error else bands[0]) * np.float32(factor)
         for seen in order:
             for number in np.flatnonzero(windows[:, 0] == top):
                 col = int(windows[number, 1])
                 part = band[seen, :, col : min(col + size, cols)]
                 image = _padded(part, size) if np.isfinite(part[0]).any() else None
-                shown = image if directions > 1 or image is None else image[0]
+                shown = image if image is None or len(image) > 1 else image[0]
                 yield Tile(reader.names[seen[0]], int(number), int(top), col, shown)
 
 

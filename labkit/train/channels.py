@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 
-def to_channels(images: npt.ArrayLike, limit: float, *, validity: bool = False) -> npt.NDArray[np.float32]:
+def over_error(images: npt.ArrayLike, errors: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Give images over their standard errors, NaN where either holds no data or the error is not above 0.
+
+    Examples
+    --------
+    >>> over_error([6.0, np.nan, 6.0, 6.0], [2.0, 2.0, 0.0, np.nan])
+    array([ 3., nan, nan, nan], dtype=float32)
+    """
+    values, errors = np.asarray(images, np.float32), np.asarray(errors, np.float32)
+    return np.divide(values, errors, out=np.full(values.shape, np.nan, np.float32), where=errors > 0)
+
+
+def to_channels(
+    images: npt.ArrayLike, limits: float | Sequence[float], *, validity: bool = False
+) -> npt.NDArray[np.float32]:
     """Scale images, and set the places without data to zero.
 
     Parameters
     ----------
-    images : array_like, shape (..., directions, height, width)
-        Gradients in rad at the reference, or rates in mm/yr; NaN = no data.
-    limit : float
-        The value that becomes 1: 4 rad, or 50 mm/yr (:attr:`labkit.train.DetectorSettings.limit`).
+    images : array_like, shape (..., layers, height, width)
+        Gradients in rad at the reference, or rates in mm/yr, and them over their standard errors where the network
+        sees that; NaN = no data.
+    limits : float or sequence of float
+        The value that becomes 1, of all layers or of each: 4 rad, 50 mm/yr, 10 standard errors
+        (:attr:`labkit.train.DetectorSettings.limits`).
     validity : bool
-        Append a channel that is 1 where every direction holds data and 0 elsewhere, so that a network can tell no
-        data from no motion.
+        Append a channel that is 1 where every layer holds data and 0 elsewhere, so that a network can tell no data from
+        no motion.
 
     Returns
     -------
     numpy.ndarray
-        (..., directions, height, width), or one channel more: ±limit as ±1, clipped; no data as 0.
+        (..., layers, height, width), or one channel more: ±limit as ±1, clipped; no data as 0.
 
     Examples
     --------
@@ -31,7 +49,8 @@ def to_channels(images: npt.ArrayLike, limit: float, *, validity: bool = False) 
            [[ 1. ,  0. ,  1. ]]], dtype=float32)
     """
     values = np.asarray(images, np.float32)
-    scaled = np.nan_to_num(np.clip(values / np.float32(limit), -1, 1), nan=0.0)
+    each = np.asarray(limits, np.float32)
+    scaled = np.nan_to_num(np.clip(values / (each[:, None, None] if each.ndim else each), -1, 1), nan=0.0)
     if not validity:
         return scaled
     valid = ~np.isnan(values).any(axis=-3, keepdims=True)

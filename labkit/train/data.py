@@ -87,7 +87,14 @@ class ChipData(pl.LightningDataModule):
                 "chips must hold at least one with split='train' and valid pixels, instead got "
                 f"split={sorted(set(map(str, chips['split'])))}. Split them with lk.split_chips(chips)"
             )
-        samples = make_samples(used, self.reader.scenes, labels, settings.min_inside, directions=settings.directions)
+        samples = make_samples(
+            used,
+            self.reader.scenes,
+            labels,
+            settings.min_inside,
+            directions=settings.directions,
+            standard_error=settings.standard_error,
+        )
         side = dict(zip(used["chip_id"].astype(str), used["split"], strict=True))
         self.training = [s for s in samples if side[s.chip_id] == "train"]
         self.validation = [s for s in samples if side[s.chip_id] == "validation"]

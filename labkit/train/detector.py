@@ -9,7 +9,7 @@ import torch
 
 from labkit.errors import LabkitError
 from labkit.train.calming import calm
-from labkit.train.channels import to_channels
+from labkit.train.channels import over_error, to_channels
 from labkit.train.network import Network
 from labkit.train.settings import DetectorSettings
 
@@ -35,6 +35,8 @@ class Detector:
         Edge of the chips it was trained on, px.
     directions : int
         1, or 2 where it sees the other direction beside the one that is searched.
+    standard_error : bool
+        Whether it needs the standard errors beside its images.
     """
 
     def __init__(self, network: Network, settings: DetectorSettings, history: pd.DataFrame | None = None) -> None:
@@ -42,7 +44,7 @@ class Detector:
         self.settings = settings
         self.history = pd.DataFrame() if history is None else history
         self.name, self.kind, self.size = settings.name, settings.kind, settings.size
-        self.directions = settings.directions
+        self.directions, self.standard_error = settings.directions, settings.standard_error
 
     def __repr__(self) -> str:
         weights = sum(p.numel() for p in self.network.parameters())
@@ -58,10 +60,11 @@ class Detector:
 
         Parameters
         ----------
-        images : array_like, shape (n, height, width) or (n, directions, height, width)
+        images : array_like, shape (n, height, width) or (n, layers, height, width)
             Gradients in rad at the reference (:func:`labkit.schema.at_reference`), or rates in mm/yr; NaN = no data.
             Any height and width. A detector of two directions needs the second form, the direction that is searched
-            before the other one.
+            before the other one; one with ``standard_error`` their standard errors after them, in the same unit and
+            order.
         score : float
             Least score of a box, in [0, 1].
 
@@ -77,19 +80,27 @@ class Detector:
             The images are no stack of 2-D arrays, or the score is out of its range.
         """
         stack = np.asarray(images, np.float32)
-        directions = self.directions
-        if stack.ndim == 3 and directions == 1:
+        layers = len(self.settings.limits)
+        if stack.ndim == 3 and layers == 1:
             stack = stack[:, None]
-        if stack.ndim != 4 or stack.shape[1] != directions:
-            wanted = "(n, height, width)" if directions == 1 else f"(n, {directions}, height, width)"
+        if stack.ndim != 4 or stack.shape[1] != layers:
+            wanted = "(n, height, width)" if layers == 1 else f"(n, {layers}, height, width)"
             raise LabkitError(f"images must have the shape {wanted}, instead got images.shape={np.shape(images)}")
         if not 0 <= score <= 1:
             raise LabkitError(f"score must be in [0, 1], instead got score={score}")
         if not stack.size:
             return [np.zeros((0, 5)) for _ in range(len(stack))]
-        if self.settings.spread is not None:
-            stack = np.array([[calm(image, self.settings.spread) for image in images] for images in stack])
-        scaled = torch.from_numpy(to_channels(stack, self.settings.limit, validity=self.settings.validity))
+        scaled = torch.from_numpy(
+            to_channels(self._layers(stack), self.settings.limits, validity=self.settings.validity)
+        )
         with torch.inference_mode():
             found = self.network.boxes(scaled.to(next(self.network.parameters()).device), score, self.settings.nms_iou)
         return [boxes.cpu().numpy().astype(np.float64) for boxes in found]
+
+    def _layers(self, stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Calm the images, and divide them as they came by their standard errors where the network sees that."""
+        images, errors = stack[:, : self.directions], stack[:, self.directions :]
+        ratios = over_error(images, errors) if self.standard_error else errors
+        if self.settings.spread is not None:
+            images = np.array([[calm(image, self.settings.spread) for image in several] for several in images])
+        return np.concatenate([images, ratios], axis=1)

@@ -33,7 +33,7 @@ from labkit.train.settings import DetectorSettings, FitSettings, RunSettings, re
 from labkit.train.state import check_identity, has_state, load_state
 
 #: Fields of a detector that follow from the data and from FitSettings.
-OF_DATA = ("name", "kind", "size", "network", "directions", "validity", "rate_limit", "spread")
+OF_DATA = ("name", "kind", "size", "network", "directions", "validity", "standard_error", "rate_limit", "spread")
 
 #: Folder, within that of the detector, of what is kept while it trains.
 RUNNING = "training"
@@ -116,7 +116,8 @@ def fit(
     Notes
     -----
     Azimuth and range are samples of their own, as published, or see each other (``settings.directions``). Gradients
-    enter at the reference of 40 m and 20 years, ±4 rad as ±1, rates ±50 mm/yr, no data as 0. Windows are augmented as
+    enter at the reference of 40 m and 20 years, ±4 rad as ±1, rates ±50 mm/yr, no data as 0; over their standard errors
+    too with ``settings.standard_error``. Windows are augmented as
     the ground could have moved (:mod:`labkit.train.augment`).
     After an interruption (Ctrl-C, Jupyter's stop button, a machine that went down) the state after the last whole
     epoch is in ``training/`` within ``out``; it goes when the detector is there.
@@ -138,7 +139,7 @@ def fit(
         data = ChipData(chips, scenes, labels, tuning, network_class(network).multiple, seed=seed, noise=noise)
         what = _describe(folder.name, network, data, tuning, seed, of_network)
         identity = {"seed": seed, "settings": asdict(tuning), "detector": asdict(what)}
-        identity["data"] = data_hashes(chips, scenes, labels, noise)
+        identity["data"] = data_hashes(chips, scenes, labels, noise, standard_error=tuning.standard_error)
         taken_up = resume and has_state(folder / RUNNING)
         if resume and not taken_up and (folder / DESCRIPTION).is_file():
             return _finished(folder, identity)
@@ -229,6 +230,7 @@ def _describe(
         network=network,
         directions=tuning.directions,
         validity=tuning.validity,
+        standard_error=tuning.standard_error,
         rate_limit=tuning.rate_limit,
         spread=tuning.spread,
         **fields,

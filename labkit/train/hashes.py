@@ -19,7 +19,12 @@ _CHIP_FIELDS = ["chip_id", "scene", "row", "col", "size", "valid_fraction", "spl
 
 
 def data_hashes(
-    chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, noise: Scenes | None = None
+    chips: gpd.GeoDataFrame,
+    scenes: Scenes,
+    labels: gpd.GeoDataFrame,
+    noise: Scenes | None = None,
+    *,
+    standard_error: bool = False,
 ) -> dict[str, Any]:
     """Give the SHA-256 of everything that teaches.
 
@@ -27,6 +32,8 @@ def data_hashes(
     ----------
     chips, scenes, labels, noise
         As for :func:`labkit.train.fit`. Scenes without a chip are left out. Each is read once, in bands of rows.
+    standard_error : bool
+        The standard errors of the scenes teach, too.
 
     Returns
     -------
@@ -39,21 +46,24 @@ def data_hashes(
     used = set(map(str, chips["scene"]))
     rows = sorted(repr(row) for row in chips[_CHIP_FIELDS].astype({"row": int, "col": int}).to_numpy().tolist())
     return {
-        "scenes": {name: _scene_hash(data) for name, data in sorted(by_scene(scenes).items()) if name in used},
+        "scenes": {
+            name: _scene_hash(data, standard_error) for name, data in sorted(by_scene(scenes).items()) if name in used
+        },
         "chips": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
         "labels": schema.boxes_hash(labels),
         "annotated": hashlib.sha256("\n".join(annotated).encode()).hexdigest(),
-        "noise": {name: _scene_hash(data) for name, data in sorted(by_scene(noise).items())}
+        "noise": {name: _scene_hash(data, standard_error) for name, data in sorted(by_scene(noise).items())}
         if noise is not None
         else {},
     }
 
 
-def _scene_hash(data: xr.Dataset) -> str:
+def _scene_hash(data: xr.Dataset, standard_error: bool) -> str:
     gradients = schema.is_gradients(data)
     factor = float(schema.reference_factor(data)) if gradients else 1.0
     digest = hashlib.sha256(repr((factor, data.attrs.get("lag", 1) if gradients else 0)).encode())
-    for name, layer in schema.layers(data).items():
+    images = list(schema.layers(data).items())
+    for name, layer in images + (list(schema.standard_errors(data).items()) if standard_error else []):
         digest.update(repr((name, layer.shape)).encode())
         for row in range(0, layer.shape[0], _ROWS):
             digest.update(np.ascontiguousarray(layer[row : row + _ROWS].values, np.float32).tobytes())

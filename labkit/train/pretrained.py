@@ -81,7 +81,8 @@ def take_over(network: FasterRcnn, imagenet: Mapping[str, Tensor], coco: Mapping
     Notes
     -----
     ``conv1`` looked at three colours. Here their sum, which answers a grey image as the three did, is shared equally
-    by the directions; validity begins with zero. CBAM and the last layers, which knew 91 classes, stay fresh.
+    by the directions, over their standard errors too; validity begins with zero. CBAM and the last layers, which knew
+    91 classes, stay fresh.
     """
     own = network.state_dict()
     given = {name: _given(name, imagenet, coco, network) for name in own}
@@ -213,8 +214,8 @@ def _model(name: str) -> nn.Module:
 
 
 def _grey(colours: Tensor, network: FasterRcnn) -> Tensor:
-    directions = network.settings.directions
-    looks = (colours.sum(dim=1, keepdim=True) / directions).repeat(1, directions, 1, 1)
+    layers = len(network.settings.limits)
+    looks = (colours.sum(dim=1, keepdim=True) / layers).repeat(1, layers, 1, 1)
     if network.settings.validity:
         looks = torch.cat([looks, torch.zeros_like(looks[:, :1])], dim=1)
     return looks

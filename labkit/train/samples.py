@@ -19,6 +19,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.train.augment import Boxes, Image
+from labkit.train.channels import over_error
 
 Scenes = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
@@ -48,7 +49,8 @@ class Sample:
     """One direction of one chip. ``boxes`` are the labels clipped to it, in px of the chip; ``ignored`` likewise.
 
     ``lag`` is the distance of the pixels whose differences the image holds, px; 0 for rates. ``context`` is the other
-    direction where the image shows that, too; the boxes are those of ``direction`` alone.
+    direction where the image shows that, too; the boxes are those of ``direction`` alone. With ``standard_error`` the
+    image shows each direction once more, over its standard error.
     """
 
     chip_id: str
@@ -61,11 +63,17 @@ class Sample:
     ignored: Boxes
     lag: int = 0
     context: str = ""
+    standard_error: bool = False
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The directions that its image shows."""
+        return (self.direction, self.context) if self.context else (self.direction,)
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """What the layers of its image hold."""
-        return (self.direction, self.context) if self.context else (self.direction,)
+        """What the layers of its image hold; a direction over its standard error turns and mirrors as it does."""
+        return self.seen * (2 if self.standard_error else 1)
 
     @property
     def words(self) -> str:
@@ -107,7 +115,13 @@ def by_scene(scenes: Scenes) -> dict[str, xr.Dataset]:
 
 
 def make_samples(
-    chips: gpd.GeoDataFrame, scenes: Scenes, labels: gpd.GeoDataFrame, min_inside: float, *, directions: int = 1
+    chips: gpd.GeoDataFrame,
+    scenes: Scenes,
+    labels: gpd.GeoDataFrame,
+    min_inside: float,
+    *,
+    directions: int = 1,
+    standard_error: bool = False,
 ) -> list[Sample]:
     """Give a sample for each chip and direction, with the labels of that direction.
 
@@ -125,12 +139,14 @@ def make_samples(
     directions : int
         1: the image shows that direction alone, as published; 2: it shows the other one, too, as a second layer. The
         labels of the other one are not taught with it, so that a detection has one direction either way.
+    standard_error : bool
+        The image shows each direction over its standard error, too.
 
     Raises
     ------
     LabkitError
         A chip's scene is not among the scenes, a table breaks its schema, or two directions are asked of a scene that
-        has only one.
+        has only one, or a standard error of one that has none.
     """
     schema.check_chips(chips)
     schema.check_boxes(labels, "labels")
@@ -139,6 +155,9 @@ def make_samples(
     if unknown:
         raise LabkitError(f"scenes must hold the scene of each chip, instead these are missing: {unknown[:3]}")
     others = {name: _others(data, directions) for name, data in table.items()}
+    if standard_error:
+        for data in table.values():
+            schema.standard_errors(data)
     samples = []
     for chip in chips.itertuples():
         for direction, context in others[chip.scene].items():
@@ -159,6 +178,7 @@ def make_samples(
                     np.concatenate([cut, unsure]),
                     _lag(table[chip.scene]),
                     context,
+                    standard_error,
                 )
             )
     return samples
@@ -232,11 +252,14 @@ class Reader:
     def __init__(self, scenes: Scenes, memory_bytes: int = MEMORY_BYTES) -> None:
         self._scenes = by_scene(scenes)
         self._layers = {name: schema.layers(data) for name, data in self._scenes.items()}
+        self._errors = {
+            name: schema.standard_errors(data) for name, data in self._scenes.items() if "standard_error" in data
+        }
         self._factors = {
             name: np.float32(schema.reference_factor(data) if self.kind == "gradients" else 1.0)
             for name, data in self._scenes.items()
         }
-        self._kept: dict[tuple[str, str, int, int, int], Image] = {}
+        self._kept: dict[tuple[str, str, bool, int, int, int], Image] = {}
         self._room = memory_bytes
         self._lock = Lock()
 
@@ -265,31 +288,37 @@ class Reader:
         Returns
         -------
         numpy.ndarray
-            (layers, edge, edge) float32, a new array; NaN beyond the chip, whose labels end there.
+            (layers, edge, edge) float32, a new array; NaN beyond the chip, whose labels end there. With
+            ``standard_error`` each direction comes again as a multiple of its standard error.
         """
         edge = sample.size if edge is None else edge
         out = np.full((len(sample.directions), edge, edge), np.nan, np.float32)
         high, wide = min(edge, sample.size - row), min(edge, sample.size - col)
-        for layer, direction in zip(out, sample.directions, strict=True):
-            chip = self._chip(sample, direction)
+        for place, (layer, direction) in enumerate(zip(out, sample.directions, strict=True)):
+            by_error = place >= len(sample.seen)
+            chip = self._chip(sample, direction, by_error)
             if chip is None:
-                window = self._cut(sample.scene, direction, sample.row + row, sample.col + col, max(high, wide))
+                corner = sample.row + row, sample.col + col
+                window = self._cut(sample.scene, direction, by_error, *corner, max(high, wide))
                 layer[:high, :wide] = window[:high, :wide]
             else:
                 layer[:high, :wide] = chip[row : row + high, col : col + wide]
         return out
 
-    def _chip(self, sample: Sample, direction: str) -> Image | None:
+    def _chip(self, sample: Sample, direction: str, by_error: bool) -> Image | None:
         """One layer of the whole chip, kept; None where there is no room for it."""
-        key = (sample.scene, direction, sample.row, sample.col, sample.size)
+        key = (sample.scene, direction, by_error, sample.row, sample.col, sample.size)
         if key in self._kept:
             return self._kept[key]
         with self._lock:
             if self._room < 4 * sample.size**2:
                 return None
             self._room -= 4 * sample.size**2
-        self._kept[key] = self._cut(sample.scene, direction, sample.row, sample.col, sample.size)
+        self._kept[key] = self._cut(*key)
         return self._kept[key]
 
-    def _cut(self, scene: str, direction: str, row: int, col: int, size: int) -> Image:
-        return geo.read_window(self._layers[scene][direction], row, col, size) * self._factors[scene]
+    def _cut(self, scene: str, direction: str, by_error: bool, row: int, col: int, size: int) -> Image:
+        image = geo.read_window(self._layers[scene][direction], row, col, size)
+        if by_error:
+            return over_error(image, geo.read_window(self._errors[scene][direction], row, col, size))
+        return image * self._factors[scene]

@@ -12,6 +12,9 @@ from labkit.errors import LabkitError
 #: rates in mm/yr.
 LIMITS = {"gradients": schema.DISPLAY_LIMIT_RAD, "rates": 50.0}
 
+#: Standard errors that a network sees as ±1, where it is shown images over their standard errors.
+ERROR_LIMIT = 10.0
+
 #: Fields that only some networks have; None means the network's own value.
 OWN_FIELDS = ("attention", "box_loss", "dropblock", "smoothing")
 
@@ -32,6 +35,11 @@ def require(condition: bool, name: str, rule: str, value: object, remedy: str = 
     """Raise "<name> must be <rule>, instead got <name>=<value>. <remedy>" unless the condition holds."""
     if not condition:
         raise LabkitError(f"{name} must be {rule}, instead got {name}={value!r}" + (f". {remedy}" if remedy else ""))
+
+
+def layer_limits(limit: float, directions: int, standard_error: bool) -> tuple[float, ...]:
+    """Give the value of each layer that a network sees as 1: the directions, and them over their standard errors."""
+    return (limit,) * directions + (ERROR_LIMIT,) * (directions * standard_error)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,9 @@ class DetectorSettings:
         other one as a second channel.
     validity : bool
         A further channel says where there is data.
+    standard_error : bool
+        A further channel for each direction holds the image over its standard error, ±10 as ±1: what stands out of the
+        noise where it lies.
     rate_limit : float
         The rate that a network sees as 1, mm/yr; gradients have ±4 rad.
     spread : float or None
@@ -84,6 +95,7 @@ class DetectorSettings:
     nms_iou: float = 0.4
     directions: int = 1
     validity: bool = False
+    standard_error: bool = False
     rate_limit: float = LIMITS["rates"]
     spread: float | None = None
     attention: bool | None = None
@@ -112,19 +124,24 @@ class DetectorSettings:
         require(known, "box_loss", f"among {BOX_LOSSES}", self.box_loss)
         require(self.dropblock is None or 0 <= self.dropblock < 1, "dropblock", "in [0, 1)", self.dropblock)
         require(self.smoothing is None or 0 <= self.smoothing < 0.5, "smoothing", "in [0, 0.5)", self.smoothing)
-        for name in ("validity", "attention"):
+        for name in ("validity", "standard_error", "attention"):
             value = getattr(self, name)
             require(value in (True, False, None), name, "True or False", value)
 
     @property
     def channels(self) -> int:
-        """Of the images that the network sees: the directions, and one more for validity."""
-        return self.directions + self.validity
+        """Of the images that the network sees: the directions, them over their standard errors, and validity."""
+        return len(self.limits) + self.validity
 
     @property
     def limit(self) -> float:
         """The value (rad, or mm/yr) that the network sees as 1."""
         return self.rate_limit if self.kind == "rates" else LIMITS[self.kind]
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The value of each layer that the network sees as 1."""
+        return layer_limits(self.limit, self.directions, self.standard_error)
 
 
 @dataclass(frozen=True)
@@ -157,6 +174,8 @@ class FitSettings:
         1: azimuth and range are samples of their own, as published; 2: each has the other as a second channel.
     validity : bool
         A further channel says where there is data.
+    standard_error : bool
+        A further channel for each direction holds the image over its standard error; scenes need ``standard_error``.
     rate_limit : float
         The rate that the network sees as 1, mm/yr; gradients have ±4 rad.
     spread : float or None
@@ -209,6 +228,7 @@ class FitSettings:
     min_edge: float = 2.0
     directions: int = 1
     validity: bool = False
+    standard_error: bool = False
     rate_limit: float = LIMITS["rates"]
     spread: float | None = None
     mosaic: float = 0.0
@@ -265,8 +285,10 @@ class FitSettings:
         for name in ("mosaic", "noise"):
             share = getattr(self, name)
             require(0 <= share <= 1, name, "a share in [0, 1]", share)
-        for name in ("validity", "only_annotated"):
+        for name in ("validity", "standard_error", "only_annotated"):
             require(getattr(self, name) in (True, False), name, "True or False", getattr(self, name))
+        remedy = "The standard error of a scene with noise added is not known"
+        require(not (self.noise and self.standard_error), "noise", "0 with standard_error=True", self.noise, remedy)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from labkit.train.calming import calm
 from labkit.train.channels import to_channels
 from labkit.train.mosaic import corners, put_together, zoom
 from labkit.train.samples import Reader, Sample, Scenes, clip_boxes
-from labkit.train.settings import LIMITS, FitSettings
+from labkit.train.settings import LIMITS, FitSettings, layer_limits
 
 
 class Draw(NamedTuple):
@@ -167,11 +167,13 @@ class WholeChips:
 
 
 def as_seen(image: Image, kind: str, settings: FitSettings) -> Image:
-    """Give the channels of an image (layers, height, width), rad or mm/yr, as the detector will see them."""
+    """Give the channels of an image (layers, height, width) of a reader as the detector will see them."""
     limit = settings.rate_limit if kind == "rates" else LIMITS[kind]
     if settings.spread is not None:
-        image = np.stack([calm(layer, settings.spread) for layer in image])
-    return to_channels(image, limit, validity=settings.validity)
+        seen = [calm(layer, settings.spread) for layer in image[: settings.directions]]
+        image = np.stack([*seen, *image[settings.directions :]])
+    limits = layer_limits(limit, settings.directions, settings.standard_error)
+    return to_channels(image, limits, validity=settings.validity)
 
 
 def sample_weights(samples: Sequence[Sample], background: float) -> npt.NDArray[np.float64]:
