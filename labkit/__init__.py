@@ -40,6 +40,7 @@ _HOMES = {
     "hot_spots": "labkit.detect",
     "kmeans_regions": "labkit.detect",
     "estimate_standard_error": "labkit.detect",
+    "compare_inventories": "labkit.detect",
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     )
     from labkit.detect.couplets import couplets
     from labkit.detect.hot_spots import hot_spot_scores, hot_spots
+    from labkit.detect.inventories import compare_inventories
     from labkit.detect.kmeans import kmeans_regions
     from labkit.maps import write_detections
     from labkit.maps.density import density
@@ -94,6 +96,7 @@ __all__ = [
     "hot_spots",
     "kmeans_regions",
     "estimate_standard_error",
+    "compare_inventories",
     "density",
     "write_detections",
     "read",

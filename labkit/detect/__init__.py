@@ -4,8 +4,10 @@ from labkit.detect.couplets import couplets
 from labkit.detect.evaluation import evaluate
 from labkit.detect.filters import filter_detections
 from labkit.detect.hot_spots import hot_spot_scores, hot_spots
+from labkit.detect.inventories import Comparison, compare_inventories
 from labkit.detect.kmeans import kmeans_regions
 from labkit.detect.merging import merge_detections
+from labkit.detect.method_comparison import MethodComparison, compare_methods, mcnemar
 from labkit.detect.predict import LandslideDetector, detect_landslides
 from labkit.detect.rate_noise import estimate_standard_error
 from labkit.detect.report import Evaluation
@@ -34,4 +36,9 @@ __all__ = [
     "kmeans_regions",
     "threshold_regions",
     "estimate_standard_error",
+    "compare_inventories",
+    "Comparison",
+    "compare_methods",
+    "MethodComparison",
+    "mcnemar",
 ]
