@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import shapely
 import xarray as xr
 from pyproj import CRS, Transformer
 from scipy.ndimage import distance_transform_edt
@@ -164,7 +165,107 @@ def metric_crs(lonlat: gpd.GeoDataFrame | gpd.GeoSeries) -> CRS:
             "geometry must hold at least one place on the Earth, instead all are empty. "
             "Open the interferograms with their lookup table, or give the scene a CRS"
         )
+    bounds = placed.bounds.to_numpy()
+    if bounds[:, 0].min() < -180 or bounds[:, 2].max() > 180 or np.ptp(bounds[:, [0, 2]]) > 180:
+        west, south, east, north = around_the_date_line(bounds).T
+        return CRS.from_epsg(int(utm_zone((west.min() + east.max()) / 2, (south.min() + north.max()) / 2)))
     return placed.estimate_utm_crs()
+
+
+def around_the_date_line(bounds: Array) -> Array:
+    """Put the longitudes of boxes on one side of the date line.
+
+    Parameters
+    ----------
+    bounds : numpy.ndarray, shape (n, 4)
+        West, south, east, north in degrees. A box wider than 180° is one that crosses the date line.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, 4)
+        Longitudes without a jump, cut where the widest gap between the boxes is; some may be beyond 180.
+    """
+    bounds = np.array(bounds, float)
+    crossing = bounds[:, 2] - bounds[:, 0] > 180
+    bounds[crossing, 0], bounds[crossing, 2] = bounds[crossing, 2], bounds[crossing, 0] + 360
+    centres = np.sort((bounds[:, 0] + bounds[:, 2]) / 2 % 360)
+    gaps = np.diff(np.r_[centres, centres[0] + 360])
+    cut = centres[(np.argmax(gaps) + 1) % len(centres)]
+    turns = np.floor(((bounds[:, 0] + bounds[:, 2]) / 2 - cut) / 360 + 1e-12)
+    bounds[:, [0, 2]] -= 360 * turns[:, None]
+    middle = (bounds[:, 0].min() + bounds[:, 2].max()) / 2
+    bounds[:, [0, 2]] -= 360 * np.floor((middle + 180) / 360)
+    return bounds
+
+
+def utm_zone(lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Give the EPSG code of the UTM zone at each place.
+
+    Examples
+    --------
+    >>> utm_zone([102.0, -179.9, 181.0], [31.0, -17.0, 65.0]).tolist()
+    [32648, 32701, 32601]
+    """
+    zone = np.floor((np.asarray(lon, float) + 180) / 6).astype(np.int64) % 60 + 1
+    return np.asarray(np.where(np.asarray(lat) < 0, 32700, 32600) + zone)
+
+
+def metres_per_degree(lat: Array) -> tuple[Array, Array]:
+    """Give the metres of a degree of longitude and of latitude on the ellipsoid (WGS 84), at a latitude in degrees.
+
+    Examples
+    --------
+    >>> [round(float(metres), 1) for metres in metres_per_degree(np.float64(45.0))]
+    [78846.8, 111131.8]
+    """
+    sine = np.sin(np.radians(lat))
+    bulge = 1 - 0.0066943799901413165 * sine * sine
+    degree = np.radians(6378137.0)
+    east = degree * np.cos(np.radians(lat)) / np.sqrt(bulge)
+    return east, degree * (1 - 0.0066943799901413165) / (bulge * np.sqrt(bulge))
+
+
+def envelopes(shapes: npt.NDArray[np.object_], group: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Draw the box around each group of shapes, along north and east in metres.
+
+    Parameters
+    ----------
+    shapes : numpy.ndarray of shapely.Geometry, shape (n,)
+        In lon/lat.
+    group : numpy.ndarray of int, shape (n,)
+        The group of each shape, 0 … m − 1, all there.
+
+    Returns
+    -------
+    numpy.ndarray of shapely.Geometry, shape (m,)
+        The envelopes in the UTM zone of each group's middle, as lon/lat polygons; across the date line with longitudes
+        beyond 180.
+    """
+    count = int(group.max()) + 1 if len(group) else 0
+    at, shape = shapely.get_coordinates(shapes, return_index=True)
+    at, corner = np.array(at), np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(shapes), 1))
+    np.minimum.at(corner[:, 0], shape, at[:, 0])
+    np.maximum.at(corner[:, 2], shape, at[:, 0])
+    at[(corner[shape, 2] - corner[shape, 0] > 180) & (at[:, 0] < 0), 0] += 360
+    owner = group[shape]
+    first = np.full(count, -1)
+    first[owner[::-1]] = np.arange(len(owner))[::-1]
+    at[:, 0] += 360 * np.round((at[first, 0][owner] - at[:, 0]) / 360)
+    middle = np.column_stack([np.bincount(owner, at[:, k], count) for k in (0, 1)]) / np.bincount(owner)[:, None]
+    zone = utm_zone(middle[:, 0], middle[:, 1])
+    rings = np.empty((count, 5, 2))
+    for code in np.unique(zone):
+        there = Transformer.from_crs(WGS84, int(code), always_xy=True)
+        mine, members = zone == code, zone[owner] == code
+        metres = np.column_stack(there.transform(at[members, 0], at[members, 1]))
+        low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
+        np.minimum.at(low, owner[members], metres)
+        np.maximum.at(high, owner[members], metres)
+        x = np.column_stack([high[mine, 0], high[mine, 0], low[mine, 0], low[mine, 0], high[mine, 0]])
+        y = np.column_stack([low[mine, 1], high[mine, 1], high[mine, 1], low[mine, 1], low[mine, 1]])
+        rings[mine] = np.stack(there.transform(x, y, direction="INVERSE"), axis=-1)
+    rings[:, :, 0] += 360 * np.round((middle[:, :1] - rings[:, :, 0]) / 360)
+    return np.asarray(shapely.polygons(rings))
 
 
 def ground_spacing(y_spacing: float, x_spacing: float, incidence_angle: float = float("nan")) -> float:

@@ -124,7 +124,7 @@ def tables(draw):
 
 
 @given(tables(), st.randoms(use_true_random=False))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_the_order_of_rows_and_tables_makes_no_difference(given_tables, random):
     first = merge_detections(given_tables)
     shuffled = list(given_tables)
@@ -137,7 +137,7 @@ def test_the_order_of_rows_and_tables_makes_no_difference(given_tables, random):
 
 
 @given(tables())
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_every_box_belongs_to_one_landslide_that_covers_it(given_tables):
     merged = merge_detections(given_tables)
     distinct = pd.concat(given_tables).drop_duplicates(

@@ -1,0 +1,354 @@
+"""Which boxes lie on the same ground: the links of merging, found on a grid of cells, each box with those around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from labkit.errors import LabkitError
+
+Array = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+#: What the compiled loops need of places: boxes, apart, view, scale, period, min_giou, max_distance_m.
+Columns = tuple[Array, Codes, Codes, Array, float, float, float]
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+#: Cells of the finest level along one side of a plane, as a power of two; a key holds both and the plane.
+_FINEST = 20
+_LEVELS = 32
+_MOST_PLANES = 2 ** (63 - 2 * _FINEST) // _LEVELS
+
+#: A strength below every link's: no link.
+NONE = -2.0
+
+
+@dataclass(frozen=True)
+class Places:
+    """Boxes on planes, and which of them may be linked.
+
+    Parameters
+    ----------
+    boxes : numpy.ndarray (n, 4)
+        xmin, ymin, xmax, ymax in any unit.
+    plane : numpy.ndarray (n,)
+        Boxes on different planes are never linked; counted from 0.
+    apart, view : numpy.ndarray (n,)
+        Boxes are linked only where their ``apart`` differs; by distance only where their ``view`` differs too.
+    scale : numpy.ndarray (n, 2)
+        Metres in one unit along x and y, where each box lies.
+    period : float
+        Where x starts again (360 for degrees of longitude), or 0.
+    min_giou : float
+        Overlapping boxes are linked where their GIoU is above this, at least 0.
+    max_distance_m : float
+        So are boxes with centres at most this far apart; negative: none are.
+    """
+
+    boxes: Array
+    plane: Codes
+    apart: Codes
+    view: Codes
+    scale: Array
+    period: float
+    min_giou: float
+    max_distance_m: float
+
+    def rows(self, chosen: Codes) -> Places:
+        """Give some of the boxes."""
+        return replace(
+            self,
+            boxes=self.boxes[chosen],
+            plane=self.plane[chosen],
+            apart=self.apart[chosen],
+            view=self.view[chosen],
+            scale=self.scale[chosen],
+        )
+
+
+def join(places: Places, parent: Codes) -> tuple[Codes, Codes, Array]:
+    """Join linked boxes in a forest of parents, and give the links that joined: first, second, strength.
+
+    Parameters
+    ----------
+    places : Places
+    parent : numpy.ndarray (n,)
+        Filled in: each box's parent, itself where it is a root; may hold earlier joins.
+
+    Notes
+    -----
+    The strength of a link is the GIoU where that is above ``min_giou``, else minus the distance over the greatest
+    distance: any overlap is stronger than any distance. Boxes lie in cells at least as large as they reach, finer and
+    coarser ones in levels, so that those in reach lie in the cells around. A box is compared with the joined ones of
+    a cell only until it is one of them: many boxes at one spot cost little more than a walk over them.
+    """
+    order, keys, starts = _cells(places)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    moved = place[parent[order]]
+    first, second = np.zeros(len(order), np.int64), np.zeros(len(order), np.int64)
+    strength = np.zeros(len(order))
+    count = _join_all(keys, starts, _top(keys), _columns(places.rows(order)), moved, first, second, strength)
+    parent[order] = order[moved]
+    return order[first[:count]], order[second[:count]], strength[:count]
+
+
+def strongest(places: Places, most: int) -> tuple[Codes, Codes, Array]:
+    """Give the strongest links of each box, at most so many: first < second, strength, in one order."""
+    order, keys, starts = _cells(places)
+    other, strength = np.full((len(order), most), -1, np.int64), np.full((len(order), most), NONE)
+    _keep_strongest(order, keys, starts, _top(keys), _columns(places.rows(order)), other, strength)
+    box, slot = np.nonzero(other >= 0)
+    pairs = np.sort(np.column_stack([box, other[box, slot]]), axis=1)
+    _, distinct = np.unique(pairs[:, 0] * len(order) + pairs[:, 1], return_index=True)
+    return pairs[distinct, 0], pairs[distinct, 1], strength[box, slot][distinct]
+
+
+def _columns(places: Places) -> Columns:
+    return (
+        places.boxes,
+        places.apart,
+        places.view,
+        places.scale,
+        float(places.period),
+        float(places.min_giou),
+        float(places.max_distance_m),
+    )
+
+
+def _cells(places: Places) -> tuple[Codes, Codes, Codes]:
+    """Boxes in the order of their cells, the cells' keys, and where each begins."""
+    if places.plane.max() >= _MOST_PLANES:
+        raise LabkitError(f"detections must lie on at most {_MOST_PLANES} scenes, instead got {places.plane.max() + 1}")
+    boxes = places.boxes
+    # half of what two boxes may be apart; a hundredth more, as the metres of a degree differ between two boxes
+    reach = ((boxes[:, 2:] - boxes[:, :2]) / 2).max(axis=1)
+    if places.max_distance_m > 0:
+        reach = np.maximum(reach, 1.01 * (places.max_distance_m / 2 / places.scale).max(axis=1))
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    if places.period:
+        width, origin = float(places.period), np.array([0.0, -float(places.period) / 2])
+        centres[:, 0] %= width
+    else:
+        origin = centres.min(axis=0)
+        # twice as wide as needed: beyond the last cell lies nothing, as cells are counted round
+        width = 2.0 ** np.ceil(np.log2(2 * (np.ptp(centres, axis=0).max() + 2 * reach.max() + 1)))
+    level = np.ceil(np.log2(np.maximum(2 * reach * 2**_FINEST / width, 1.0))).astype(np.int64)
+    if (level > _FINEST).any():
+        raise LabkitError("detections must be smaller than the Earth, instead one reaches around it")
+    size = width / 2.0 ** (_FINEST - level)
+    cell = np.minimum(((centres - origin) / size[:, None]).astype(np.int64), 2 ** (_FINEST - level)[:, None] - 1)
+    key = (((places.plane * _LEVELS + level) << _FINEST | cell[:, 1]) << _FINEST) | cell[:, 0]
+    # Of each code one, then of each the next: so that a few looks into a cell join all that can be joined.
+    by_code = np.lexsort((places.apart, key))
+    begins = np.r_[True, (np.diff(key[by_code]) != 0) | (np.diff(places.apart[by_code]) != 0)]
+    rank = np.empty(len(key), np.int64)
+    rank[by_code] = np.arange(len(key)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    order = np.lexsort((places.apart, rank, key))
+    keys, starts = np.unique(key[order], return_index=True)
+    return order, keys, np.r_[starts, len(order)].astype(np.int64)
+
+
+def _top(keys: Codes) -> int:
+    return int(((keys >> 2 * _FINEST) % _LEVELS).max())
+
+
+@_compiled
+def root(parent: Codes, i: int) -> int:  # pragma: no cover
+    """The root of a box in a forest of parents, with the way there made shorter."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@_compiled
+def _strength(i: int, j: int, columns: Columns) -> float:  # pragma: no cover
+    """How strongly two boxes are linked, or NONE."""
+    boxes, apart, view, scale, period, min_giou, max_distance_m = columns
+    if apart[i] == apart[j]:
+        return NONE
+    x0, x1 = boxes[j, 0], boxes[j, 2]
+    if period > 0:
+        turns = period * np.round((x0 + x1 - boxes[i, 0] - boxes[i, 2]) / 2 / period)
+        x0, x1 = x0 - turns, x1 - turns
+    y0, y1 = boxes[j, 1], boxes[j, 3]
+    width = min(x1, boxes[i, 2]) - max(x0, boxes[i, 0])
+    height = min(y1, boxes[i, 3]) - max(y0, boxes[i, 1])
+    if width > 0 and height > 0:
+        shared = width * height
+        union = (x1 - x0) * (y1 - y0) + (boxes[i, 2] - boxes[i, 0]) * (boxes[i, 3] - boxes[i, 1]) - shared
+        hull = (max(x1, boxes[i, 2]) - min(x0, boxes[i, 0])) * (max(y1, boxes[i, 3]) - min(y0, boxes[i, 1]))
+        giou = shared / union - (hull - union) / hull
+        if giou > min_giou:
+            return giou
+    if max_distance_m >= 0 and view[i] != view[j]:
+        across = (x0 + x1 - boxes[i, 0] - boxes[i, 2]) / 2 * (scale[i, 0] + scale[j, 0]) / 2
+        along = (y0 + y1 - boxes[i, 1] - boxes[i, 3]) / 2 * (scale[i, 1] + scale[j, 1]) / 2
+        apart_m = np.hypot(across, along)
+        if apart_m <= max_distance_m:
+            return -apart_m / max_distance_m if max_distance_m > 0 else 0.0
+    return NONE
+
+
+@_compiled
+def _around(key: int, level: int, keys: Codes, found: Codes) -> int:  # pragma: no cover
+    """Fill in the cells of one level around a cell of the same or a finer one, and count them."""
+    own = (key >> 2 * _FINEST) % _LEVELS
+    plane = (key >> 2 * _FINEST) // _LEVELS
+    row = ((key >> _FINEST) & (2**_FINEST - 1)) >> (level - own)
+    col = (key & (2**_FINEST - 1)) >> (level - own)
+    across = 1 << (_FINEST - level)
+    count = 0
+    for y in range(max(row - 1, 0), min(row + 2, across)):
+        for step in range(min(3, across)):
+            x = (col + step - 1) % across
+            wanted = (((plane * _LEVELS + level) << _FINEST | y) << _FINEST) | x
+            at = np.searchsorted(keys, wanted)
+            if at < len(keys) and keys[at] == wanted:
+                found[count] = at
+                count += 1
+    return count
+
+
+@_compiled
+def _split(parent: Codes, begin: int, end: int, members: Codes) -> int:  # pragma: no cover
+    """Put the boxes of the group that most of a cell belongs to first, and count them."""
+    leader, votes = -1, 0
+    for i in range(begin, end):
+        top = root(parent, i)
+        if votes == 0:
+            leader = top
+        votes += 1 if top == leader else -1
+    inside = 0
+    for i in range(begin, end):
+        if root(parent, i) == leader:
+            members[inside] = i
+            inside += 1
+    outside = inside
+    for i in range(begin, end):
+        if root(parent, i) != leader:
+            members[outside] = i
+            outside += 1
+    return inside
+
+
+@_compiled
+def _is_one_code(apart: Codes, begin: int, end: int) -> bool:  # pragma: no cover
+    for i in range(begin + 1, end):  # noqa: SIM110 -- all() of a generator is not compiled
+        if apart[i] != apart[begin]:
+            return False
+    return True
+
+
+@_compiled
+def _join_cells(
+    mine: tuple[int, int],
+    theirs: tuple[int, int],
+    columns: Columns,
+    parent: Codes,
+    links: tuple[Codes, Codes, Array, int],
+    room: Codes,
+) -> int:  # pragma: no cover
+    """Join the boxes of two cells, each given by its beginning and end; how many links there are then."""
+    first, second, strong, count = links
+    apart = columns[1]
+    total = theirs[1] - theirs[0]
+    inside = _split(parent, theirs[0], theirs[1], room)
+    fresh = 0
+    for i in range(mine[0], mine[1]):
+        at = inside if root(parent, i) == root(parent, room[0]) else 0
+        while at < total:
+            j = room[at]
+            at += 1
+            if apart[i] == apart[j] or root(parent, i) == root(parent, j):
+                continue
+            strength = _strength(i, j, columns)
+            if strength > NONE:
+                parent[root(parent, i)] = root(parent, j)
+                first[count], second[count], strong[count] = i, j, strength
+                count += 1
+                fresh += 1
+                # all of the first part is one: nothing more of it can be joined
+                at = max(at, inside)
+        # looked at anew when enough has changed, so that the looking costs no more than the joining
+        if fresh > (total - inside) // 4:
+            inside, fresh = _split(parent, theirs[0], theirs[1], room), 0
+    return count
+
+
+@_compiled
+def _join_all(
+    keys: Codes,
+    starts: Codes,
+    top: int,
+    columns: Columns,
+    parent: Codes,
+    first: Codes,
+    second: Codes,
+    strong: Array,
+) -> int:  # pragma: no cover
+    """Join the boxes of all cells with those around; how many links did."""
+    apart = columns[1]
+    count = 0
+    same = np.zeros(len(keys), np.bool_)
+    most = 0
+    for c in range(len(keys)):
+        same[c] = _is_one_code(apart, starts[c], starts[c + 1])
+        most = max(most, starts[c + 1] - starts[c])
+    found, room = np.zeros(9, np.int64), np.zeros(most, np.int64)
+    for c in range(len(keys)):
+        own = (keys[c] >> 2 * _FINEST) % _LEVELS
+        for level in range(own, top + 1):
+            for k in range(_around(keys[c], level, keys, found)):
+                d = found[k]
+                if (level == own and d < c) or (same[c] and same[d] and apart[starts[c]] == apart[starts[d]]):
+                    continue
+                mine, theirs = (starts[c], starts[c + 1]), (starts[d], starts[d + 1])
+                links = (first, second, strong, count)
+                count = _join_cells(mine, theirs, columns, parent, links, room)
+    return count
+
+
+@_compiled
+def _keep_strongest(
+    order: Codes,
+    keys: Codes,
+    starts: Codes,
+    top: int,
+    columns: Columns,
+    other: Codes,
+    strong: Array,
+) -> None:  # pragma: no cover
+    """Fill in each box's strongest links, strongest first; boxes by their numbers in ``order``."""
+    found = np.zeros(9, np.int64)
+    for c in range(len(keys)):
+        own = (keys[c] >> 2 * _FINEST) % _LEVELS
+        for level in range(own, top + 1):
+            for k in range(_around(keys[c], level, keys, found)):
+                d = found[k]
+                if level == own and d < c:
+                    continue
+                for a in range(starts[c], starts[c + 1]):
+                    for b in range(a + 1 if c == d else starts[d], starts[d + 1]):
+                        strength = _strength(a, b, columns)
+                        if strength > NONE:
+                            i, j = order[a], order[b]
+                            _insert(other[i], strong[i], j, strength)
+                            _insert(other[j], strong[j], i, strength)
+
+
+@_compiled
+def _insert(others: Codes, strengths: Array, j: int, strength: float) -> None:  # pragma: no cover
+    """Put a link into its place among a box's strongest; of equal ones the box that comes first is first."""
+    at = len(others) - 1
+    if strength < strengths[at] or (strength == strengths[at] and j > others[at]):
+        return
+    while at > 0 and (strength > strengths[at - 1] or (strength == strengths[at - 1] and j < others[at - 1])):
+        strengths[at], others[at] = strengths[at - 1], others[at - 1]
+        at -= 1
+    strengths[at], others[at] = strength, j
