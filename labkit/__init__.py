@@ -44,10 +44,24 @@ _HOMES = {
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
 }
-_STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "studies", "schema", "geo")
+_STAGES = (
+    "read",
+    "simulate",
+    "stack",
+    "chip",
+    "label",
+    "train",
+    "detect",
+    "maps",
+    "view",
+    "studies",
+    "region",
+    "schema",
+    "geo",
+)
 
 if TYPE_CHECKING:
-    from labkit import chip, detect, geo, label, maps, read, schema, simulate, stack, studies, train, view
+    from labkit import chip, detect, geo, label, maps, read, region, schema, simulate, stack, studies, train, view
     from labkit.chip import make_chips, select_chips, split_chips
     from labkit.detect import (
         detect_landslides,
@@ -109,6 +123,7 @@ __all__ = [
     "maps",
     "view",
     "studies",
+    "region",
     "schema",
     "geo",
 ]

@@ -169,6 +169,29 @@ def train(
         _say(f"{detector!r} is trained. Its card is README.md in its folder.")
 
 
+@app.command()
+def region(
+    config: Annotated[Path, typer.Argument(help="TOML or JSON: tracks, out, detector, and what else is said.")],
+    scheduler: Annotated[
+        str | None, typer.Option(help="tcp://host:port of a dask scheduler; without it this machine's processes.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on this machine.  [default: one a core]")] = None,
+    one_process: Annotated[bool, typer.Option("--one-process", help="Run all here, one after the other.")] = False,
+) -> None:
+    """Read, stack and search many bursts and map what moves; stopped, it goes on where it was when called again."""
+    from labkit.region import read_plan, run_region
+
+    plan = read_plan(config)
+    try:
+        report = run_region(plan, scheduler=scheduler, workers=workers, one_process=one_process)
+    except KeyboardInterrupt:
+        _say(f"Stopped. What is complete stands in {plan.results}; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    _say(f"{report}\nThe results are in {plan.results}.")
+    if report.failed:
+        raise typer.Exit(1)
+
+
 label_server = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False)
 app.add_typer(label_server, name="label-server")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit.configuration import read_configuration
 from labkit.errors import FileError, LabkitError
 
 if TYPE_CHECKING:
@@ -83,18 +82,8 @@ def read_plan(path: str | Path) -> Plan:
     labkit.errors.FileError: ...night.toml must hold only the words chips, detector, ..., instead got epoch
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        said = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileError(f"{path} must be a readable TOML or JSON file, instead got: {error}") from error
     known = {f.name for f in fields(Plan)} - {"folder"}
-    strange = sorted(set(said) - known) if isinstance(said, dict) else [type(said).__name__]
-    if strange:
-        raise FileError(f"{path} must hold only the words {', '.join(sorted(known))}, instead got {', '.join(strange)}")
-    missing = [name for name in ("scenes", "chips", "labels", "out") if name not in said]
-    if missing:
-        raise FileError(f"{path} must hold the words scenes, chips, labels and out, instead {missing} are missing")
+    said = read_configuration(path, known, ("scenes", "chips", "labels", "out"))
     scenes = [said["scenes"]] if isinstance(said["scenes"], str) else said["scenes"]
     return Plan(**(said | {"scenes": tuple(scenes)}), folder=path.parent)
 

@@ -39,7 +39,13 @@ class LandslideDetector(Protocol):
 
 
 def detect_landslides(
-    data: xr.Dataset, detector: LandslideDetector, score: float = 0.5, *, overlap: float = 0.25, batch_size: int = 8
+    data: xr.Dataset,
+    detector: LandslideDetector,
+    score: float = 0.5,
+    *,
+    overlap: float = 0.25,
+    batch_size: int = 8,
+    progress: bool = True,
 ) -> gpd.GeoDataFrame:
     """Find the landslides of a scene.
 
@@ -58,6 +64,8 @@ def detect_landslides(
         seen whole by some tile; larger ones are put together from their parts.
     batch_size : int
         Tiles for each call of the detector.
+    progress : bool
+        Show a bar over the tiles.
 
     Returns
     -------
@@ -117,7 +125,7 @@ def detect_landslides(
     found = {direction: [np.zeros((0, 6))] for direction in layers}
     with_errors = getattr(detector, "standard_error", False)
     tiles = tiles_of(data, factor, windows, detector.size, directions, standard_error=with_errors)
-    with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile") as bar:
+    with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile", disable=not progress) as bar:
         for batch, passed in in_batches(tiles, batch_size):
             for tile, boxes in zip(batch, _answers(batch, detector, score), strict=True):
                 numbers = np.full((len(boxes), 1), float(tile.number))

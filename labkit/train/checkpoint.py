@@ -107,7 +107,7 @@ def load_detector(name_or_path: str | os.PathLike[str]) -> Detector:
     ...
     labkit.errors.LabkitError: detector must be a folder with detector.json ... got detector='no-such-detector'...
     """
-    folder = _find(name_or_path)
+    folder = detector_folder(name_or_path)
     description = _read_description(folder / DESCRIPTION)
     try:
         fields = dict(description["settings"])
@@ -135,7 +135,14 @@ def load_detector(name_or_path: str | os.PathLike[str]) -> Detector:
     return Detector(network, settings, _read_history(history) if history.is_file() else None)
 
 
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
+def detector_folder(name_or_path: str | os.PathLike[str]) -> Path:
+    """Give the folder of a detector, which holds its ``detector.json``; as :func:`load_detector` looks for it.
+
+    Raises
+    ------
+    LabkitError
+        There is no such detector; the message says which there are.
+    """
     path = Path(name_or_path)
     if path.name == DESCRIPTION:
         path = path.parent

@@ -1,0 +1,91 @@
+"""The bursts of a region put together: landslides merged over directions, bursts and tracks, and their maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pyarrow as pa
+import shapely
+
+import labkit
+from labkit import detect, geo, maps
+from labkit.errors import FileError, LabkitError
+from labkit.region import records
+from labkit.region.burst import DETECTIONS, Outcome
+from labkit.region.plan import Plan
+
+RECORD = "region.json"
+LANDSLIDES, DENSITY, COUNTIES = "landslides", "density.tif", "counties.gpkg"
+
+
+def put_together(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """Merge the detections of the bursts that stand and make the maps, where they do not stand already.
+
+    Parameters
+    ----------
+    plan : Plan
+        How.
+    outcomes : sequence of Outcome
+        Of this run, none of them failed.
+
+    Returns
+    -------
+    str
+        Why the maps were made; "" where they stood.
+
+    Raises
+    ------
+    FileError
+        A table of detections has changed since its burst was made, or the counties cannot be read.
+    """
+    home = plan.results
+    made_from: dict[str, Any] = {
+        "labkit": labkit.__version__,
+        "detections": {o.scene: o.detections_sha256 for o in sorted(outcomes, key=lambda o: o.scene)},
+        "formats": list(plan.formats),
+        "merge": dict(plan.merge),
+        "density": dict(plan.density),
+        "counties": records.sha256(plan.folder / plan.counties) if plan.counties else "",
+    }
+    why = records.why_again(home / RECORD, made_from)
+    if not why:
+        return ""
+    (home / RECORD).unlink(missing_ok=True)
+    tables = [gpd.read_parquet(_detections_of(home, outcome)) for outcome in outcomes]
+    landslides = detect.merge_detections(tables, **plan.merge)
+    grounds = gpd.GeoSeries(shapely.from_wkt([o.footprint for o in outcomes if o.footprint]), crs=geo.WGS84)
+    if not len(grounds):
+        raise LabkitError("bursts must see some ground, instead no pixel of any has data in its stack")
+    density = maps.density(landslides, **plan.density, extent=grounds)
+    outputs = [maps.write_detections(landslides, home / f"{LANDSLIDES}.{form}") for form in plan.formats]
+    outputs.append(maps.write_density(density, home / DENSITY))
+    if plan.counties:
+        ranked = maps.by_polygons(landslides, _counties(plan.folder / plan.counties))
+        outputs.append(maps.write_detections(ranked, home / COUNTIES))
+    summary = {"bursts": len(outcomes), "landslides": len(landslides), "ground_km2": round(_area_km2(grounds), 3)}
+    records.write_record(home / RECORD, made_from, outputs, summary, versions=records.versions("geopandas", "shapely"))
+    return why
+
+
+def burst_home(plan: Plan, scene: str) -> Path:
+    """Give the folder of the results of a burst."""
+    return plan.results / "bursts" / scene
+
+
+def _detections_of(home: Path, outcome: Outcome) -> Path:
+    return records.same_file(home / "bursts" / outcome.scene / DETECTIONS, outcome.detections_sha256)
+
+
+def _area_km2(grounds: gpd.GeoSeries) -> float:
+    """The ground that the bursts cover together, what several see counted once."""
+    return float(grounds.to_crs(geo.metric_crs(grounds)).union_all().area) / 1e6
+
+
+def _counties(path: Path) -> gpd.GeoDataFrame:
+    try:
+        return gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
+    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
+        raise FileError(f"{path} must be polygons that GDAL can read, instead got: {error}") from error
