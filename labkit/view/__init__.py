@@ -18,6 +18,7 @@ from labkit.view.loss_curves import live_losses, losses
 from labkit.view.measures import measures
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
+from labkit.view.place_history import history, series
 from labkit.view.relief import terrain
 from labkit.view.switchboard import switchboard
 from labkit.view.together import agreement, progress, voices
@@ -35,6 +36,8 @@ __all__ = [
     "live_losses",
     "map",
     "measures",
+    "history",
+    "series",
     "save_gradients_png",
     "save_map_png",
     "save_side_by_side_png",
