@@ -76,10 +76,13 @@ def test_the_boxes_are_torchvisions(own, theirs, images):
     for boxes, other in zip(found, expected, strict=True):
         corners = clip_boxes_to_image(boxes[:, :4], (64, 64))
         kept = remove_small_boxes(corners, 0.01)
-        kept = kept[boxes[kept, 4].argsort(descending=True, stable=True)]
-        assert len(kept) > 500
-        torch.testing.assert_close(corners[kept], other["boxes"])
-        torch.testing.assert_close(boxes[kept, 4], other["scores"])
+        ours = torch.cat([corners[kept], boxes[kept, 4:]], dim=1)
+        answers = torch.cat([other["boxes"], other["scores"][:, None]], dim=1)
+        assert len(ours) == len(answers) > 500
+        # the order of scores that are equal is rounding
+        same = torch.cdist(answers, ours, compute_mode="donot_use_mm_for_euclid_dist").argmin(dim=1)
+        assert len(same.unique()) == len(ours)
+        torch.testing.assert_close(ours[same], answers)
 
 
 def test_validation_losses_are_the_same_each_time_and_leave_the_random_numbers_alone(own, images):
@@ -121,7 +124,7 @@ def test_regions_come_from_the_level_of_equation_1():
     maps = {str(i): torch.full((1, 1, 512 // s, 512 // s), float(i + 2)) for i, s in enumerate((4, 8, 16, 32))}
     level = pool(maps, boxes, [(512, 512)]).amax(dim=(1, 2, 3))
     expected = [min(max(math.floor(4 + math.log2(math.sqrt(e * e / 2) / 224)), 2), 5) for e in edges]
-    assert level.tolist() == expected
+    np.testing.assert_allclose(level, expected, rtol=1e-6)
 
 
 def test_anchors_stand_on_the_cells_with_just_the_sizes_given():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 #: The middle of the shared perceptron has this many times fewer channels than its ends, ...
 REDUCTION = 16
@@ -35,8 +38,11 @@ class ChannelAttention(nn.Module):
         self.perceptron = nn.Sequential(first, nn.ReLU(), nn.Conv2d(middle, channels, 1, bias=False))
 
     def forward(self, features: Tensor) -> Tensor:
-        mean, most = features.mean(dim=(2, 3), keepdim=True), features.amax(dim=(2, 3), keepdim=True)
-        return (self.perceptron(mean) + self.perceptron(most)).sigmoid()
+        first, second = (cast(nn.Conv2d, self.perceptron[layer]) for layer in (0, 2))
+        # on single values a convolution is a matrix product, which is cheaper when said so
+        both = torch.stack([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))])
+        middle = linear(both, first.weight.flatten(1)).relu()
+        return linear(middle.sum(dim=0), second.weight.flatten(1)).sigmoid()[:, :, None, None]
 
 
 class SpatialAttention(nn.Module):
@@ -57,7 +63,8 @@ class SpatialAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         both = torch.cat([features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1)
-        return self.look(both).sigmoid()
+        # two channels to one: with the channels last the derivatives cost a fifth on a processor
+        return self.look(both.contiguous(memory_format=torch.channels_last)).sigmoid()
 
 
 class Cbam(nn.Module):

@@ -10,9 +10,9 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
-from torchvision.ops import MultiScaleRoIAlign
 
 from labkit.train.ignored import within_regions
+from labkit.train.pooling import RegionAlign
 from labkit.train.settings import Anchors
 
 #: How torchvision marks a box that is neither right nor wrong.
@@ -127,7 +127,7 @@ def _picked(values: list[Tensor], indices: list[Tensor]) -> list[Tensor]:
     return [value[index] for value, index in zip(values, indices, strict=True)]
 
 
-def roi_align(levels: int) -> MultiScaleRoIAlign:
+def roi_align(levels: int) -> RegionAlign:
     """Pool 7 × 7 values of each region from the level of the pyramid that suits its size.
 
     Parameters
@@ -144,6 +144,6 @@ def roi_align(levels: int) -> MultiScaleRoIAlign:
     ----------
     Zhang et al. (2025), equation 1; Lin et al. (2017), equation 1.
     """
-    return MultiScaleRoIAlign(
+    return RegionAlign(
         [str(level) for level in range(levels)], output_size=7, sampling_ratio=2, canonical_scale=224, canonical_level=4
     )
