@@ -190,7 +190,7 @@ def _picture(image: np.ndarray, name: str, corners: tuple[float, float, float, f
     import holoviews as hv
 
     height, width = image.shape
-    shown = hv.Image(image[::-1], bounds=(0, 0, width, height)).opts(
+    shown = hv.Image(image, bounds=(0, 0, width, height)).opts(
         cmap=colours.GRADIENT_COLOURS, clim=(-limit, limit), clipping_colors={"NaN": colours.NO_DATA}, colorbar=True,
         colorbar_opts={"width": 8}, xaxis=None, yaxis=None, frame_width=_SMALL, title=name, fontsize={"title": 9},
         frame_height=round(_SMALL * height / width),
