@@ -118,9 +118,9 @@ def displacement_series(
     It is measured on the dates, after the inversion, so that it holds the noise that pairs share through common dates.
     All dates refer to the first one and share its noise.
 
-    Over 40 simulated landslides (four courses in time, 30 dates, air of 1 mm at 1 km) all of 812 displacements lay within
-    3 standard errors of the truth without decorrelation and at a 12-day coherence of 0.6, but 89 % of 348 at 0.3, where
-    the error is stated too small: leave out pairs without coherence.
+    Over 40 simulated landslides (four courses in time, 30 dates, air of 1 mm at 1 km) all of 812 displacements lay
+    within 3 standard errors of the truth without decorrelation and at a 12-day coherence of 0.6, but 89 % of 348 at
+    0.3, where the error is stated too small: leave out pairs without coherence.
 
     What this assumes, and where it fails: the difference between neighbouring pixels departs from steady motion by
     less than half a wavelength/2 (14 mm in C-band) in each pair, so that slides that jump, or fast ones with sharp
