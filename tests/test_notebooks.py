@@ -29,6 +29,7 @@ WALK = (
     "41_agreement",
     "50_train",
     "60_detect",
+    "61_baselines",
     "70_density",
     "80_how_many_interferograms",
     "81_seasonal_landslides",
