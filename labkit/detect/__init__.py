@@ -2,7 +2,7 @@
 
 from labkit.detect.couplets import couplets
 from labkit.detect.evaluation import evaluate
-from labkit.detect.filters import filter_detections
+from labkit.detect.filters import filter_detections, quiet_share
 from labkit.detect.hot_spots import hot_spot_scores, hot_spots
 from labkit.detect.inventories import Comparison, compare_inventories
 from labkit.detect.kmeans import kmeans_regions
@@ -19,6 +19,7 @@ __all__ = [
     "detect_landslides",
     "LandslideDetector",
     "filter_detections",
+    "quiet_share",
     "merge_detections",
     "evaluate",
     "Evaluation",

@@ -1,4 +1,4 @@
-"""Leave out detections in which the ground does not show enough gradient."""
+"""Leave out detections in which the ground does not show enough gradient, or that lie under a mask."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ import numpy.typing as npt
 import xarray as xr
 
 from labkit import schema
+from labkit.detect.masking import Mask, mask_on
+from labkit.detect.strength import masked_shares, measure_boxes, pixel_windows, quiet_boxes, reference_layer
 from labkit.errors import LabkitError
 
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+Array = npt.NDArray[np.float64]
+Gradients = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
 
 def filter_detections(
     detections: gpd.GeoDataFrame,
-    gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset],
+    gradients: Gradients,
     min_gradient: float = 1.2,
     min_fraction: float = 0.1,
+    *,
+    masks: Mapping[str, Mask] | None = None,
+    max_masked: float = 0.5,
+    quiet_count: int = 500,
 ) -> gpd.GeoDataFrame:
-    """Keep the detections that hold enough pixels of strong gradient.
+    """Keep the detections that hold enough pixels of strong gradient and lie under no mask.
 
     Parameters
     ----------
@@ -34,42 +42,135 @@ def filter_detections(
         Gradient that counts as strong, rad at the reference of 40 m and 20 years; at least 0.
     min_fraction : float
         Least share of the valid pixels in the box whose absolute gradient is above ``min_gradient``, in [0, 1].
+    masks : dict, optional
+        Ground that does not count, by names such as "snow", "layover" or "shadow". Each is a DataArray (y, x) of bool
+        on the scene's grid (True = masked), one for each scene by its name, or polygons, drawn or imported. A masked
+        pixel counts neither as strong nor as valid.
+    max_masked : float
+        A box goes when more than this share of its pixels lies under the masks, in [0, 1].
+    quiet_count : int
+        Boxes laid on quiet ground to see what the thresholds let through, at least 0 (:func:`quiet_share`).
 
     Returns
     -------
     geopandas.GeoDataFrame
-        The detections kept, with two more columns: ``max_gradient`` (rad at the reference, absolute) and ``fraction``.
-        ``attrs["dropped"]`` lists the others: a dict each with the row's index, scene, direction, corners, both
-        measures and the reason.
+        The detections kept, with two more columns: ``max_gradient`` (rad at the reference, absolute) and ``fraction``;
+        with masks also ``masked``, the share under any of them. ``attrs["dropped"]`` lists the others: a dict each
+        with the row's index, scene, direction, corners, the measures and the reason. ``attrs["quiet_share"]`` is the
+        share of quiet ground that would pass and ``attrs["quiet_boxes"]`` of how many boxes: near 1, the thresholds
+        filter nothing here.
 
     Raises
     ------
     LabkitError
-        A detection's scene or direction is not among the gradients, or a threshold is out of its range.
+        A detection's scene or direction is not among the gradients, a mask does not fit, or a threshold is out of its
+        range.
 
     Notes
     -----
-    A pixel belongs to a box that holds its centre. A box without a valid pixel is dropped: nothing supports it.
+    A detection goes when its gradient stays below ``min_gradient``, or exceeds it in less than ``min_fraction`` of its
+    pixels. A pixel belongs to a box that holds its centre. A box without a valid pixel goes too: nothing supports it.
+
+    References
+    ----------
+    Fu et al. (2022), section 4.3: below 1.2 rad, or above it in less than 10 % of the pixels; snow: section 4.2.
     """
     schema.check_boxes(detections)
-    if not min_gradient >= 0:
-        raise LabkitError(f"min_gradient must be at least 0 rad, instead got min_gradient={min_gradient}")
-    if not 0 <= min_fraction <= 1:
-        raise LabkitError(f"min_fraction must be in [0, 1], instead got min_fraction={min_fraction}")
-    stacks = _by_scene(gradients)
-    measured = np.full((len(detections), 2), np.nan)
-    for i, row in enumerate(detections.itertuples()):
-        pixels = _pixels(stacks, row)
-        if len(pixels):
-            measured[i] = pixels.max(), (pixels > min_gradient).mean()
+    _check(min_gradient, min_fraction, max_masked, quiet_count)
+    stacks = by_scene(gradients)
+    named = dict(masks or {})
+    corners = detections[_CORNERS].to_numpy(float)
+    scenes, directions = (detections[name].astype(str).to_numpy() for name in ("scene", "direction"))
+    _check_scenes(stacks, scenes, directions)
+    measured = np.full((len(detections), 3), np.nan)
+    shares = np.zeros((len(detections), len(named) + 1))
+    for scene in sorted(set(scenes)):
+        stack, here = stacks[scene], scenes == scene
+        covers = _covers(named, stack, corners[here])
+        for direction in sorted(set(directions[here])):
+            chosen = here & (directions == direction)
+            layer, factor = reference_layer(stack, direction)
+            windows = pixel_windows(corners[chosen], layer.shape)
+            for column, cover in enumerate(covers):
+                if cover is not None:
+                    shares[chosen, column] = masked_shares(cover, windows)
+            known = layer if covers[-1] is None else np.where(covers[-1], np.float32(np.nan), layer)
+            measured[chosen] = measure_boxes(known, factor, min_gradient, windows)
     judged = detections.assign(max_gradient=measured[:, 0], fraction=measured[:, 1])
-    kept = (measured[:, 1] >= min_fraction).astype(bool)
+    if named:
+        judged["masked"] = shares[:, -1]
+    passing = (measured[:, 0] >= min_gradient) & (measured[:, 1] >= min_fraction)
+    kept = passing & (shares[:, -1] <= max_masked)
     result = judged[kept].copy()
-    result.attrs["dropped"] = [_reason(row, min_gradient, min_fraction) for row in judged[~kept].itertuples()]
+    words = _reasons(measured, shares, list(named), (min_gradient, min_fraction, max_masked))
+    told = judged.assign(reason=words)[~kept]
+    told.index.name = "index"
+    names = ["scene", "direction", *_CORNERS, "max_gradient", "fraction", "reason"]
+    result.attrs["dropped"] = told[names].reset_index().to_dict("records")
+    share, count = quiet_share(
+        stacks, detections, min_gradient, min_fraction, masks=named, max_masked=max_masked, count=quiet_count
+    )
+    result.attrs |= {"quiet_share": share, "quiet_boxes": count}
     return result
 
 
-def _by_scene(gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+def quiet_share(
+    gradients: Gradients,
+    detections: gpd.GeoDataFrame,
+    min_gradient: float = 1.2,
+    min_fraction: float = 0.1,
+    *,
+    masks: Mapping[str, Mask] | None = None,
+    max_masked: float = 0.5,
+    count: int = 500,
+    seed: int = 0,
+) -> tuple[float, int]:
+    """Say what share of quiet ground the thresholds of :func:`filter_detections` let through.
+
+    Parameters
+    ----------
+    gradients, min_gradient, min_fraction, masks, max_masked
+        As for :func:`filter_detections`.
+    detections : geopandas.GeoDataFrame
+        Their sizes are those of the boxes laid on quiet ground, which touch none of them on the same scene.
+    count : int
+        How many boxes to lay, spread evenly over all scenes and directions; at least 0.
+    seed : int
+        Of the random places.
+
+    Returns
+    -------
+    share : float
+        Share that passes, in [0, 1]; NaN without a box.
+    count : int
+        Boxes that found quiet ground, at least half of it with data.
+    """
+    _check(min_gradient, min_fraction, max_masked, count)
+    stacks = by_scene(gradients)
+    if not len(detections) or not count:
+        return float("nan"), 0
+    corners = detections[_CORNERS].to_numpy(float)
+    sizes = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
+    layers = [(scene, direction) for scene, stack in sorted(stacks.items()) for direction in schema.layers(stack)]
+    passing: list[npt.NDArray[np.bool_]] = []
+    for number, (scene, direction) in enumerate(layers):
+        stack = stacks[scene]
+        layer, factor = reference_layer(stack, direction)
+        taken = corners[(detections["scene"] == scene).to_numpy()]
+        random = np.random.default_rng([seed, number])
+        windows = quiet_boxes(layer, taken, sizes, -(-count // len(layers)), random)
+        cover = _covers(dict(masks or {}), stack, windows.astype(float))[-1]
+        if cover is not None:
+            windows = windows[masked_shares(cover, windows) <= max_masked]
+            layer = np.where(cover, np.float32(np.nan), layer)
+        greatest, fraction, valid = measure_boxes(layer, factor, min_gradient, windows).T
+        passing.append(((greatest >= min_gradient) & (fraction >= min_fraction))[valid > 0])
+    every = np.concatenate(passing)
+    return (float(every.mean()) if len(every) else float("nan")), len(every)
+
+
+def by_scene(gradients: Gradients) -> dict[str, xr.Dataset]:
+    """Give stacks by the scenes that they name themselves."""
     if isinstance(gradients, xr.Dataset):  # asked first: a Dataset is a mapping too, of its variables
         given = [gradients]
     else:
@@ -77,37 +178,55 @@ def _by_scene(gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dat
     return {str(schema.check_gradients(stack).attrs["scene"]): stack for stack in given}
 
 
-def _pixels(stacks: dict[str, xr.Dataset], row: object) -> npt.NDArray[np.float32]:
-    """Absolute gradients at the reference of the valid pixels whose centres lie in the box."""
-    # a row of itertuples(): its class is made of the columns when it runs, so that it has no type to name
-    scene, direction = str(row.scene), str(row.direction)  # type: ignore[attr-defined]
-    if scene not in stacks:
-        raise LabkitError(
-            f"gradients must hold the scene of each detection, instead got scenes={sorted(stacks)} without {scene!r}"
-        )
-    stack = stacks[scene]
-    layers = schema.layers(stack)
-    if direction not in layers:
-        raise LabkitError(
-            f"detections must have a direction of the gradients, {tuple(layers)}, instead got direction={direction!r}. "
-            "Detections in rates are not filtered by gradients"
-        )
-    edges = np.array([getattr(row, name) for name in _CORNERS])
-    left, top, right, bottom = np.ceil(edges - 0.5).astype(int).clip(0)
-    window = layers[direction].isel(y=slice(top, bottom), x=slice(left, right)).values
-    window = np.abs(window[np.isfinite(window)]) * np.float32(schema.reference_factor(stack))
-    return np.asarray(window)
+def _check(min_gradient: float, min_fraction: float, max_masked: float, count: int) -> None:
+    if not min_gradient >= 0:
+        raise LabkitError(f"min_gradient must be at least 0 rad, instead got min_gradient={min_gradient}")
+    for name, value in (("min_fraction", min_fraction), ("max_masked", max_masked)):
+        if not 0 <= value <= 1:
+            raise LabkitError(f"{name} must be in [0, 1], instead got {name}={value}")
+    if not count >= 0:
+        raise LabkitError(f"quiet_count must be at least 0, instead got quiet_count={count}")
 
 
-def _reason(row: object, min_gradient: float, min_fraction: float) -> dict[str, object]:
-    # a row of itertuples(), as in _pixels
-    values = row._asdict()  # type: ignore[attr-defined]
-    told = {name: values[name] for name in ("scene", "direction", *_CORNERS, "max_gradient", "fraction")}
-    if np.isnan(values["fraction"]):
-        reason = "no valid pixel in the box"
-    else:
-        reason = (
-            f"{100 * values['fraction']:.1f} % of its pixels above {min_gradient} rad, fewer than the required "
-            f"{100 * min_fraction:.1f} %"
-        )
-    return {"index": values["Index"], **told, "reason": reason}
+def _check_scenes(
+    stacks: dict[str, xr.Dataset], scenes: npt.NDArray[np.object_], directions: npt.NDArray[np.object_]
+) -> None:
+    for scene, direction in sorted(set(zip(scenes, directions, strict=True))):
+        if scene not in stacks:
+            raise LabkitError(
+                f"gradients must hold the scene of each detection, instead got scenes={sorted(stacks)} without "
+                f"{scene!r}"
+            )
+        layers = tuple(schema.layers(stacks[scene]))
+        if direction not in layers:
+            raise LabkitError(
+                f"detections must have a direction of the gradients, {layers}, instead got direction={direction!r}. "
+                "Detections in rates are not filtered by gradients"
+            )
+
+
+def _covers(masks: dict[str, Mask], stack: xr.Dataset, corners: Array) -> list[npt.NDArray[np.bool_] | None]:
+    """Each mask on the scene, and last what any of them covers; None where there is none."""
+    covers = [mask_on(name, mask, stack, corners) for name, mask in masks.items()]
+    known = [cover for cover in covers if cover is not None]
+    return [*covers, np.logical_or.reduce(known) if known else None]
+
+
+def _reasons(measured: Array, shares: Array, names: list[str], limits: tuple[float, float, float]) -> list[str]:
+    """Why each box would go; said of those that do."""
+    min_gradient, min_fraction, max_masked = limits
+    words = []
+    for (greatest, fraction, valid), share in zip(measured, shares, strict=True):
+        if share[-1] > max_masked:
+            each = [f"{name} {100 * part:.0f} %" for name, part in zip(names, share, strict=False) if part > 0]
+            words.append(f"{', '.join(each)} of its pixels masked, more than {100 * max_masked:.0f} %")
+        elif not valid > 0:
+            words.append("no valid pixel in the box")
+        elif greatest < min_gradient:
+            words.append(f"its gradient stays below {min_gradient} rad, at most {greatest:.2f} rad")
+        else:
+            words.append(
+                f"{100 * fraction:.1f} % of its pixels above {min_gradient} rad, fewer than the required "
+                f"{100 * min_fraction:.1f} %"
+            )
+    return words
