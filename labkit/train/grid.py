@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -31,10 +32,22 @@ class GridNetwork(Network):
 
     def candidates(self, images: Tensor) -> list[Tensor]:
         """Give the box of every anchor and cell; the score is objectness, times the class where there is one."""
-        decoded = decode(self(images), self.settings.anchors, self.strides, self.reach)
-        flat = torch.cat([d.flatten(1, 3) for d in decoded], dim=1)
-        score = flat[..., 4:].sigmoid().prod(dim=-1, keepdim=True)
-        return list(torch.cat([flat[..., :4], score], dim=-1))
+        return self.likely(images, 0.0)
+
+    def likely(self, images: Tensor, score: float) -> list[Tensor]:
+        """Give the boxes of at least this score: few of all cells, and only they are decoded."""
+        which, found = [], []
+        for raw, sizes, stride in zip(self(images), self.settings.anchors, self.strides, strict=True):
+            scores = reduce(torch.mul, raw[..., 4:].float().sigmoid().unbind(dim=-1))
+            image, anchor, row, col = torch.nonzero(scores >= score, as_tuple=True)
+            prior = torch.tensor(sizes, device=raw.device)[anchor]
+            values = raw[image, anchor, row, col].float()
+            boxes = to_boxes(values, prior, row, col, stride, self.reach)
+            which.append(image)
+            found.append(torch.cat([boxes, scores[image, anchor, row, col, None]], dim=1))
+        image, boxes = torch.cat(which), torch.cat(found)
+        order = image.argsort(stable=True)
+        return list(boxes[order].split(image.bincount(minlength=len(images)).tolist()))
 
 
 def decode(raw: list[Tensor], anchors: Anchors, strides: tuple[int, ...], reach: float = 1.0) -> list[Tensor]:
@@ -69,9 +82,15 @@ def decode(raw: list[Tensor], anchors: Anchors, strides: tuple[int, ...], reach:
         cell_y = torch.arange(rows, device=values.device, dtype=values.dtype).view(1, 1, rows, 1)
         cell_x = torch.arange(cols, device=values.device, dtype=values.dtype).view(1, 1, 1, cols)
         prior = torch.tensor(sizes, device=values.device, dtype=values.dtype).view(1, -1, 1, 1, 2)
-        offset = values[..., :2].sigmoid() * reach + (0.5 - reach / 2)
-        x, y = (cell_x + offset[..., 0]) * stride, (cell_y + offset[..., 1]) * stride
-        half = prior * values[..., 2:4].clamp(-3, 3).exp() / 2
-        corners = [x - half[..., 0], y - half[..., 1], x + half[..., 0], y + half[..., 1]]
-        decoded.append(torch.cat([torch.stack(corners, dim=-1), values[..., 4:]], dim=-1))
+        boxes = to_boxes(values, prior, cell_y, cell_x, stride, reach)
+        decoded.append(torch.cat([boxes, values[..., 4:]], dim=-1))
     return decoded
+
+
+def to_boxes(values: Tensor, prior: Tensor, row: Tensor, col: Tensor, stride: int, reach: float) -> Tensor:
+    """Turn raw values (…, 4 or more) of anchors (…, 2) at cells into boxes (…, 4), px; as :func:`decode` says."""
+    offset = values[..., :2].sigmoid() * reach + (0.5 - reach / 2)
+    x, y = (col + offset[..., 0]) * stride, (row + offset[..., 1]) * stride
+    half = prior * values[..., 2:4].clamp(-3, 3).exp() / 2
+    corners = [x - half[..., 0], y - half[..., 1], x + half[..., 0], y + half[..., 1]]
+    return torch.stack(corners, dim=-1)

@@ -95,6 +95,10 @@ class Network(nn.Module, ABC):
         Images come with edges that are multiples of ``multiple``. Overlapping boxes are thinned out by ``boxes``.
         """
 
+    def likely(self, images: Tensor, score: float) -> list[Tensor]:
+        """Give the candidates of at least this score, and possibly others; a family may spare itself the others."""
+        return self.candidates(images)
+
     def boxes(self, images: Tensor, score: float, nms_iou: float, max_boxes: int = MAX_BOXES) -> list[Tensor]:
         """Find the landslides of each image.
 
@@ -115,9 +119,10 @@ class Network(nn.Module, ABC):
             For each image (k, 5): xmin, ymin, xmax, ymax in px within the image, and the score; best first.
         """
         height, width = images.shape[-2:]
-        padded = pad(images, (0, -width % self.multiple, 0, -height % self.multiple))
+        right, below = -width % self.multiple, -height % self.multiple
+        padded = pad(images, (0, right, 0, below)) if right or below else images
         found = []
-        for boxes in self.candidates(padded):
+        for boxes in self.likely(padded, score):
             corners, scores = clip_boxes_to_image(boxes[:, :4], (height, width)), boxes[:, 4]
             large = ((corners[:, 2:] - corners[:, :2]) >= MIN_EDGE_PX).all(dim=1)
             keep = torch.nonzero((scores >= score) & large).flatten()
