@@ -107,6 +107,21 @@ def test_only_background_inside_an_ignored_region_is_left_out(own):
     torch.testing.assert_close(label, torch.where(inside & (plain == 0), -1.0, plain))
 
 
+def test_a_label_between_all_anchors_is_taught_to_none_of_them(own):
+    images = ImageList(torch.zeros(1, 3, 64, 64), [(64, 64)])
+    maps = [torch.zeros(1, 1, 64 // s, 64 // s) for s in (4, 8, 16, 32, 64)]
+    [anchors] = own.rpn.anchor_generator(images, maps)
+    label = torch.tensor([[200.0, 200.0, 206.0, 206.0]])
+    touching = torch.tensor([[20.0, 20.0, 44.0, 44.0]])
+    wanted = {0: label, 1: torch.cat([touching, label]), 2: touching}
+    taught = {
+        name: int((own.rpn.assign_targets_to_anchors([anchors], [{"boxes": boxes, "ignored": NONE}])[0][0] == 1).sum())
+        for name, boxes in wanted.items()
+    }
+    assert taught[0] == 0
+    assert taught[1] == taught[2] > 0
+
+
 def test_no_proposal_of_an_ignored_region_is_drawn_as_background(own):
     corners = torch.rand(400, 2, generator=torch.Generator().manual_seed(0)) * 48
     proposals = [torch.cat([corners, corners + 16], dim=1)]

@@ -10,6 +10,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
+from torchvision.ops import box_iou
 
 from labkit.train.ignored import within_regions
 from labkit.train.pooling import RegionAlign
@@ -69,8 +70,14 @@ class Proposals(RegionProposalNetwork):
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[Target]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Match anchors to labels as torchvision does; background in an ignored region does not count."""
-        labels, matched = super().assign_targets_to_anchors(anchors, targets)
+        """Match anchors to labels as torchvision does; background in an ignored region does not count.
+
+        A label that lies between all anchors fits each of them equally, with an IoU of 0, and torchvision would teach
+        it to all of them. Here it is taught to none.
+        """
+        met = [box_iou(own["boxes"], boxes).any(dim=1) for own, boxes in zip(targets, anchors, strict=True)]
+        known = [{"boxes": own["boxes"][touched]} for own, touched in zip(targets, met, strict=True)]
+        labels, matched = super().assign_targets_to_anchors(anchors, known)
         for label, boxes, target in zip(labels, anchors, targets, strict=True):
             label[(label == 0) & within_regions(boxes, target["ignored"])] = IGNORED
         return labels, matched
