@@ -41,8 +41,10 @@ _HOMES = {
     "kmeans_regions": "labkit.detect",
     "estimate_standard_error": "labkit.detect",
     "compare_inventories": "labkit.detect",
+    "geocoding": "labkit.geocode",
     "density": "labkit.maps",
     "write_detections": "labkit.maps",
+    "write_map": "labkit.maps",
 }
 _STAGES = (
     "read",
@@ -74,7 +76,8 @@ if TYPE_CHECKING:
     from labkit.detect.hot_spots import hot_spot_scores, hot_spots
     from labkit.detect.inventories import compare_inventories
     from labkit.detect.kmeans import kmeans_regions
-    from labkit.maps import write_detections
+    from labkit.geocode import geocoding
+    from labkit.maps import write_detections, write_map
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates
     from labkit.stack import integrate_rate, select_pairs, snow_mask, stack_gradients
@@ -111,8 +114,10 @@ __all__ = [
     "kmeans_regions",
     "estimate_standard_error",
     "compare_inventories",
+    "geocoding",
     "density",
     "write_detections",
+    "write_map",
     "read",
     "simulate",
     "stack",
