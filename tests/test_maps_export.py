@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import geopandas as gpd
@@ -168,8 +171,10 @@ def test_the_table_given_is_not_changed(detections, tmp_path):
 
 
 def test_an_unknown_suffix_names_those_that_are_known(detections, tmp_path):
-    with pytest.raises(LabkitError, match=r"\.gpkg, \.geojson, \.parquet, \.kml, \.kmz, instead got path='slides.shp'"):
-        write_detections(detections, tmp_path / "slides.shp")
+    with pytest.raises(
+        LabkitError, match=r"\.gpkg, \.geojson, \.parquet, \.kml, \.kmz, \.shp, instead got path='slides.dxf'"
+    ):
+        write_detections(detections, tmp_path / "slides.dxf")
     with pytest.raises(LabkitError, match="crs=None"):
         write_detections(gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1)]), tmp_path / "slides.gpkg")
     with pytest.raises(LabkitError, match="GeoDataFrame with a geometry"):
@@ -191,3 +196,63 @@ def test_the_density_map_comes_back_from_its_geotiff(detections, tmp_path):
         write_density(field, tmp_path / "density.png")
     with pytest.raises(LabkitError, match="crs and cell_m"):
         write_density(field.drop_attrs(), Path(tmp_path / "density.tif"))
+
+
+def test_a_geopackage_carries_a_style_that_colours_by_score(detections, tmp_path):
+    path = write_detections(detections, tmp_path / "Rutsche & 滑坡.gpkg", style=True)
+    assert [name for name, _ in pyogrio.list_layers(path)] == ["Rutsche & 滑坡", "layer_styles"]
+    with closing(sqlite3.connect(path)) as file:
+        [(layer, column, default, qml)] = file.execute(
+            "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles"
+        )
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute(f'SELECT count("{column}") FROM "{layer}"').fetchone() == (3,)
+    assert (layer, default) == ("Rutsche & 滑坡", 1)
+    renderer = ElementTree.fromstring(qml).find("renderer-v2")  # noqa: S314
+    assert (renderer.get("type"), renderer.get("attr")) == ("graduatedSymbol", "score")
+    ranges = renderer.findall("ranges/range")
+    limits = [(float(r.get("lower")), float(r.get("upper"))) for r in ranges]
+    assert limits[0][0] == 0 and limits[-1][1] == 1 and all(a[1] == b[0] for a, b in pairwise(limits))
+    assert [r.get("symbol") for r in ranges] == [s.get("name") for s in renderer.findall("symbols/symbol")]
+    assert gpd.read_file(path, layer="Rutsche & 滑坡")["scene"].tolist() == detections["scene"].tolist()
+    with pytest.raises(LabkitError, match="style must be False for .kml, instead got style=True"):
+        write_detections(detections, tmp_path / "slides.kml", style=True)
+
+
+def test_a_shapefile_tells_what_its_short_names_mean_and_what_it_cut(detections, tmp_path):
+    detections["member_boxes"] = ["demo/azimuth/1.0,2.0,11.0,12.0; " * 20, "ü" * 200, "short"]
+    detections["member_box_count"] = [1, 2, 3]
+    path = write_detections(detections, tmp_path / "slides.shp")
+    back = gpd.read_file(path)
+    fields = pd.read_csv(tmp_path / "slides.fields.csv").set_index("column")
+    assert back.crs == "EPSG:4326" and set(fields["field"]) == set(back.columns) - {"geometry"}
+    assert fields["field"].map(lambda name: len(name.encode())).max() <= 10 and fields["field"].is_unique
+    assert back["scene"].tolist() == detections["scene"].tolist()
+    assert back[fields["field"]["member_box_count"]].tolist() == [1, 2, 3]
+    assert fields["texts_cut"]["member_boxes"] == 2 and fields["texts_cut"].sum() == 2
+    assert back[fields["field"]["member_boxes"]].iloc[1] == "ü" * 127
+    assert back["ascending"].tolist() == [1, 0, 1] and back["when"].iloc[0] == "2020-01-01T10:00:00"
+    for one, other in zip(back.geometry, detections.geometry, strict=True):
+        assert one.symmetric_difference(other).area < 1e-12
+    mixed = gpd.GeoDataFrame(geometry=[Point(1, 2), box(0, 0, 1, 1)], crs="EPSG:4326")
+    with pytest.raises(LabkitError, match=r"geometry must be of one kind for a shapefile.*Write a .gpkg"):
+        write_detections(mixed, tmp_path / "mixed.shp")
+    assert not list(tmp_path.glob("mixed*")) and not list(tmp_path.glob(".*"))
+
+
+def test_a_box_on_the_date_line_is_two_parts_in_geojson(tmp_path):
+    table = lk.schema.boxes_table(
+        {
+            "scene": ["a"],
+            "direction": ["range"],
+            "xmin": [0],
+            "ymin": [0],
+            "xmax": [5],
+            "ymax": [5],
+            "geometry": [box(179.99, -17.01, 180.01, -16.99)],
+        }
+    )
+    back = gpd.read_file(write_detections(table, tmp_path / "fiji.geojson"))
+    assert back.geometry.iloc[0].geom_type == "MultiPolygon"
+    west, _, east, _ = back.total_bounds
+    assert (west, east) == (-180, 180) and back.geometry.iloc[0].area == pytest.approx(0.02**2)

@@ -90,7 +90,7 @@ def filter_detections(
         for direction in sorted(set(directions[here])):
             chosen = here & (directions == direction)
             layer, factor = reference_layer(stack, direction)
-            windows = pixel_windows(corners[chosen], layer.shape)
+            windows = pixel_windows(corners[chosen], (layer.shape[0], layer.shape[1]))
             for column, cover in enumerate(covers):
                 if cover is not None:
                     shares[chosen, column] = masked_shares(cover, windows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +16,7 @@ from labkit.detect.strength import pixel_windows
 from labkit.errors import LabkitError
 
 #: What a mask may be: an array for one scene, one for each scene by its name, or polygons for all.
-Mask = xr.DataArray | Mapping[str, xr.DataArray] | gpd.GeoDataFrame
+Mask: TypeAlias = xr.DataArray | Mapping[str, xr.DataArray] | gpd.GeoDataFrame
 
 
 def mask_on(name: str, mask: Mask, stack: xr.Dataset, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:

@@ -11,7 +11,14 @@ from labkit.errors import LabkitError
 from labkit.maps.points import landslide_points
 
 
-def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, name: str = "name") -> gpd.GeoDataFrame:
+def by_polygons(
+    detections: gpd.GeoDataFrame,
+    counties: gpd.GeoDataFrame,
+    *,
+    name: str = "name",
+    high_per_km2: float = 0.1,
+    observed: gpd.GeoDataFrame | gpd.GeoSeries | None = None,
+) -> gpd.GeoDataFrame:
     """Rank counties, or any polygons, by the density of their landslides.
 
     Parameters
@@ -22,19 +29,29 @@ def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, nam
         Polygons with a coordinate system.
     name : str
         Column of ``counties`` with their names.
+    high_per_km2 : float
+        A county above this density is flagged, landslides per km², at least 0.
+    observed : geopandas.GeoDataFrame or GeoSeries, optional
+        Polygons of the ground that was looked at (:func:`labkit.geo.footprint` draws a scene's). Only it counts as a
+        county's area; without it, all does.
 
     Returns
     -------
     geopandas.GeoDataFrame
         One row for each county, densest first: ``name`` (under its own column's name), ``count``, ``area_km2`` (on an
-        equal-area projection), ``density_per_km2``, ``rank`` (1 = densest; equals share a rank), geometry as given.
-        Attribute ``attrs["n_outside"]``: landslides in no county. A landslide on a common border counts once, in the
-        county that comes first.
+        equal-area projection), ``density_per_km2``, ``rank`` (1 = densest; equals share a rank), ``high`` (above
+        ``high_per_km2``), geometry as given. With ``observed`` the area is what was observed of the county, and a
+        county of which nothing was has the density NaN and the last rank. Attribute ``attrs["n_outside"]``: landslides
+        in no county. A landslide on a common border counts once, in the county that comes first.
 
     Raises
     ------
     LabkitError
-        The column is missing, a polygon has no area, or a landslide has no place.
+        ``high_per_km2`` is negative, the column is missing, a polygon has no area, or a landslide has no place.
+
+    References
+    ----------
+    Fu et al. (2022), section 5.2: above 0.1 per km² is a high-risk area.
 
     Examples
     --------
@@ -44,6 +61,8 @@ def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, nam
     >>> by_polygons(one, counties)[["name", "count", "rank"]].values.tolist()
     [['east', 1, 1], ['west', 0, 2]]
     """
+    if not high_per_km2 >= 0:
+        raise LabkitError(f"high_per_km2 must be at least 0, instead got high_per_km2={high_per_km2}")
     if not isinstance(counties, gpd.GeoDataFrame) or name not in counties.columns:
         columns = list(getattr(counties, "columns", []))
         raise LabkitError(f"name must be a column of counties, instead got name={name!r} with the columns {columns}")
@@ -60,6 +79,10 @@ def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, nam
             f"counties must all have an area, instead row {int(np.argmin(areas > 0))} "
             f"({polygons[name].iloc[int(np.argmin(areas > 0))]!r}) has none"
         )
+    if observed is not None:
+        if observed.crs is None:
+            raise LabkitError("observed must say its coordinate system, instead got crs=None. Set observed.crs")
+        areas = polygons.intersection(observed.geometry.to_crs(equal_area).union_all()).area.to_numpy() / 1e6
     counts = np.zeros(len(polygons), int)
     if len(detections):
         points = gpd.GeoDataFrame(geometry=landslide_points(detections, equal_area).reset_index(drop=True))
@@ -71,13 +94,14 @@ def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, nam
             name: counties[name].to_numpy(),
             "count": counts,
             "area_km2": areas,
-            "density_per_km2": counts / areas,
+            "density_per_km2": np.divide(counts, areas, out=np.full(len(areas), np.nan), where=areas > 0),
         },
         geometry=counties.geometry.to_numpy(),
         crs=counties.crs,
     )
-    table["rank"] = table["density_per_km2"].rank(method="min", ascending=False).astype(int)
-    table = table[[name, "count", "area_km2", "density_per_km2", "rank", "geometry"]]
+    table["rank"] = table["density_per_km2"].rank(method="min", ascending=False, na_option="bottom").astype(int)
+    table["high"] = table["density_per_km2"] > high_per_km2
+    table = table[[name, "count", "area_km2", "density_per_km2", "rank", "high", "geometry"]]
     table = table.sort_values(["rank", "count"], ascending=[True, False], kind="stable").reset_index(drop=True)
     table.attrs["n_outside"] = int(len(detections) - counts.sum())
     return table
@@ -85,5 +109,7 @@ def by_polygons(detections: gpd.GeoDataFrame, counties: gpd.GeoDataFrame, *, nam
 
 def _equal_area_crs(polygons: gpd.GeoDataFrame) -> CRS:
     """Lambert's azimuthal equal-area projection about the middle of the polygons."""
-    west, south, east, north = polygons.to_crs(geo.WGS84).total_bounds
+    bounds = geo.around_the_date_line(polygons.to_crs(geo.WGS84).explode(index_parts=False).bounds.to_numpy())
+    west, south = bounds[:, :2].min(axis=0)
+    east, north = bounds[:, 2:].max(axis=0)
     return CRS.from_dict({"proj": "laea", "lat_0": (south + north) / 2, "lon_0": (west + east) / 2, "units": "m"})

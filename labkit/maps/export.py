@@ -17,9 +17,11 @@ from labkit import geo
 from labkit.errors import LabkitError
 from labkit.files import whole
 from labkit.kml import kml_text, write_kmz
+from labkit.maps.shapefile import write_shapefile
+from labkit.maps.styles import add_style, qgis_style
 
 
-def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
+def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: bool = False) -> Path:
     """Write landslides to a file; the suffix says the format.
 
     Parameters
@@ -27,8 +29,12 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
     detections : geopandas.GeoDataFrame
         Detections, labels or any table with a geometry and a coordinate system. An empty one gives a valid, empty file.
     path : str or pathlib.Path
-        ``.gpkg`` (GeoPackage), ``.geojson``, ``.parquet`` (GeoParquet), ``.kml`` or ``.kmz``. Its folder is made. An
-        existing file is replaced once the new one is whole.
+        ``.gpkg`` (GeoPackage), ``.geojson``, ``.parquet`` (GeoParquet), ``.kml``, ``.kmz``, or,
+        for programs that read nothing newer, ``.shp``. Its folder is made. An existing file is replaced once the new
+        one is whole.
+    style : bool
+        Put a style for QGIS, outlines by ``score``, into a GeoPackage. It is a second table, ``layer_styles``: a
+        program that lists layers sees it too, and geopandas then wants ``layer=`` with the file's stem.
 
     Returns
     -------
@@ -38,19 +44,23 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
     Raises
     ------
     LabkitError
-        The suffix is none of these, the table has no geometry or no coordinate system, or two columns share a name.
+        The suffix is none of these, a style is asked for in another format, the table has no geometry or no coordinate
+        system, or two columns share a name.
 
     Notes
     -----
     GeoJSON and KML are in longitude and latitude (WGS 84) as their standards ask; the others keep the table's own
-    system. Lists, tuples, sets and dictionaries become JSON text in every format
-    (in GeoJSON, JSON of its own). Numbers, booleans, text and times
-    keep their type where the format knows it; KML holds everything as text.
+    system. Lists, tuples, sets and dictionaries become JSON text in every format (in GeoJSON, JSON of its own).
+    Numbers, booleans, text and times keep their type where the format knows it; KML holds everything as text. A
+    shapefile cuts names at 10 bytes and texts at 254, and holds booleans as 0 and 1 and times as text:
+    ``x.fields.csv`` beside it tells which field is which column, and how many texts were cut.
     """
     path = Path(path)
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise LabkitError(f"path must end with one of {', '.join(_WRITERS)}, instead got path={path.name!r}")
+    if style and writer is not _write_gpkg:
+        raise LabkitError(f"style must be False for {path.suffix}, instead got style={style}. Only .gpkg holds one")
     if not isinstance(detections, gpd.GeoDataFrame) or detections.active_geometry_name is None:
         raise LabkitError(f"detections must be a GeoDataFrame with a geometry, instead got {type(detections).__name__}")
     if detections.crs is None:
@@ -59,8 +69,13 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path) -> Path:
     if repeated:
         raise LabkitError(f"detections must have columns of different names, instead got twice: {repeated}")
     portable = _portable(detections)
+    if writer is write_shapefile:
+        write_shapefile(portable, path, _geometry_type(portable))  # of several files: whole by itself
+        return path
     with whole(path) as partial:
         writer(portable, partial)
+        if style:
+            add_style(partial, path.stem, qgis_style(portable))
     return path
 
 
@@ -171,10 +186,11 @@ def _geometry_type(table: gpd.GeoDataFrame) -> str:
     return types.pop() if len(types) == 1 else "Unknown"
 
 
-_WRITERS: dict[str, Callable[[gpd.GeoDataFrame, Path], None]] = {
+_WRITERS: dict[str, Callable[..., None]] = {
     ".gpkg": _write_gpkg,
     ".geojson": _write_geojson,
     ".parquet": _write_parquet,
     ".kml": _write_kml,
     ".kmz": _write_kmz,
+    ".shp": write_shapefile,
 }
