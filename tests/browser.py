@@ -47,6 +47,23 @@ KNOWN_CONSOLE_ERRORS = (
     "net::ERR_BLOCKED_BY_CLIENT",
 )
 
+#: Where the frame of each figure lies on the page, and which pixels of the scene it shows.
+FRAMES = """() => {
+  const found = [], seen = new Set()
+  const walk = view => {
+    if (view == null || seen.has(view)) { return }
+    seen.add(view)
+    if (view.model?.type === 'Figure') {
+      const box = view.canvas_view.el.getBoundingClientRect(), frame = view.frame.bbox, m = view.model
+      found.push({title: m.title.text, left: box.x + frame.left, top: box.y + frame.top, width: frame.width,
+                  height: frame.height, x: [m.x_range.start, m.x_range.end], y: [m.y_range.end, m.y_range.start]})
+    }
+    for (const child of view.children()) { walk(child) }
+  }
+  for (const view of Object.values(Bokeh.index.roots)) { walk(view) }
+  return found
+}"""
+
 _SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     # all cells stay in the page, also those outside the window, so that all figures can be counted

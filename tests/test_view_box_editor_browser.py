@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from browser import run_notebook_in_browser
+from browser import FRAMES, run_notebook_in_browser
 
 from labkit.label import LabelStore, open_store
 
@@ -31,23 +31,6 @@ editor.said.param.watch(lambda _: threads.add(threading.current_thread().name), 
 editor
 """,
 )
-
-#: Where the frame of each figure lies on the page, and which pixels of the scene it shows.
-FRAMES = """() => {
-  const found = [], seen = new Set()
-  const walk = view => {
-    if (view == null || seen.has(view)) { return }
-    seen.add(view)
-    if (view.model?.type === 'Figure') {
-      const box = view.canvas_view.el.getBoundingClientRect(), frame = view.frame.bbox, m = view.model
-      found.push({title: m.title.text, left: box.x + frame.left, top: box.y + frame.top, width: frame.width,
-                  height: frame.height, x: [m.x_range.start, m.x_range.end], y: [m.y_range.end, m.y_range.start]})
-    }
-    for (const child of view.children()) { walk(child) }
-  }
-  for (const view of Object.values(Bokeh.index.roots)) { walk(view) }
-  return found
-}"""
 
 THREADS = (
     "async () => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"

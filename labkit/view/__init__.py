@@ -20,6 +20,8 @@ from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 from labkit.view.place_history import history, series
 from labkit.view.relief import terrain
+from labkit.view.review import review
+from labkit.view.review_shares import reviewed
 from labkit.view.switchboard import switchboard
 from labkit.view.together import agreement, progress, voices
 
@@ -47,5 +49,7 @@ __all__ = [
     "agreement",
     "box_editor",
     "progress",
+    "review",
+    "reviewed",
     "voices",
 ]

@@ -21,7 +21,7 @@ HOW = (
 )
 
 #: Whoever goes from widget to widget by the Tab key sees where he is.
-_FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset: 1px; }"
+FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset: 1px; }"
 
 _NONE = "none"
 
@@ -43,7 +43,7 @@ class BoxWidgets:
         import panel as pn
 
         self._walk, self._several = walk, len(directions) > 1
-        look: dict[str, Any] = {"stylesheets": [_FOCUS]}
+        look: dict[str, Any] = {"stylesheets": [FOCUS]}
         self.label = pn.widgets.Select(label="Class", options=list(classes), width=220, **look)
         self.both = pn.widgets.Checkbox(label="Both panels", value=self._several, align="end", **look)
         self.direction = pn.widgets.Select(label="Panel of a new box", options=list(directions), width=130, **look)
