@@ -58,7 +58,11 @@ def reviewed(review: Review | pd.DataFrame) -> hv.Layout:
             )
         limits = (table["share"] - table["low"], table["high"] - table["share"])
         places = list(range(len(bars)))
-        drawn.append(hv.ErrorBars((places, table["share"], *limits)).opts(line_color="#222222", line_width=1.5))
+        drawn.append(
+            hv.ErrorBars((places, table["share"], *limits), "answer", ["share", "below", "above"]).opts(
+                line_color="#222222", line_width=1.5
+            )
+        )
         words = [(place, row["high"] + 0.03, f"{row['count']:.0f}") for place, (_, row) in enumerate(table.iterrows())]
         drawn.append(hv.Labels(words).opts(text_font_size="9pt", text_color="#222222", text_baseline="bottom"))
         panels.append(
