@@ -44,7 +44,7 @@ def test_a_pair_that_contradicts_the_others_is_drawn_apart() -> None:
     misfit = np.full(displacement.sizes["pair"], 1.0)
     misfit[4] = 9.0
     _, contradicting = drawn(lk.view.series(displacement.assign(misfit=("pair", misfit))), "Segments")
-    assert contradicting.dimension_values("from").tolist() == [displacement["reference"].values[4].astype(int)]
+    assert contradicting.dimension_values("date").tolist() == [displacement["reference"].values[4].astype(int)]
 
 
 def test_the_history_shows_when_it_moved_on_one_scale() -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _PAIRS_HEIGHT = 700, 260, 110
 
+#: The figure below is moved aside to stand under the one above, and its end is cut off without so much room, px.
+_BELOW = 60
+
 #: Displacement, steady rate and pairs, pairs that contradict (Okabe and Ito).
 _BLUE, _GREY, _ORANGE = "#0072b2", "#777777", "#d55e00"
 
@@ -62,15 +65,26 @@ def series(displacement: xr.Dataset) -> hv.Layout:
     notebook.ready()
     import holoviews as hv
 
+    dates, heights = _limits(displacement)
     shown = hv.Overlay(_displacement(displacement)).opts(
-        title=_title(displacement), xlabel="", ylabel="toward the satellite, mm", frame_width=_WIDTH,
-        frame_height=_HEIGHT, show_grid=True, show_legend=False,
+        title=_title(displacement), xlabel="", ylabel="toward the satellite, mm", frame_width=_WIDTH, xlim=dates,
+        frame_height=_HEIGHT, show_grid=True, show_legend=False, ylim=heights,
     )  # fmt: skip
     pairs = hv.Overlay(_pairs(displacement)).opts(
         title=f"{displacement.sizes['pair']} pairs, longest below; orange: they contradict the others", xlabel="date",
-        ylabel="", yaxis=None, frame_width=_WIDTH, frame_height=_PAIRS_HEIGHT, show_legend=False,
+        ylabel="", yaxis=None, frame_width=_WIDTH, frame_height=_PAIRS_HEIGHT, show_legend=False, xlim=dates,
+        backend_opts={"plot.min_border_right": _BELOW},
     )  # fmt: skip
     return hv.Layout([shown, pairs]).cols(1).opts(shared_axes=True)
+
+
+def _limits(displacement: xr.Dataset) -> tuple[tuple[np.datetime64, np.datetime64], tuple[float, float]]:
+    """Give the dates and the heights (mm) that the axes show: all that is drawn, and a little room around it."""
+    first, last = displacement["date"].values[[0, -1]].astype("datetime64[h]")
+    room = (last - first) // 50
+    error = displacement["standard_error"].values
+    low, high = (float(np.nanmax(s * displacement["displacement"].values + error)) for s in (-1, 1))
+    return (first - room, last + room), (-low - 0.05 * (low + high), high + 0.05 * (low + high))
 
 
 def _title(displacement: xr.Dataset) -> str:
@@ -116,10 +130,10 @@ def _pairs(displacement: xr.Dataset) -> list[hv.Element]:
     for chosen, colour in ((~missed, _GREY), (missed, _ORANGE)):
         rows = [k for k in range(len(order)) if chosen[order[k]]]
         lines: dict[str, Any] = {
-            "from": first[order[rows]], "row": [-r for r in rows], "to": second[order[rows]],
+            "date": first[order[rows]], "row": [-r for r in rows], "to": second[order[rows]],
             "row_end": [-r for r in rows], "misfit_mm": misfit[order[rows]].round(1),
         }  # fmt: skip
-        segments = hv.Segments(pd.DataFrame(lines), ["from", "row", "to", "row_end"], ["misfit_mm"])
+        segments = hv.Segments(pd.DataFrame(lines), ["date", "row", "to", "row_end"], ["misfit_mm"])
         drawn.append(segments.opts(color=colour, line_width=1.5, tools=["hover"]))
     return drawn
 
@@ -192,8 +206,8 @@ def _picture(image: np.ndarray, name: str, corners: tuple[float, float, float, f
     height, width = image.shape
     shown = hv.Image(image, bounds=(0, 0, width, height)).opts(
         cmap=colours.GRADIENT_COLOURS, clim=(-limit, limit), clipping_colors={"NaN": colours.NO_DATA}, colorbar=True,
-        colorbar_opts={"width": 8}, xaxis=None, yaxis=None, frame_width=_SMALL, title=name, fontsize={"title": 9},
-        frame_height=round(_SMALL * height / width),
+        clabel=" ", colorbar_opts={"width": 8}, xaxis=None, yaxis=None, frame_width=_SMALL, title=name,
+        fontsize={"title": 9}, frame_height=round(_SMALL * height / width),
     )  # fmt: skip
     xmin, ymin, xmax, ymax = corners
     frame = hv.Bounds((xmin, height - ymax, xmax, height - ymin)).opts(color="#111111", line_width=1.5)
