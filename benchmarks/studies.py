@@ -1,6 +1,7 @@
 """The studies of the first paper's discussion at their full size; docs/studies.md holds what came out.
 
     python benchmarks/studies.py interferograms
+    python benchmarks/studies.py detector
     python benchmarks/studies.py rewrapped
     python benchmarks/studies.py seasons
     python benchmarks/studies.py directions
@@ -39,6 +40,14 @@ def interferograms(seed: int, size: str) -> pd.DataFrame:
     return studies.number_of_interferograms(made, COUNTS, repeats=1, classes=strength, seed=seed)
 
 
+def detector(seed: int, size: str) -> pd.DataFrame:
+    """Measure one scene for the number of interferograms, by the detector that ships beside the couplet filter."""
+    shipped = lk.load_detector("gradients-small")
+    return studies.number_of_interferograms(
+        scene(seed, size), COUNTS, estimators=("lsq",), repeats=1, detector=shipped, seed=seed
+    )
+
+
 def rewrapped(seed: int, size: str) -> pd.DataFrame:
     """Measure one scene for stacks that were wrapped again and unwrapped by SNAPHU, beside those that were not."""
     return studies.number_of_interferograms(
@@ -56,14 +65,19 @@ def print_interferograms(table: pd.DataFrame) -> None:
         print_markdown(part.assign(cell=shares(part)).pivot(index="n_pairs", columns="class", values="cell"))
 
 
-def print_counts(table: pd.DataFrame) -> None:
-    """Print recall and false boxes of all landslides by estimator, order and number."""
+def print_detector(table: pd.DataFrame) -> None:
+    """Print recall and false boxes by finder, order and number."""
+    print_counts(table, "finder")
+
+
+def print_counts(table: pd.DataFrame, by: str = "estimator") -> None:
+    """Print recall and false boxes of all landslides by estimator (or another column), order and number."""
     every = table[(table["direction"] == studies.EITHER) & (table["class"] == studies.ALL)]
-    pooled = studies.pool(every, ["order", "estimator", "n_pairs"])
+    pooled = studies.pool(every, ["order", by, "n_pairs"])
     for order, part in pooled.groupby("order", sort=False):
         print(f"\n{order} pairs, {part['labels'].iloc[0]:.0f} landslides, {part['area_km2'].iloc[0]:.0f} km²\n")
         print_markdown(part.assign(cell=shares(part) + "; " + false(part)).pivot(
-            index="n_pairs", columns="estimator", values="cell"))  # fmt: skip
+            index="n_pairs", columns=by, values="cell"))  # fmt: skip
 
 
 def seasons(seed: int, size: str) -> pd.DataFrame:
@@ -127,6 +141,7 @@ def print_markdown(table: pd.DataFrame) -> None:
 
 STUDIES: dict[str, tuple[Callable[[int, str], pd.DataFrame], Callable[[pd.DataFrame], None]]] = {
     "interferograms": (interferograms, print_interferograms),
+    "detector": (detector, print_detector),
     "rewrapped": (rewrapped, print_counts),
     "seasons": (seasons, print_seasons),
     "directions": (directions, print_directions),

@@ -124,3 +124,23 @@ def test_what_cannot_be_studied_is_refused(scene: Scene) -> None:
         classes_of(scene, "length_m", [1.0], ["one"])
     with pytest.raises(LabkitError, match="column must be one of"):
         classes_of(scene, "colour", [1.0], ["one", "two"])
+
+
+def test_a_detector_is_measured_beside_the_couplet_filter_on_the_same_stacks(scene: Scene, table: pd.DataFrame) -> None:
+    shipped = lk.load_detector("gradients-small")
+    both = number_of_interferograms(
+        scene, [40], estimators=["lsq"], orders=["random"], repeats=1, detector=shipped, seed=1, progress=False
+    )
+    assert both["finder"].unique().tolist() == ["couplets", "gradients-small"]
+    keys = ["estimator", "order", "repeat", "class", "n_pairs", "direction"]
+    by_filter = both[both["finder"] == "couplets"].drop(columns="finder").set_index(keys).sort_index()
+    before = table.set_index(keys).sort_index().loc[by_filter.index, by_filter.columns]
+    pd.testing.assert_frame_equal(by_filter, before)
+    stacked = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    found = lk.detect_landslides(stacked, shipped)
+    own = both[(both["finder"] == shipped.name) & (both["n_pairs"] == 177)].set_index("direction")
+    for direction in ("azimuth", "range"):
+        assert own.loc[direction, "boxes"] == (found["direction"] == direction).sum()
+        truth = scene.truth[(scene.truth["scene"] == stacked.attrs["scene"]) & (scene.truth["direction"] == direction)]
+        assert own.loc[direction, "detected"] == studies.detected_labels(found, truth).sum()
+    assert own.loc["either", "recall"] >= 0.6

@@ -1,4 +1,4 @@
-"""What "detected" means in a study: the couplet filter at a stated rate of false boxes, held against known truth."""
+"""What "detected" means in a study: the couplet filter, or a trained detector, held against known truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from labkit import schema
-from labkit.detect import couplets, merge_detections
+from labkit.detect import LandslideDetector, couplets, detect_landslides, merge_detections
 from labkit.errors import LabkitError
 from labkit.intervals import count_interval, share_interval
 
@@ -32,10 +32,11 @@ def measure_detection(
     unseen: gpd.GeoDataFrame | None = None,
     classes: Mapping[str, str] | None = None,
     false_per_1000_km2: float = 1.0,
+    detector: LandslideDetector | None = None,
     confidence: float = 0.95,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Find landslides in a stack by their couplets, and count what was found of those that are there.
+    """Find landslides in a stack by their couplets or by a detector, and count what was found of those there are.
 
     Parameters
     ----------
@@ -49,11 +50,14 @@ def measure_detection(
     classes : mapping of str to str, optional
         ``landslide_id`` → class: further rows count each class by itself. A landslide of no class is in "all" alone.
     false_per_1000_km2 : float
-        Stated to :func:`labkit.couplets`.
+        Stated to :func:`labkit.couplets`; a detector knows nothing of it.
+    detector : object, optional
+        Finds the landslides in the place of the couplet filter, with scores of at least 0.5
+        (:func:`labkit.detect_landslides`).
     confidence : float
         Of the intervals, in (0, 1).
     progress : bool
-        Show the bars of the filter.
+        Show the bars of the couplet filter.
 
     Returns
     -------
@@ -88,7 +92,10 @@ def measure_detection(
     1     range       3         3      0
     2    either       4         4      0
     """
-    found = couplets(gradients, false_per_1000_km2, progress=progress)
+    if detector is None:
+        found = couplets(gradients, false_per_1000_km2, progress=progress)
+    else:
+        found = detect_landslides(gradients, detector)
     name = gradients.attrs["scene"]
     here = truth[truth["scene"] == name]
     others = here.iloc[:0] if unseen is None else unseen[unseen["scene"] == name]

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
+from labkit.detect import LandslideDetector
 from labkit.errors import LabkitError
 from labkit.simulate import Scene
 from labkit.stack import stack_gradients, unwrap
@@ -30,6 +31,7 @@ def number_of_interferograms(
     repeats: int = 2,
     classes: Mapping[str, str] | None = None,
     false_per_1000_km2: float = 1.0,
+    detector: LandslideDetector | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -53,6 +55,8 @@ def number_of_interferograms(
         ``landslide_id`` → class: further rows count each class by itself (:func:`labkit.studies.classes_of`).
     false_per_1000_km2 : float
         Stated to the couplet filter.
+    detector : object, optional
+        Measured beside the couplet filter on the same stacks, as ``lk.load_detector("gradients-small")``.
     seed : int
         Of the draws.
     progress : bool
@@ -62,8 +66,9 @@ def number_of_interferograms(
     -------
     pandas.DataFrame
         The columns of :func:`labkit.studies.measure_detection`, one row for each ``estimator``, ``order``, ``n_pairs``,
-        ``repeat``, ``class`` and ``direction``, and ``years``, the Σ temporal baseline of the stack. Rows of all pairs
-        are the same in every order and repeat. :func:`labkit.studies.pool` makes one curve of the repeats and scenes.
+        ``repeat``, ``class`` and ``direction``, and ``years``, the Σ temporal baseline of the stack; with a detector
+        there is ``finder``, too, "couplets" or the detector's name, and a row for each. Rows of all pairs are the same
+        in every order and repeat. :func:`labkit.studies.pool` makes one curve of the repeats and scenes.
 
     Raises
     ------
@@ -97,15 +102,28 @@ def number_of_interferograms(
     ifgs = load_pairs(scene.interferograms[track], progress=progress)
     total = ifgs.sizes["pair"]
     settings = list(itertools.product(_possible(counts, total), orders, range(repeats), estimators))
+    finders: list[tuple[LandslideDetector | None, dict[str, str]]] = [(None, {})]
+    if detector is not None:
+        finders = [(None, {"finder": "couplets"}), (detector, {"finder": detector.name})]
     whole: dict[str, pd.DataFrame] = {}
     rows = []
     for count, order, repeat, estimator in tqdm(settings, desc="stacks", unit="stack", disable=not progress):
         if count < total or estimator not in whole:
             chosen = choose(total, count, order, np.random.default_rng((seed, repeat)))
             stacked = stack_as_published(ifgs.isel(pair=chosen), estimator)
-            measured = measure_detection(
-                stacked, scene.truth, unseen=scene.unseen, classes=classes, false_per_1000_km2=false_per_1000_km2
-            ).assign(years=stacked.attrs["sum_temporal_baseline"])
+            measured = pd.concat(
+                [
+                    measure_detection(
+                        stacked,
+                        scene.truth,
+                        unseen=scene.unseen,
+                        classes=classes,
+                        false_per_1000_km2=false_per_1000_km2,
+                        detector=finder,
+                    ).assign(years=stacked.attrs["sum_temporal_baseline"], **word)
+                    for finder, word in finders
+                ]
+            )
             if count == total:
                 whole[estimator] = measured
         else:
