@@ -2,17 +2,19 @@
 
     nice python benchmarks/detectors.py make FOLDER [--tables gradients rates ablations] [--seeds 0 1 2]
     python benchmarks/detectors.py table FOLDER
+    python benchmarks/detectors.py csv FOLDER > notebooks/tables/detectors.csv
 
 ``make`` simulates and stacks the region once (minutes), and then trains and measures one row after another, each kept
 in ``FOLDER/rows`` when it is done: a row that is there is left alone, so that the command may be stopped and called
-again, with more tables or seeds. ``table`` prints what stands; a row that was not run says so.
+again, with more tables or seeds. ``table`` prints what stands as Markdown, a row that was not run says so; ``csv``
+prints one line for each run, which notebook 51 shows.
 
 "gradients" has the networks of Fu et al. (2022), Table 2, on stacked gradients, chips split 8:1:1; "rates" those of
 Zhang et al. (2025), Tables 2 and 3, on rate maps, split 7:3. Split by blocks of ground that both tracks share. All
-networks have the width "nano" and see as many windows as the others of their table. The networks on rates are trained
-as their paper does (30 epochs); those on gradients by labkit's own recipe, since the published one wants 300 epochs.
+networks have the width "nano", begin with fresh weights, and see as many windows as the others of their table. All are
+trained by labkit's own recipe, since the published ones want 300 epochs, or begin with weights from photographs.
 What is measured: boxes on the test chips, which no training saw; those too faint are left aside (on gradients
-|gradient| / standard error < 5).
+|gradient| / standard error < 5), or too small (on rates < 6 px).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +39,25 @@ import xarray as xr
 
 import labkit as lk
 from labkit import files, schema
-from labkit.train import recipe
+from labkit.train import FitSettings, RunSettings, recipe
 
 #: Edge of the chips as both papers have about; overlap; edge of the windows that are cut from them for training, px.
-CHIP, OVERLAP, CROP = 416, 0.25, 224
+CHIP, OVERLAP, CROP = 416, 0.25, 160
 
 #: Average precision looks at all boxes of at least this score; the papers' precision and recall at those of 0.8.
 LEAST_SCORE, SURE = 0.02, 0.8
 
 BOOTSTRAP = 200
 
+#: What a rate map shows of a landslide on less than so many px is neither taught nor asked for: half of the boxes are
+#: smaller than the smallest cells of these networks can tell from each other.
+LEAST_EDGE = 6
+
 #: Rounds through the data, and windows from each chip and direction in one.
-EPOCHS, DRAWS = 30, 4
+EPOCHS, DRAWS = 30, 2
+
+#: Kind of images → precision of the training: mixed where it saves time on a processor.
+PRECISION = {"gradients": "bf16-mixed", "rates": "32-true"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,8 @@ class Row:
     recipe: str = "labkit"
 
     def name(self, table: str, seed: int) -> str:
-        """Name of its file."""
+        """Name of its file; what an ablation is compared with is the row of the table of gradients."""
+        table = table if self.differs or table != "ablations" else "gradients"
         words = "-".join(f"{key}-{value}" for key, value in self.differs.items())
         return f"{table}-{self.network}{'-' + words if words else ''}-{seed}"
 
@@ -76,9 +86,9 @@ TABLES = {
         Row("labkit's tiny", "tiny"),
     ),
     "rates": (
-        Row("Faster R-CNN, ResNet-34", "faster-rcnn", recipe="paper-2"),
-        Row("Faster R-CNN, FPN", "faster-rcnn-fpn", recipe="paper-2"),
-        Row("Faster R-CNN, FPN and CBAM", "faster-rcnn-fpn-cbam", recipe="paper-2"),
+        Row("Faster R-CNN, ResNet-34", "faster-rcnn"),
+        Row("Faster R-CNN, FPN", "faster-rcnn-fpn"),
+        Row("Faster R-CNN, FPN and CBAM", "faster-rcnn-fpn-cbam"),
         Row("labkit's tiny", "tiny"),
     ),
     "ablations": (
@@ -88,6 +98,12 @@ TABLES = {
         Row("squared errors instead of CIoU", "a-yolov3-r", {"box_loss": "mse"}),
         Row("without label smoothing", "a-yolov3-r", {"smoothing": 0.0}),
         Row("stacked by sum instead of lsq", "a-yolov3-r", {"estimator": "sum"}),
+        Row("A-YOLOv3-T", "a-yolov3-t"),
+        Row("A-YOLOv3-T, twice as many windows", "a-yolov3-t", {"draws": 4}),
+        Row("A-YOLOv3-T without CBAM", "a-yolov3-t", {"attention": False}),
+        Row("A-YOLOv3-T stacked by sum instead of lsq", "a-yolov3-t", {"estimator": "sum"}),
+        Row("half of the windows mosaics", "a-yolov3-r", {"mosaic": 0.5}),
+        Row("azimuth and range as two channels", "a-yolov3-r", {"directions": 2}),
     ),
 }
 
@@ -97,17 +113,31 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Ground:
-    """Images of one kind from the region, with the boxes that show and those that are too faint, and chips."""
+    """Images of one kind from the region, with the boxes that show, those that are too faint or small, and chips.
+
+    ``taught`` are the boxes that show and, as "unsure", those that are too small.
+    """
 
     images: list[xr.Dataset]
     truth: gpd.GeoDataFrame
     faint: gpd.GeoDataFrame
+    taught: gpd.GeoDataFrame
     chips: gpd.GeoDataFrame
 
     @property
     def test(self) -> gpd.GeoDataFrame:
         """The chips that no training sees."""
         return self.chips[self.chips["split"] == "test"]
+
+    @property
+    def kind(self) -> str:
+        """ "gradients" or "rates"."""
+        return "gradients" if schema.is_gradients(self.images[0]) else "rates"
+
+    @property
+    def samples(self) -> int:
+        """Images that the training sees windows of: each direction of each of its chips."""
+        return int((self.chips["split"] == "train").sum()) * len(schema.layers(self.images[0]))
 
 
 def simulate(folder: Path) -> None:
@@ -132,14 +162,16 @@ def simulate(folder: Path) -> None:
 
 def ground_of(folder: Path, kind: str) -> Ground:
     """Open the region's images of a kind ("lsq", "sum" or "rates") and cut chips."""
-    images = []
-    for path in sorted(folder.glob(f"{kind}-*.nc")):
-        with xr.open_dataset(path, engine="h5netcdf") as data:
-            images.append(data.load())
+    images = [xr.open_dataset(path, engine="h5netcdf", cache=False) for path in sorted(folder.glob(f"{kind}-*.nc"))]
     boxes, faint = (gpd.read_file(folder / f"{name}.gpkg", engine="pyogrio") for name in _tables(kind))
+    taught = boxes[boxes["label"] == schema.LANDSLIDE]
+    edges = np.minimum(taught["xmax"] - taught["xmin"], taught["ymax"] - taught["ymin"])
+    small = edges < (LEAST_EDGE if kind == "rates" else 0)
+    faint = gpd.GeoDataFrame(pd.concat([faint, taught[small]], ignore_index=True), crs=taught.crs)
+    truth, taught = taught[~small], taught.assign(label=np.where(small, "unsure", schema.LANDSLIDE))
     chips = pd.concat([lk.make_chips(data, CHIP, OVERLAP) for data in images], ignore_index=True)
     split = lk.split_chips(gpd.GeoDataFrame(chips), (7, 0, 3) if kind == "rates" else (8, 1, 1), seed=0)
-    return Ground(images, boxes[boxes["label"] == schema.LANDSLIDE], faint, split)
+    return Ground(images, truth, faint, taught, split)
 
 
 def _tables(kind: str) -> tuple[str, str]:
@@ -157,16 +189,21 @@ def make_row(folder: Path, table: str, row: Row, seed: int) -> None:
     own = dict(row.differs)
     kind = "rates" if table == "rates" else str(own.pop("estimator", "lsq"))
     ground = ground_of(folder / "region", kind)
-    tuning = recipe(row.recipe, width="nano", crop=CROP, draws=DRAWS, epochs=EPOCHS)
+    of_training = {name: own.pop(name) for name in [f.name for f in fields(FitSettings)] if name in own}
+    of_training |= {"batch_size": 4} if kind == "rates" else {}
+    length = {"draws": DRAWS, "epochs": EPOCHS} | of_training
+    tuning = recipe(row.recipe, width="nano", crop=CROP, **length)
+    run = RunSettings(precision=PRECISION[ground.kind])
     began, worked = time.perf_counter(), time.process_time()
     detector = lk.train.fit(
         ground.chips,
         ground.images,
-        ground.truth,
+        ground.taught,
         network=row.network,
         out=folder / "detectors" / row.name(table, seed),
         seed=seed,
         settings=tuning,
+        run=run,
         **own,
     )
     trained, trained_cpu = time.perf_counter() - began, time.process_time() - worked
@@ -176,13 +213,16 @@ def make_row(folder: Path, table: str, row: Row, seed: int) -> None:
         detections, ground.truth, score=SURE, ignore=ground.faint, chips=ground.test, bootstrap=BOOTSTRAP
     )
     kept = {
-        "table": table,
+        "table": "gradients" if table == "ablations" and not row.differs else table,
         "title": row.title,
         "network": row.network,
         "differs": row.differs,
         "seed": seed,
         "recipe": row.recipe,
         "epochs": EPOCHS,
+        "windows": EPOCHS * tuning.draws * ground.samples,
+        "crop": CROP,
+        "precision": run.precision,
         "width": detector.settings.width,
         "parameters": sum(p.numel() for p in detector.network.parameters()),
         "chips": ground.chips["split"].value_counts().to_dict(),
@@ -238,18 +278,29 @@ COLUMNS = {
     "ablations": {"AP50": "ap50", "AP50:95": "ap", "P(0.8)": "precision", "R(0.8)": "recall"},
 }
 
+#: What else is said of each run: column → what it is called where it is kept.
+RUN_COLUMNS = {
+    "network": "network",
+    "seed": "seed",
+    "recipe": "recipe",
+    "epochs": "epochs",
+    "windows": "windows",
+    "crop": "crop",
+    "arithmetic": "precision",
+    "parameters": "parameters",
+    "cpu_minutes": "cpu_minutes",
+}
+
 
 def show(folder: Path) -> None:
     """Print the tables of the rows that stand, as Markdown; of several seeds the mean, and the least and most."""
-    rows = [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
+    rows = _rows(folder)
     for table, wanted in TABLES.items():
         columns = COLUMNS[table]
-        print(f"\n### {table}\n\n| network | weights | {' | '.join(columns)} | seeds | min |")
+        print(f"\n### {table}\n\n| network | weights | {' | '.join(columns)} | seeds | CPU min |")
         print("|---" * (len(columns) + 4) + "|")
         for row in wanted:
-            same = [
-                r for r in rows if r["network"] == row.network and r["differs"] == row.differs and r["table"] == table
-            ]
+            same = _runs(rows, table, row)
             if not same:
                 print(f"| {row.title} | {'| ' * len(columns)}| not run | |")
                 continue
@@ -264,6 +315,31 @@ def show(folder: Path) -> None:
         print(f"\n{len(rows)} rows, {hours:.1f} hours of processor time; {rows[-1]['machine']}.")
 
 
+def _runs(rows: list[dict[str, Any]], table: str, row: Row) -> list[dict[str, Any]]:
+    """The runs of a row, by seed; ablations are compared seed by seed, and only the first seed is run of them."""
+    names = {row.name(table, seed) for seed in ((0,) if table == "ablations" else range(10))}
+    made = [r for r in rows if Row("", r["network"], r["differs"]).name(r["table"], r["seed"]) in names]
+    return sorted(made, key=lambda r: r["seed"])
+
+
+def list_runs(folder: Path) -> None:
+    """Print one line of CSV for each run, with the ends of the intervals where there are some."""
+    lines = []
+    for table, wanted in TABLES.items():
+        for row in wanted:
+            for run in _runs(_rows(folder), table, row):
+                line = {"table": table, "title": row.title, **{name: run[key] for name, key in RUN_COLUMNS.items()}}
+                for measure in COLUMNS[table].values():
+                    low, high = (run["measures"]["intervals"].get(measure) or (None, None))[:2]
+                    line |= {measure: run["measures"][measure], f"{measure}_low": low, f"{measure}_high": high}
+                lines.append(line)
+    print(pd.DataFrame(lines).to_csv(index=False, float_format="%.4f"), end="")
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((folder / "rows").glob("*.json"))]
+
+
 def _cell(measures: Sequence[dict[str, Any]], name: str) -> str:
     """The mean over seeds; with one seed its interval over blocks, with several the least and most."""
     values = [m[name] for m in measures if m.get(name) is not None and np.isfinite(m[name])]
@@ -276,7 +352,7 @@ def _cell(measures: Sequence[dict[str, Any]], name: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("make", "table"))
+    parser.add_argument("what", choices=("make", "table", "csv"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=("gradients", "rates"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -284,6 +360,9 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.what == "table":
         show(asked.folder)
+        return
+    if asked.what == "csv":
+        list_runs(asked.folder)
         return
     simulate(asked.folder / "region")
     for seed in asked.seeds:
