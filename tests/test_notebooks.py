@@ -28,6 +28,7 @@ WALK = (
     "40_label",
     "41_agreement",
     "50_train",
+    "51_compare_detectors",
     "60_detect",
     "61_baselines",
     "70_density",

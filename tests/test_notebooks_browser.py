@@ -21,6 +21,7 @@ DRAWN_SLOWLY = {
     "15_simulate": (39, 0),
     "20_gradients": (25, 0),
     "50_train": (4, 0),
+    "51_compare_detectors": (2, 0),
     "60_detect": (4, 0),
     "80_how_many_interferograms": (10, 0),
     "81_seasonal_landslides": (8, 0),
