@@ -12,6 +12,7 @@ from labkit.view.blind import save_side_by_side_png
 from labkit.view.box_editor import box_editor
 from labkit.view.comparison import compare
 from labkit.view.detector_columns import compare_detectors, mistakes
+from labkit.view.explore import explore
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
 from labkit.view.loss_curves import live_losses, losses
@@ -33,6 +34,7 @@ __all__ = [
     "compare",
     "compare_detectors",
     "mistakes",
+    "explore",
     "network",
     "losses",
     "live_losses",

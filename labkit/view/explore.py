@@ -1,0 +1,375 @@
+"""The explorer: choose pairs, filter and estimator with the hand, and see the couplets follow."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from labkit import schema
+from labkit.errors import FileError, LabkitError
+from labkit.files import whole
+from labkit.view import notebook
+from labkit.view.explorer_network import ExplorerNetwork
+from labkit.view.explorer_panels import ExplorerPanels, Face, gradient_face, third_face
+from labkit.view.explorer_settings import Settings, code_of, differences, from_table, to_table
+from labkit.view.explorer_widgets import ExplorerWidgets
+from labkit.view.pictures import save_gradients_png
+from labkit.view.restacking import LIVE_PIXEL_PAIRS, Picture, Restacker
+
+if TYPE_CHECKING:
+    import panel as pn
+
+#: Of the files of states; a newer form gets another number.
+_FORM = 1
+
+
+def explore(
+    ifgs: xr.Dataset, *, state: str | Path | Mapping[str, Any] | None = None, live_pixel_pairs: int = LIVE_PIXEL_PAIRS
+) -> Explorer:
+    """Explore a scene: the stack follows while you move sliders for pairs, dates, months, filter and estimator.
+
+    Parameters
+    ----------
+    ifgs : xarray.Dataset
+        interferograms, best multilooked to about 40 m (:func:`labkit.multilook`).
+    state : path or mapping, optional
+        Where to begin: a file of :meth:`Explorer.save`, or :attr:`Explorer.state` of another explorer.
+    live_pixel_pairs : int
+        So many pixels, counted over all pairs, are stacked anew while a slider moves, and held in memory (8 bytes
+        each). A part in view that has more is shown by means of cells while the slider moves, and at full resolution
+        when you let go.
+
+    Returns
+    -------
+    Explorer
+        Shown by the notebook as the last line of a cell; live as long as the kernel runs. ``state``, ``save`` and
+        ``restore`` keep a picture, ``code()`` is a cell that makes it again, ``stack`` the gradients that it shows.
+
+    Raises
+    ------
+    LabkitError
+        An argument breaks its rule; the state is of another scene.
+
+    Notes
+    -----
+    Drag over dates in the network to stack the pairs between them alone. Zooming into a part stacks that part, whose
+    standard errors are then measured on it. *Undo* takes back the last change, but no zoom.
+
+    Where complex files are opened, what was held in memory was stacked from phase and coherence; the code reads the
+    files, and differs by their rounding (:func:`labkit.stack_gradients`).
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> explorer = explore(ifgs)
+    >>> explorer.change(max_days=24, window=7)
+    >>> explorer.changed
+    ['longest temporal baseline, days: any → 24', 'window, px: 5 → 7']
+    >>> print(explorer.code())
+    import labkit as lk
+    <BLANKLINE>
+    pairs = lk.select_pairs(ifgs, max_days=24)
+    gradients = lk.stack_gradients(pairs, estimator="lsq", window=7, lag=1)
+    lk.view.gradients(gradients, limit=4.0)
+    """
+    schema.check_interferograms(ifgs)
+    if live_pixel_pairs < ifgs.sizes["pair"]:
+        raise LabkitError(
+            f"live_pixel_pairs must be at least the number of pairs, {ifgs.sizes['pair']}, instead got "
+            f"live_pixel_pairs={live_pixel_pairs}"
+        )
+    return Explorer(ifgs, live_pixel_pairs, state)
+
+
+class Explorer:
+    """The figures and widgets of an explorer (:func:`explore`).
+
+    Attributes
+    ----------
+    settings : Settings
+        What is shown.
+    picture : Picture
+        The stack that is shown, with where it lies in the scene and how long it took.
+    """
+
+    def __init__(self, ifgs: xr.Dataset, live_pixel_pairs: int, state: str | Path | Mapping[str, Any] | None) -> None:
+        notebook.ready()
+        self._ifgs = ifgs
+        self._shape = (ifgs.sizes["y"], ifgs.sizes["x"])
+        self._scene = str(ifgs.attrs.get("scene", ""))
+        self._restacker = Restacker(ifgs, live_pixel_pairs)
+        self._past: list[Settings] = []
+        self._began: Settings | None = None
+        self._number = 0
+        self._sharpening: Future[Picture] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="labkit-explorer")
+        self.panels = ExplorerPanels(ifgs, self._viewed)
+        self.network = ExplorerNetwork(ifgs, self._dragged)
+        self.widgets = ExplorerWidgets(ifgs, self._moved)
+        self.settings = Settings() if state is None else self._read(state)
+        self.picture = self._restacker.quick(self.settings)
+        self._draw(self._faces(self.settings, self.picture), self.settings)
+        self.widgets.fill(self.settings)
+        self._connect()
+        self._sharpen()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The picture as a small table that JSON can hold."""
+        return {"form": _FORM, "scene": self._scene, "settings": to_table(self.settings)}
+
+    @property
+    def stack(self) -> xr.Dataset:
+        """The gradients that are shown; at full resolution when nothing moves any more."""
+        return self.picture.stack
+
+    @property
+    def changed(self) -> list[str]:
+        """What the last change changed, one line for each setting."""
+        return differences(self._past[-1], self.settings) if self._past else []
+
+    def code(self, name: str = "ifgs") -> str:
+        """Give a cell that makes the picture again, from interferograms of this name."""
+        return code_of(self.settings, self._restacker.part(self.settings), name)
+
+    def change(self, **fields: Any) -> None:
+        """Change settings by their names (:class:`labkit.view.explorer_settings.Settings`).
+
+        Raises
+        ------
+        LabkitError
+            A setting breaks its rule, or no pair fits; the picture stays as it was.
+        """
+        new = from_table(to_table(self.settings) | fields)
+        self._apply(new)
+        self._remember(self.settings)
+        self.settings = new
+        self.widgets.fill(new)
+        self.panels.look_at(new)
+        self._end()
+
+    def undo(self) -> bool:
+        """Take back the last change; False where there is none. What is in view stays."""
+        if not self._past:
+            return False
+        before = replace(self._past[-1], rows=self.settings.rows, cols=self.settings.cols)
+        self._apply(before)
+        self._past.pop()
+        self.settings = before
+        self.widgets.fill(before)
+        self._end()
+        return True
+
+    def save(self, path: str | Path) -> Path:
+        """Write the state as JSON, whole or not at all, and give the file's name."""
+        with whole(path) as partial:
+            partial.write_text(json.dumps(self.state, indent=1) + "\n")
+        return Path(path)
+
+    def restore(self, state: str | Path | Mapping[str, Any]) -> None:
+        """Show a state that was saved.
+
+        Raises
+        ------
+        LabkitError
+            The file is none of :meth:`save`, or of another scene; the picture stays as it was.
+        """
+        self.change(**to_table(self._read(state)))
+
+    def save_png(self, path: str | Path) -> Path:
+        """Save the gradients that are shown as a ``.png``."""
+        return save_gradients_png(self._exact().stack, path, limit=self.settings.limit)
+
+    def panel(self) -> pn.Column:
+        """Give the whole explorer: widgets, network, panels, and what they say."""
+        import panel as pn
+
+        network = pn.pane.HoloViews(self.network.figure(), linked_axes=False)
+        drawn = pn.pane.HoloViews(self.panels.figure(self.settings), linked_axes=False)
+        return pn.Column(*self.widgets.above(), network, drawn, *self.widgets.below())
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.panel())
+
+    def _read(self, state: str | Path | Mapping[str, Any]) -> Settings:
+        if isinstance(state, Mapping):
+            table: Any = state
+            name = "state"
+        else:
+            name = str(state)
+            try:
+                table = json.loads(Path(state).read_text())
+            except (OSError, ValueError) as error:
+                raise FileError(f"{state} must be a file of Explorer.save, instead got: {error}") from error
+        if (
+            not isinstance(table, Mapping)
+            or table.get("form") != _FORM
+            or not isinstance(table.get("settings"), Mapping)
+        ):
+            raise LabkitError(f"{name} must be a state of an explorer, form {_FORM}, instead got {str(table)[:80]!r}")
+        if table.get("scene") != self._scene:
+            raise LabkitError(
+                f"{name} must be of the scene {self._scene!r}, instead got scene={table.get('scene')!r}. "
+                'Change "scene" in it to use its settings here'
+            )
+        return from_table(table["settings"])
+
+    def _connect(self) -> None:
+        does: dict[str, Callable[[], None]] = {
+            "Undo": self._undo_or_say,
+            "Show code": self._show_code,
+            "Save state": lambda: self._say(f"Saved {self.save(self.widgets.state_file.value)}."),
+            "Restore state": lambda: self.restore(self.widgets.state_file.value),
+            "Save picture": lambda: self._say(f"Saved {self.save_png(self.widgets.picture_file.value)}."),
+        }
+        for word, button in self.widgets.buttons.items():
+            button.on_click(partial(self._pressed, does[word]))
+
+    def _pressed(self, do: Callable[[], None], _: Any) -> None:
+        self._try(do)
+
+    def _undo_or_say(self) -> None:
+        if not self.undo():
+            self._say("Nothing to undo.")
+
+    def _try(self, do: Callable[[], None]) -> None:
+        """Do what a person asked for on the page; what goes wrong is said there."""
+        try:
+            do()
+        except LabkitError as error:
+            self._say(str(error), alert=True)
+
+    def _show_code(self) -> None:
+        self.widgets.code.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
+
+    def _moved(self, let_go: bool) -> None:
+        """A widget was moved."""
+        self._try(lambda: self._follow(replace(self.settings, **self.widgets.fields()), let_go))
+
+    def _dragged(self, start: str, end: str, let_go: bool) -> None:
+        """Somebody drags over dates in the network."""
+
+        def follow() -> None:
+            self._follow(replace(self.settings, start=start, end=end), let_go)
+            self.widgets.fill(self.settings)
+
+        self._try(follow)
+
+    def _viewed(self, rows: tuple[float, float], cols: tuple[float, float]) -> None:
+        """Somebody zoomed or panned."""
+        new = replace(self.settings, rows=rows, cols=cols)
+        if rows[0] <= 0 and cols[0] <= 0 and rows[1] >= self._shape[0] and cols[1] >= self._shape[1]:
+            new = replace(new, rows=None, cols=None)
+        if new == self.settings:
+            return
+
+        def follow() -> None:
+            self._apply(new)
+            self.settings = new
+            self._end()
+
+        self._try(follow)
+
+    def _follow(self, new: Settings, let_go: bool) -> None:
+        """Go along with the hand; the change counts, and is sharpened, when it lets go."""
+        if new != self.settings:
+            self._apply(new)
+            self._began = self._began or self.settings
+            self.settings = new
+        if not let_go:
+            self._say("")
+            return
+        before, self._began = self._began, None
+        if before is not None:
+            self._remember(before)
+        self._end()
+
+    def _remember(self, before: Settings) -> None:
+        if not self._past or before != self._past[-1]:
+            self._past.append(before)
+
+    def _apply(self, new: Settings) -> None:
+        """Stack and draw what differs; on an error nothing has changed."""
+        picture = self.picture
+        restacked = new.stacking != self.settings.stacking
+        if picture.exact:
+            restacked |= self._restacker.part(new) != self._restacker.part(self.settings)
+        else:
+            restacked |= self._restacker.is_live(new)
+        if restacked:
+            picture = self._restacker.quick(new)
+        faces = self._faces(new, picture)
+        self._number += 1
+        self.picture = picture
+        self._draw(faces, new)
+
+    def _faces(self, settings: Settings, picture: Picture) -> dict[str, Face]:
+        drawn = {d: gradient_face(picture, settings, d) for d in schema.DIRECTIONS}
+        return drawn | {"third": third_face(picture, settings, self._ifgs)}
+
+    def _draw(self, faces: dict[str, Face], settings: Settings) -> None:
+        self.panels.show(faces)
+        self.network.show(self._restacker.chosen(settings))
+
+    def _end(self) -> None:
+        """The hand has let go: say what stands, and sharpen it."""
+        self._say("")
+        if self.widgets.code.value:
+            self._show_code()
+        self._sharpen()
+
+    def _sharpen(self) -> None:
+        """Stack at full resolution what is not: beside the kernel's work where there is a page, at once without."""
+        if self._sharpening is not None:
+            self._sharpening.cancel()
+        if self.picture.exact:
+            return
+        number, settings = self._number, self.settings
+        if not notebook.in_kernel():
+            self._sharpened(number, settings, self._restacker.sharp(settings))
+            return
+        from IPython.core.getipython import get_ipython
+
+        shell: Any = get_ipython()
+        loop = shell.kernel.io_loop
+        self._sharpening = self._pool.submit(self._restacker.sharp, settings)
+
+        def ended(future: Future[Picture]) -> None:
+            if not future.cancelled():
+                loop.add_callback(lambda: self._try(lambda: self._sharpened(number, settings, future.result())))
+
+        self._sharpening.add_done_callback(ended)
+
+    def _sharpened(self, number: int, settings: Settings, picture: Picture) -> None:
+        if number == self._number:
+            self.picture = picture
+            self._draw(self._faces(settings, picture), settings)
+            self._say("")
+
+    def _exact(self) -> Picture:
+        return self.picture if self.picture.exact else self._restacker.sharp(self.settings)
+
+    def _say(self, first: str, *, alert: bool = False) -> None:
+        attributes, picture = self.picture.stack.attrs, self.picture
+        years = f"{attributes['sum_temporal_baseline']:.1f} years in sum"
+        how = "" if picture.exact else f", a preview by means of {picture.step} × {picture.step} px"
+        words = f"{self._scene}: {attributes['n_pairs']} of {self._ifgs.sizes['pair']} pairs, {years}{how}. "
+        words += f"Stacked in {picture.seconds:.2f} s."
+        changed = " · ".join(self.changed)
+        role, colour = ("alert", "#b00020") if alert else ("status", "#1b5e20")
+        self.widgets.said.value = (
+            f"<p role='{role}' style='margin:0'><b style='color:{colour}'>{html.escape(first)}</b> {html.escape(words)}"
+            + (f"<br>What changed: {html.escape(changed)}" if changed else "")
+            + "</p>"
+        )
