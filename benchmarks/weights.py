@@ -38,9 +38,6 @@ from labkit.train.detector import Detector
 #: Chips of 416 px; windows of 224 px are cut from them at random.
 SIZE = 416
 
-#: Share of windows from stacks without deformation, or from chips without labels.
-BACKGROUND = 0.2
-
 #: Weights are averaged over about so many steps.
 AVERAGED_STEPS, EVERY = 300, 5
 
@@ -50,13 +47,17 @@ SPREAD = {"gradients": 1.0, "rates": None}
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast: ``steps`` in all, at most ``minutes`` now, ``peak`` of the learning rate's cosine."""
+    """How long and how fast: ``steps`` in all, at most ``minutes`` now, ``peak`` of the learning rate's cosine.
+
+    ``background`` is the share of windows from stacks without deformation, or from chips without labels.
+    """
 
     steps: int
     minutes: float
     peak: float
     seed: int
     start: str
+    background: float
 
 
 def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
@@ -93,7 +94,7 @@ def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
 
     # this one network alone, so that its losses go through it too; mypy wants methods left to their classes
     network.forward = in_half  # type: ignore[method-assign]
-    batches = _batches(samples, reader, tuning, plan.seed + done)
+    batches = _batches(samples, reader, tuning, plan.seed + done, plan.background)
     started, noted, sums = time.monotonic(), time.monotonic(), []
     bar = tqdm(total=plan.steps, initial=done, desc="training", unit="step", mininterval=20)
     while done < plan.steps and time.monotonic() - started < 60 * plan.minutes:
@@ -210,7 +211,7 @@ def _samples(folder: Path, kind: str, width: int) -> tuple[list, Any, FitSetting
     return make_samples(tables[0], scenes, tables[1], tuning.min_inside, standard_error=True), reader, tuning
 
 
-def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int) -> Iterator[Any]:
+def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int, background: float) -> Iterator[Any]:
     """Windows at random: a stack with many landslides is drawn more often, but by the root of their number."""
     from labkit.train.batches import collate
     from labkit.train.windows import Draw, RandomWindows
@@ -220,7 +221,7 @@ def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int) -> Iter
     empty = weights == 0
     weights /= weights.sum()
     if empty.any():
-        weights = (1 - BACKGROUND) * weights + BACKGROUND * empty / empty.sum()
+        weights = (1 - background) * weights + background * empty / empty.sum()
     rng = np.random.default_rng(seed)
     for step in count():
         chosen = rng.choice(len(samples), tuning.batch_size, p=weights)
@@ -294,10 +295,11 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=2e-3, help="of the learning rate")
     parser.add_argument("--start", default="", help="a detector to begin with")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--background", type=float, default=0.2, help="share of windows without labels")
     chosen = parser.parse_args()
     chosen.second.mkdir(parents=True, exist_ok=True)
     if chosen.step == "train":
-        plan = Plan(chosen.steps, chosen.minutes, chosen.peak, chosen.seed, chosen.start)
+        plan = Plan(chosen.steps, chosen.minutes, chosen.peak, chosen.seed, chosen.start, chosen.background)
         train(chosen.first, chosen.second, chosen.kind, chosen.width, plan)
     elif chosen.step == "threshold":
         choose_threshold(chosen.first, chosen.second)

@@ -1,12 +1,15 @@
 """Make the simulated regions that the weights that ship learn from and are measured on.
 
     nice python benchmarks/weights_regions.py FOLDER --split train --count 40 [--first 0] [--empty]
+        [--turbulence 0.4 1.6] [--most-pairs 100] [--without-rates]
 
 Every region has settings of its own, drawn by split and number: ground spacing, relief, coherence, weather, dates. Both
 tracks are stacked, each with all of its pairs and with a part of them, so that a simulated pair serves twice. FOLDER
 holds for each stack ``NAME.nc`` and ``NAME.gpkg`` (landslides that show, "unsure" ones that do not), and for each
 region ``REGION.json``, written last: a region whose JSON is there is left alone, so that the command may be stopped and
 called again.
+
+``--turbulence`` and ``--most-pairs`` draw from another range than the split's own; the rest of a region stays.
 
 The three splits share no seed. Held-out regions differ from the others in settings, too: their mountains are made by
 other rules, and their ground spacings lie between those that are trained on.
@@ -66,6 +69,14 @@ LOCAL_M = 1000.0
 
 
 @dataclass(frozen=True)
+class Ranges:
+    """What regions are drawn from: ``turbulence_mm`` at 1 km (None: as the split has it) and most pairs of a track."""
+
+    turbulence_mm: tuple[float, float] | None = None
+    most_pairs: int = MOST_PAIRS
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Settings of a region, each drawn by split and number. ``effects`` are those of the simulator."""
 
@@ -87,7 +98,7 @@ class Recipe:
         return f"{self.split}-{'' if self.landslides else 'empty-'}{self.number:03d}"
 
 
-def recipe(split: str, number: int, empty: bool) -> Recipe:
+def recipe(split: str, number: int, empty: bool, ranges: Ranges) -> Recipe:
     """Draw the settings of a region."""
     seed = SEEDS[split] + number + (5_000 if empty else 0)
     rng = np.random.default_rng(seed)
@@ -99,7 +110,7 @@ def recipe(split: str, number: int, empty: bool) -> Recipe:
     held_out = split == "heldout"
     mountains = held_out or rng.random() < 0.35
     area = SHAPE[0] * SHAPE[1] * (spacing / 1000) ** 2
-    weather = (0.7, 1.6) if held_out else (0.4, 1.5)
+    weather = ranges.turbulence_mm or ((0.7, 1.6) if held_out else (0.4, 1.5))
     effects: dict[str, float | bool] = {
         "turbulence_mm": float(rng.uniform(*weather)),
         "stratified_mm_per_km": float(rng.uniform(2.0, 8.0)),
@@ -120,7 +131,7 @@ def recipe(split: str, number: int, empty: bool) -> Recipe:
         tributaries=int(rng.integers(2, 7)),
         trunks_km2=((14_000.0, 40_000.0) if held_out else (float(rng.choice([2000.0, 6000.0])),)) if mountains else (),
         landslides=0 if empty else max(6, round(DENSITY * area)),
-        pairs={track: int(np.exp(rng.uniform(np.log(FEWEST_PAIRS), np.log(MOST_PAIRS)))) for track in HEADINGS},
+        pairs={track: int(np.exp(rng.uniform(np.log(FEWEST_PAIRS), np.log(ranges.most_pairs)))) for track in HEADINGS},
         start={track: str(np.datetime64("2015-01-04") + int(rng.integers(1500))) for track in HEADINGS},
         missed=float(rng.uniform(0.0, 0.3)),
         effects=effects,
@@ -165,7 +176,7 @@ def _relief(chosen: Recipe, frames: list[Frame], place: Place) -> Terrain:
     return make_mountains(place, Region(width, height, spacing, 2 * spacing, chosen.trunks_km2, 3.0), chosen.seed)
 
 
-def make_region(chosen: Recipe, folder: Path) -> None:
+def make_region(chosen: Recipe, folder: Path, with_rates: bool = True) -> None:
     """Simulate both tracks of a region, stack them, and write stacks, rates and truth."""
     frames = [
         Frame(track, heading, {"ascending": 38.6, "descending": 37.3}[track], SHAPE, chosen.spacing_m)
@@ -174,7 +185,7 @@ def make_region(chosen: Recipe, folder: Path) -> None:
     world = make_ground(chosen, frames)
     written = []
     for frame in frames:
-        for data, truth in observe_track(chosen, world, frame):
+        for data, truth in observe_track(chosen, world, frame, with_rates):
             name = str(data.attrs["scene"])
             with files.whole(folder / f"{name}.nc") as beside:
                 data.to_netcdf(beside, engine="h5netcdf")
@@ -185,7 +196,9 @@ def make_region(chosen: Recipe, folder: Path) -> None:
         beside.write_text(json.dumps(asdict(chosen) | {"stacks": written, "found_room": len(world.slides)}, indent=1))
 
 
-def observe_track(chosen: Recipe, world: World, frame: Frame) -> Iterator[tuple[xr.Dataset, gpd.GeoDataFrame]]:
+def observe_track(
+    chosen: Recipe, world: World, frame: Frame, with_rates: bool
+) -> Iterator[tuple[xr.Dataset, gpd.GeoDataFrame]]:
     """Give the stacks and the rate maps of a track with their truth."""
     observer = observe(world, frame)
     phase = np.empty((len(observer.series.pairs), *frame.shape), np.float32)
@@ -205,6 +218,8 @@ def observe_track(chosen: Recipe, world: World, frame: Frame) -> Iterator[tuple[
         water = seen_by.cover.ground.water
         seen, unseen, on_rates = truth_of_frame(world.slides, frame, seen_by.series, error, water, ifgs)
         yield _bare(gradients), _truth(seen, unseen, gradients)
+        if not with_rates:
+            continue
         maps = {
             "integrated": lk.integrate_rate(lk.stack_gradients(ifgs, window=3, threads=1, progress=False), threads=1)
         }
@@ -282,12 +297,16 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--empty", action="store_true", help="without any deformation")
+    parser.add_argument("--turbulence", type=float, nargs=2, metavar=("LOW", "HIGH"), help="mm at 1 km")
+    parser.add_argument("--most-pairs", type=int, default=MOST_PAIRS, help="of a track")
+    parser.add_argument("--without-rates", action="store_true", help="gradient stacks alone, in half the time")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
+    ranges = Ranges(tuple(chosen.turbulence) if chosen.turbulence else None, chosen.most_pairs)
     for number in tqdm(range(chosen.first, chosen.first + chosen.count), desc=chosen.split, unit="region"):
-        region = recipe(chosen.split, number, chosen.empty)
+        region = recipe(chosen.split, number, chosen.empty, ranges)
         if not (chosen.folder / f"{region.name}.json").is_file():
-            make_region(region, chosen.folder)
+            make_region(region, chosen.folder, not chosen.without_rates)
 
 
 if __name__ == "__main__":
