@@ -98,7 +98,7 @@ class Recipe:
         return f"{self.split}-{'' if self.landslides else 'empty-'}{self.number:03d}"
 
 
-def recipe(split: str, number: int, empty: bool, ranges: Ranges) -> Recipe:
+def recipe(split: str, number: int, empty: bool, ranges: Ranges = Ranges()) -> Recipe:
     """Draw the settings of a region."""
     seed = SEEDS[split] + number + (5_000 if empty else 0)
     rng = np.random.default_rng(seed)

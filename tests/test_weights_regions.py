@@ -29,6 +29,21 @@ def test_a_recipe_is_the_same_each_time_and_stays_within_the_promised_range() ->
     assert regions.recipe("train", 0, True).landslides == 0
 
 
+def test_other_ranges_move_the_air_and_the_pairs_and_leave_the_rest() -> None:
+    ranges = regions.Ranges((1.5, 1.6), 60)
+    for number in range(20):
+        own, other = (regions.recipe("train", number, True, some) for some in (regions.Ranges(), ranges))
+        assert 1.5 <= float(other.effects["turbulence_mm"]) <= 1.6
+        assert all(50 <= pairs <= 60 for pairs in other.pairs.values())
+        assert {**own.effects, "turbulence_mm": 0} == {**other.effects, "turbulence_mm": 0}
+        assert (own.seed, own.spacing_m, own.start, own.missed) == (
+            other.seed,
+            other.spacing_m,
+            other.start,
+            other.missed,
+        )
+
+
 @pytest.mark.parametrize("missed", [0.0, 0.3])
 def test_dates_are_as_many_as_the_pairs_need_and_no_more(missed: float) -> None:
     dates = regions.dates_for(100, "2018-01-01", missed, np.random.default_rng(1))
