@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dask.array as da
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio.transform
@@ -12,6 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
+from shapely.geometry import Point, box
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
@@ -135,6 +137,17 @@ def test_lengths_in_the_metric_crs_agree_with_the_ellipsoid() -> None:
     area = placed.to_crs(geo.metric_crs(placed)).area.iloc[0]
     expected, _ = Geod(ellps="WGS84").geometry_area_perimeter(placed.geometry.iloc[0])
     assert area == pytest.approx(abs(expected), rel=2e-3)  # the scale of UTM is within 0.1 % in length
+
+
+@pytest.mark.parametrize(
+    "lonlat",
+    [(101.9, 30.9), (-122.5, 37.7), (5.999, 60.4), (15.6, 78.2), (-70.2, -54.8), (179.5, -17.0), (-180.0, 65.0)],
+)
+def test_the_metric_crs_is_the_one_that_geopandas_finds_in_the_database(lonlat: tuple[float, float]) -> None:
+    lon, lat = lonlat
+    places = gpd.GeoSeries([box(lon, lat, lon + 0.1, lat + 0.2), Point(lon + 0.05, lat - 0.1)], crs=geo.WGS84)
+    assert geo.metric_crs(places) == places.estimate_utm_crs()
+    assert geo.metric_crs(places) is geo.metric_crs(places.iloc[:1]), "built anew"
 
 
 def test_a_metric_crs_needs_a_place() -> None:
