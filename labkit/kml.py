@@ -1,10 +1,12 @@
-"""KML, the format that Google Earth opens: blue outlines with a table for each landslide."""
+"""KML, which Google Earth opens: blue outlines with a table for each landslide, over pictures of the ground."""
 
 from __future__ import annotations
 
 import html
 import re
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,7 +27,50 @@ FILL = "26e5731a"
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def kml_text(table: gpd.GeoDataFrame, title: str) -> bytes:
+#: Where a KMZ keeps its pictures, and the moment that all its members carry: the same content gives the same bytes.
+_PICTURES = "files"
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class GroundPicture:
+    """A picture that Google Earth lays on the ground.
+
+    Attributes
+    ----------
+    name : str
+        What the list of places calls it.
+    png : bytes
+        The picture as a PNG file, north up, its rows and columns even in degrees; transparent where there is no data.
+    bounds : (float, float, float, float)
+        Outer edges: west, south, east, north, degrees. East exceeds 180 where the picture crosses the date line.
+    legend : bytes, optional
+        A PNG file that stands in the lower left corner of the window: the colour bar.
+    shown : bool
+        Whether it is switched on when the file is opened.
+    """
+
+    name: str
+    png: bytes
+    bounds: tuple[float, float, float, float]
+    legend: bytes | None = None
+    shown: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what Google Earth would draw nowhere or not at all."""
+        west, south, east, north = self.bounds
+        if not (-180 <= west < east <= west + 360 and -90 <= south < north <= 90):
+            raise LabkitError(
+                "bounds must be (west, south, east, north) in degrees with west < east and south < north, instead got "
+                f"bounds={self.bounds}"
+            )
+        if not self.png.startswith(_PNG) or not (self.legend is None or self.legend.startswith(_PNG)):
+            raise LabkitError("png and legend must be the bytes of PNG files")
+
+
+def kml_text(table: gpd.GeoDataFrame, title: str, pictures: Sequence[GroundPicture] = ()) -> bytes:
     """Write a table of landslides as a KML document.
 
     Parameters
@@ -34,6 +79,8 @@ def kml_text(table: gpd.GeoDataFrame, title: str) -> bytes:
         In EPSG:4326; points, polygons and their multiples. A row without geometry becomes a placemark without place.
     title : str
         Name of the document.
+    pictures : sequence of GroundPicture
+        Laid under the landslides, the first at the bottom; :func:`write_kmz` packs their files.
 
     Returns
     -------
@@ -51,6 +98,8 @@ def kml_text(table: gpd.GeoDataFrame, title: str) -> bytes:
     document = ElementTree.SubElement(root, "Document")
     _text(document, "name", title)
     _style(document)
+    for number, picture in enumerate(pictures):
+        _picture(document, picture, number)
     geometries = list(table.geometry)
     columns = [c for c in table.columns if c != table.active_geometry_name]
     for number, row in enumerate(table[columns].to_dict("records")):
@@ -68,10 +117,51 @@ def kml_text(table: gpd.GeoDataFrame, title: str) -> bytes:
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def write_kmz(text: bytes, path: Path) -> None:
-    """Pack a KML document into a KMZ; the same document gives the same bytes."""
+def write_kmz(text: bytes, path: Path, pictures: Sequence[GroundPicture] = ()) -> None:
+    """Pack a KML document and its pictures into a KMZ; the same content gives the same bytes."""
+    members = [("doc.kml", text, zipfile.ZIP_DEFLATED)]
+    for number, picture in enumerate(pictures):
+        # a PNG is packed already
+        members.append((_file(number), picture.png, zipfile.ZIP_STORED))
+        if picture.legend is not None:
+            members.append((_file(number, "-legend"), picture.legend, zipfile.ZIP_STORED))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("doc.kml", (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+        for name, content, packing in members:
+            archive.writestr(zipfile.ZipInfo(name, _MOMENT), content, packing)
+
+
+def _file(number: int, what: str = "") -> str:
+    # numbered, not named: a picture's name may hold anything
+    return f"{_PICTURES}/picture-{number + 1}{what}.png"
+
+
+def _picture(document: ElementTree.Element, picture: GroundPicture, number: int) -> None:
+    """A folder for each picture, so that one tick shows or hides it with its legend."""
+    folder = ElementTree.SubElement(document, "Folder")
+    _text(folder, "name", picture.name)
+    seen = str(int(picture.shown))
+    _text(folder, "visibility", seen)
+    overlay = ElementTree.SubElement(folder, "GroundOverlay")
+    _text(overlay, "name", picture.name)
+    _text(overlay, "visibility", seen)
+    _text(overlay, "drawOrder", str(number))
+    _text(ElementTree.SubElement(overlay, "Icon"), "href", _file(number))
+    box = ElementTree.SubElement(overlay, "LatLonBox")
+    west, south, east, north = picture.bounds
+    for edge, degrees in (("north", north), ("south", south), ("east", east), ("west", west)):
+        _text(box, edge, f"{degrees:.10f}")
+    if picture.legend is not None:
+        corner = ElementTree.SubElement(folder, "ScreenOverlay")
+        _text(corner, "name", f"{picture.name}: colours")
+        _text(corner, "visibility", seen)
+        _text(ElementTree.SubElement(corner, "Icon"), "href", _file(number, "-legend"))
+        # above one another, clear of the program's own line at the bottom
+        for tag, x, y, units in (
+            ("overlayXY", "0", "0", "fraction"),
+            ("screenXY", "20", str(60 + 90 * number), "pixels"),
+            ("size", "0", "0", "fraction"),
+        ):
+            ElementTree.SubElement(corner, tag, {"x": x, "y": y, "xunits": units, "yunits": units})
 
 
 def _clean(text: str) -> str:

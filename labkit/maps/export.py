@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,12 +16,18 @@ from rasterio import Affine
 from labkit import geo
 from labkit.errors import LabkitError
 from labkit.files import whole
-from labkit.kml import kml_text, write_kmz
+from labkit.kml import GroundPicture, kml_text, write_kmz
 from labkit.maps.shapefile import write_shapefile
 from labkit.maps.styles import add_style, qgis_style
 
 
-def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: bool = False) -> Path:
+def write_detections(
+    detections: gpd.GeoDataFrame,
+    path: str | Path,
+    *,
+    style: bool = False,
+    pictures: Sequence[GroundPicture] = (),
+) -> Path:
     """Write landslides to a file; the suffix says the format.
 
     Parameters
@@ -35,6 +41,9 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: b
     style : bool
         Put a style for QGIS, outlines by ``score``, into a GeoPackage. It is a second table, ``layer_styles``: a
         program that lists layers sees it too, and geopandas then wants ``layer=`` with the file's stem.
+    pictures : sequence of GroundPicture
+        Laid under the landslides in a KMZ, the first at the bottom, each with its colour bar, as
+        ``lk.view.ground_picture`` makes them of density, rates and gradients.
 
     Returns
     -------
@@ -44,8 +53,8 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: b
     Raises
     ------
     LabkitError
-        The suffix is none of these, a style is asked for in another format, the table has no geometry or no coordinate
-        system, or two columns share a name.
+        The suffix is none of these, a style or pictures are asked for in another format, the table has no geometry or
+        no coordinate system, or two columns share a name.
 
     Notes
     -----
@@ -61,6 +70,8 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: b
         raise LabkitError(f"path must end with one of {', '.join(_WRITERS)}, instead got path={path.name!r}")
     if style and writer is not _write_gpkg:
         raise LabkitError(f"style must be False for {path.suffix}, instead got style={style}. Only .gpkg holds one")
+    if pictures and writer is not _write_kmz:
+        raise LabkitError(f"pictures must be none for {path.suffix}, instead got {len(pictures)}. Only .kmz holds them")
     if not isinstance(detections, gpd.GeoDataFrame) or detections.active_geometry_name is None:
         raise LabkitError(f"detections must be a GeoDataFrame with a geometry, instead got {type(detections).__name__}")
     if detections.crs is None:
@@ -73,7 +84,10 @@ def write_detections(detections: gpd.GeoDataFrame, path: str | Path, *, style: b
         write_shapefile(portable, path, _geometry_type(portable))  # of several files: whole by itself
         return path
     with whole(path) as partial:
-        writer(portable, partial)
+        if writer is _write_kmz:
+            _write_kmz(portable, partial, pictures)
+        else:
+            writer(portable, partial)
         if style:
             add_style(partial, path.stem, qgis_style(portable))
     return path
@@ -175,8 +189,8 @@ def _write_kml(table: gpd.GeoDataFrame, path: Path) -> None:
     path.write_bytes(kml_text(table.to_crs(geo.WGS84), path.stem))
 
 
-def _write_kmz(table: gpd.GeoDataFrame, path: Path) -> None:
-    write_kmz(kml_text(table.to_crs(geo.WGS84), path.stem), path)
+def _write_kmz(table: gpd.GeoDataFrame, path: Path, pictures: Sequence[GroundPicture]) -> None:
+    write_kmz(kml_text(table.to_crs(geo.WGS84), path.stem, pictures), path, pictures)
 
 
 def _geometry_type(table: gpd.GeoDataFrame) -> str:

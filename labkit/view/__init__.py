@@ -13,6 +13,7 @@ from labkit.view.box_editor import box_editor
 from labkit.view.comparison import compare
 from labkit.view.detector_columns import compare_detectors, mistakes
 from labkit.view.explore import explore
+from labkit.view.ground_picture import ground_picture
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
 from labkit.view.loss_curves import live_losses, losses
@@ -38,6 +39,7 @@ __all__ = [
     "network",
     "losses",
     "live_losses",
+    "ground_picture",
     "map",
     "measures",
     "history",

@@ -59,11 +59,16 @@ def from_layer(data: xr.Dataset, layer: xr.DataArray, max_side: int = MAX_SIDE) 
 
 def png_uri(picture: npt.NDArray[np.uint8]) -> str:
     """Pack a picture (y, x, 4) RGBA as a data URI, which needs no server and no network."""
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
+
+
+def png(picture: npt.NDArray[np.uint8]) -> bytes:
+    """Pack a picture (y, x, 4) RGBA as a PNG file."""
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(picture, "RGBA").save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
 
 
 def coloured(values: Array, colour_map: str, low: float, high: float, opacity: float) -> npt.NDArray[np.uint8]:
