@@ -44,6 +44,17 @@ def test_nothing_is_fetched_unless_a_base_layer_is_asked_for(scene, boxes):
     assert len(layers_of(lk.view.map(boxes, basemap="OpenTopoMap"), "TileLayer")) == 1
 
 
+def test_ground_that_was_not_observed_is_grey_and_named(boxes):
+    field = lk.density(boxes, cell_m=100, bandwidth_m=500)
+    half = field.where(field["x"] > float(field["x"].mean()))
+    assert "not observed" not in legend_of(lk.view.map(boxes, field))
+    shown = lk.view.map(boxes, half)
+    assert "not observed" in legend_of(shown)
+    (blank,) = [layer for layer in layers_of(shown, "ImageOverlay") if layer.name == "not observed"]
+    alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(blank.url.split(",")[1]))))[..., 3]
+    assert alpha[:, : alpha.shape[1] // 3].mean() > 150 and alpha[:, -alpha.shape[1] // 3 :].max() == 0
+
+
 def test_landslides_are_polygons_at_their_place_with_score_and_support(boxes):
     told = boxes.assign(support=[["azimuth"], ["range"], ["azimuth", "range"], []], scene="<b>&")
     shown = lk.view.map(told)

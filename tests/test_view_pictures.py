@@ -49,6 +49,15 @@ def test_the_map_shows_density_landslides_counties_and_rivers(tmp_path):
     assert save_map_png(lk.schema.boxes_table(), field, tmp_path / "none.png").exists()
 
 
+def test_ground_that_was_not_observed_is_grey_on_the_map(tmp_path):
+    field = lk.density(couplet_boxes(couplet_gradients()), cell_m=100, bandwidth_m=500)
+    seen = field.where(field["x"] > float(field["x"].mean()))
+    whole, half = (save_map_png(None, f, tmp_path / f"{n}.png", title="") for n, f in enumerate((field, seen)))
+    assert share_of(half, (0xB3, 0xB3, 0xB3)) > share_of(whole, (0xB3, 0xB3, 0xB3)) + 0.2
+    # also where nothing was observed at all
+    assert share_of(save_map_png(None, field.where(field < 0), tmp_path / "2.png"), (0xB3, 0xB3, 0xB3)) > 0.4
+
+
 def test_a_failure_leaves_nothing_behind(tmp_path):
     boxes = couplet_boxes(couplet_gradients())
     with pytest.raises(LabkitError, match="limit must be"):

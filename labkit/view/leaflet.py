@@ -15,6 +15,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.view import colours, overlay
+from labkit.view.painting import UNOBSERVED, density_top
 
 if TYPE_CHECKING:
     import leafmap.leafmap as leafmap
@@ -52,7 +53,7 @@ def map(
         Drawn in blue and red. The pointer on one shows its score, its support and its other columns in the corner; a
         click keeps them there. Rows without geometry are not drawn; the legend says how many are.
     density : xarray.DataArray, optional
-        From :func:`labkit.maps.density`, landslides per km², with a colour bar.
+        From :func:`labkit.maps.density`, landslides per km², with a colour bar; what was not observed is grey.
     counties, rivers : geopandas.GeoDataFrame, optional
         Outlines and lines.
     gradients : xarray.Dataset, optional
@@ -102,6 +103,9 @@ def map(
         place = ((south_, west_), (north_, east_))
         shown.add(ipyleaflet.ImageOverlay(url=overlay.png_uri(rgba), bounds=place, name=name))
         legend.append(_bar(colour_map, low, high, words))
+    if density is not None and bool(density.isnull().any()):
+        shown.add(_blank(density))
+        legend.append(f'<div style="background:{colours.NO_DATA};padding:0 4px">{UNOBSERVED}</div>')
     info = ipywidgets.HTML(layout={"max_width": "260px", "margin": "0 8px", "display": "none"})
     for name, table in tables.items():
         if len(table):
@@ -132,10 +136,22 @@ def _pictures(
         picture = overlay.from_layer(gradients, layers[direction])
         pictures[f"gradient along {direction}"] = (picture, colours.GRADIENT_COLOURS, -limit, limit, words)
     if density is not None:
-        top = float(density.max()) or 1.0
+        top = density_top(density)
         picture = overlay.from_density(density.where(density > 0.01 * top))
         pictures[DENSITY_LAYER] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
     return pictures
+
+
+def _blank(density: xr.DataArray) -> Any:
+    """The cells of which nothing was observed: not the same as clear ground, where the density is about 0."""
+    import ipyleaflet
+    from matplotlib.colors import to_rgb
+
+    picture = overlay.from_density(density.copy(data=np.where(np.isfinite(density.values), np.nan, 1.0)))
+    rgba = np.zeros((*picture.values.shape, 4), np.uint8)
+    rgba[np.isfinite(picture.values)] = [*(round(255 * share) for share in to_rgb(colours.NO_DATA)), 160]
+    west, south, east, north = picture.bounds
+    return ipyleaflet.ImageOverlay(url=overlay.png_uri(rgba), bounds=((south, west), (north, east)), name=UNOBSERVED)
 
 
 def _empty_map(basemap: str | None, height: str, bounds: overlay.Bounds) -> leafmap.Map:

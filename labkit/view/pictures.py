@@ -13,6 +13,7 @@ from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.files import whole
 from labkit.view import colours, marks, panels
+from labkit.view.painting import density_top
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,8 +95,8 @@ def save_map_png(
     detections : geopandas.GeoDataFrame, optional
         Landslides, drawn as blue outlines at their place.
     density : xarray.DataArray, optional
-        From :func:`labkit.maps.density`; its coordinate system is the map's. Without it the map is in the UTM zone of
-        the detections.
+        From :func:`labkit.maps.density`; its coordinate system is the map's, and what was not observed is grey. Without
+        it the map is in the UTM zone of the detections.
     path : str or pathlib.Path
         A ``.png``; its folder is made.
     counties, rivers : geopandas.GeoDataFrame, optional
@@ -120,11 +121,18 @@ def save_map_png(
     figure = _figure(8.0, float(np.clip(6.3 * (north - south) / (east - west), 3.0, 11.0)) + 0.8, dpi)
     axis = figure.subplots()
     if density is not None:
-        top = float(density.max()) or 1.0
+        blank = bool(density.isnull().any())
+        if blank:
+            axis.set_facecolor(colours.NO_DATA)
         image = axis.imshow(
-            density.values, cmap=colours.DENSITY_COLOURS, vmin=0, vmax=top, extent=(west, east, south, north)
+            density.values,
+            cmap=colours.DENSITY_COLOURS,
+            vmin=0,
+            vmax=density_top(density),
+            extent=(west, east, south, north),
         )
-        figure.colorbar(image, ax=axis, label="landslides per km²", shrink=0.8, pad=0.02)
+        words = "landslides per km²" + (" (grey: not observed)" if blank else "")
+        figure.colorbar(image, ax=axis, label=words, shrink=0.8, pad=0.02)
     for table, style in (
         (rivers, {"color": colours.RIVER, "linewidth": 1.6}),
         (counties, {"edgecolor": colours.COUNTY, "facecolor": "none", "linewidth": 0.9}),
