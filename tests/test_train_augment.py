@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from labkit import schema
 from labkit.train.augment import (
+    Change,
     Patch,
     add_noise,
+    change,
     flip_x,
     flip_y,
     quicken,
@@ -48,7 +50,8 @@ def stack(pairs, directions, lag):
                 continue
             along = phase if AXIS[direction] == 0 else phase.T
             difference = np.full_like(along, np.nan)
-            difference[: len(along) - lag] = along[lag:] - along[: len(along) - lag]
+            held = max(len(along) - lag, 0)
+            difference[:held] = along[lag:] - along[:held]
             summed += difference if AXIS[direction] == 0 else difference.T
         layers.append(summed)
     return np.stack(layers)
@@ -76,6 +79,29 @@ def test_augmenting_the_stack_is_stacking_the_augmented_interferograms(chain, di
         to_ground, to_image = TURNS[name]
         ground, patch = to_ground(ground), to_image(patch)
     np.testing.assert_array_equal(patch.image, stack(ground, patch.directions, lag))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.tuples(st.booleans(), st.booleans(), st.booleans(), st.sampled_from([1.0, -1.0, 0.5, -2.0])),
+    st.sampled_from([("azimuth",), ("range",), ("azimuth", "range"), ("range", "azimuth"), ("rate",)]),
+    st.integers(0, 10),
+    st.integers(0, 1000),
+)
+def test_all_at_once_is_the_stack_of_the_ground_changed_step_by_step(what, directions, lag, seed):
+    """With a lag as long as the ground, too, where nothing is left to difference. The factors round nothing."""
+    ground = interferograms(seed, (7, 9))
+    if lag == 0:
+        directions = ("rate",)
+    patch = Patch(stack(ground, directions, lag), np.array([[1.0, 2, 5, 4]]), directions, lag)
+    changed = change(patch, Change(*what))
+    down, right, exchange, factor = what
+    ground = ground[:, :: -1 if down else 1, :: -1 if right else 1] * np.float32(factor)
+    ground = ground.swapaxes(1, 2) if exchange else ground
+    np.testing.assert_array_equal(changed.image, stack(ground, changed.directions, lag))
+    ymin, xmin = 3 if down else 2, 4 if right else 1
+    box = [xmin, ymin, xmin + 4, ymin + 2]
+    np.testing.assert_array_equal(changed.boxes[0], np.array(box)[[1, 0, 3, 2]] if exchange else box)
 
 
 @settings(max_examples=60, deadline=None)

@@ -67,6 +67,28 @@ def test_no_data_is_neither_zero_nor_spread(factor):
     assert (~known).sum() == pytest.approx(200 * factor**2, rel=0.2)
 
 
+@pytest.mark.parametrize("factor", [0.3, 0.7, 1.0, 1.4, 3.0])
+@pytest.mark.parametrize(("direction", "lag"), [("rate", 0), ("azimuth", 1), ("range", 2)])
+def test_each_new_pixel_is_the_mean_that_the_notes_say(factor, direction, lag):
+    """By dense matrices of the formula, with a hole, and with images smaller than the triangle."""
+    for shape in ((23, 17), (2, 30)):
+        image = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+        image[:2, 5:11] = np.nan
+        matrices = []
+        for axis, before in enumerate(shape):
+            shift = lag / 2 if direction == ("azimuth", "range")[axis] else 0.0
+            at = (np.arange(max(1, round(before * factor))) + 0.5 + shift) / factor - 0.5 - shift
+            distance = np.abs(at.clip(0, before - 1)[:, None] - np.arange(before)) / max(1, 1 / factor)
+            matrices.append((1 - distance).clip(0) / (1 - distance).clip(0).sum(axis=1, keepdims=True))
+        rows, cols = matrices
+        share = rows @ np.isfinite(image) @ cols.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = rows @ np.nan_to_num(image) @ cols.T / share
+        scaled = zoom(Patch(image[None], NONE, (direction,), lag), factor).image[0]
+        clear = np.abs(share - 0.5) > 1e-5
+        np.testing.assert_allclose(scaled[clear], np.where(share >= 0.5, expected, np.nan)[clear], atol=1e-5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(8, 40), st.data())
 def test_four_parts_fill_the_square_and_nothing_twice(edge, data):

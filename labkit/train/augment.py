@@ -9,8 +9,8 @@ ground, and change with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -59,43 +59,72 @@ class Patch:
     lag: int = 0
 
 
-def flip_y(patch: Patch) -> Patch:
-    """Mirror the ground along azimuth (y): azimuth gradients change their sign; range gradients and rates do not.
+class Change(NamedTuple):
+    """What is done to the ground, in this order; :func:`change` does all of it in one pass over the pixels.
+
+    Attributes
+    ----------
+    flip_y, flip_x : bool
+        Mirror along azimuth (y), along range (x).
+    transpose : bool
+        Exchange y and x.
+    factor : float
+        The ground moves so many times as fast; negative: the other way along the line of sight.
+    """
+
+    flip_y: bool = False
+    flip_x: bool = False
+    transpose: bool = False
+    factor: float = 1.0
+
+
+def change(patch: Patch, what: Change) -> Patch:
+    """Give the patch as a stack of the changed ground would hold it.
 
     Notes
     -----
     d'(y, x) = d(H − y, x) gives ∂d'/∂y (y, x) = −∂d/∂y (H − y, x) and ∂d'/∂x (y, x) = +∂d/∂x (H − y, x). In pixels,
     with g[i] = d[i + lag] − d[i]: g'[i] = −g[H − 1 − lag − i]. As in any stack, the last lag rows then hold no data.
     """
-    return _flip(patch, 0)
+    layers, height, width = patch.image.shape
+    image = np.empty((layers, width, height) if what.transpose else patch.image.shape, np.float32)
+    for layer, direction, out in zip(patch.image, patch.directions, image, strict=True):
+        _mirror(layer, AXES.get(direction), patch.lag, what, out.T if what.transpose else out)
+    boxes, directions = patch.boxes.copy(), patch.directions
+    for flipped, edge, low, high in ((what.flip_y, height, 1, 3), (what.flip_x, width, 0, 2)):
+        if flipped:
+            boxes[:, [low, high]] = edge - boxes[:, [high, low]]
+    if what.transpose:
+        boxes = boxes[:, [1, 0, 3, 2]]
+        directions = tuple(_EXCHANGED.get(direction, direction) for direction in directions)
+    return Patch(image, boxes, directions, patch.lag)
+
+
+def _mirror(layer: Image, axis: int | None, lag: int, what: Change, out: Image) -> None:
+    """Write a layer, whose differences are taken along an axis, as it is after the mirrors and at the new speed."""
+    mirrored = layer[:: -1 if what.flip_y else 1, :: -1 if what.flip_x else 1]
+    if axis is None or not (what.flip_y, what.flip_x)[axis]:
+        np.multiply(mirrored, np.float32(what.factor), out=out)
+        return
+    along, into = (mirrored, out) if axis == 0 else (mirrored.T, out.T)
+    held = max(len(along) - lag, 0)
+    np.multiply(along[lag:], np.float32(-what.factor), out=into[:held])
+    into[held:] = np.nan
+
+
+def flip_y(patch: Patch) -> Patch:
+    """Mirror the ground along azimuth (y): azimuth gradients change their sign; range gradients and rates do not."""
+    return change(patch, Change(flip_y=True))
 
 
 def flip_x(patch: Patch) -> Patch:
     """Mirror the ground along range (x): range gradients change their sign; azimuth gradients and rates do not."""
-    return _flip(patch, 1)
-
-
-def _flip(patch: Patch, axis: int) -> Patch:
-    image = np.flip(patch.image, 1 + axis).copy()
-    for layer, direction in zip(image, patch.directions, strict=True):
-        if AXES.get(direction) == axis:
-            along = layer if axis == 0 else layer.T
-            along[: len(along) - patch.lag] = -along[patch.lag :]
-            along[len(along) - patch.lag :] = np.nan
-    low, high = (1, 3) if axis == 0 else (0, 2)
-    boxes = patch.boxes.copy()
-    boxes[:, [low, high]] = patch.image.shape[1 + axis] - patch.boxes[:, [high, low]]
-    return replace(patch, image=image, boxes=boxes)
+    return change(patch, Change(flip_x=True))
 
 
 def transpose(patch: Patch) -> Patch:
     """Exchange y and x: an azimuth gradient becomes the range gradient of the exchanged ground, and the reverse."""
-    return Patch(
-        np.ascontiguousarray(patch.image.swapaxes(1, 2)),
-        patch.boxes[:, [1, 0, 3, 2]],
-        tuple(_EXCHANGED.get(direction, direction) for direction in patch.directions),
-        patch.lag,
-    )
+    return change(patch, Change(transpose=True))
 
 
 def rotate(patch: Patch, quarters: int) -> Patch:
@@ -110,12 +139,12 @@ def rotate(patch: Patch, quarters: int) -> Patch:
 
 def reverse(patch: Patch) -> Patch:
     """Let the ground move the other way along the line of sight: every derivative changes its sign."""
-    return replace(patch, image=-patch.image)
+    return change(patch, Change(factor=-1.0))
 
 
 def quicken(patch: Patch, factor: float) -> Patch:
     """Let the ground move faster (factor > 1) or slower (< 1): a stack is linear in the velocity."""
-    return replace(patch, image=patch.image * np.float32(factor))
+    return change(patch, Change(factor=factor))
 
 
 def add_noise(patch: Patch, noise: Patch, factor: float) -> Patch:
@@ -135,16 +164,22 @@ def add_noise(patch: Patch, noise: Patch, factor: float) -> Patch:
     Patch
         The sum. Where the noise holds no data, nothing is added; where the ground holds none, there is none.
     """
-    return replace(patch, image=patch.image + np.nan_to_num(noise.image * np.float32(factor), nan=0.0))
+    added = noise.image * np.float32(factor)
+    np.copyto(added, np.float32(0), where=np.isnan(added))
+    added += patch.image
+    return replace(patch, image=added)
 
 
-def random_augmentation(patch: Patch, rng: np.random.Generator) -> Patch:
-    """Apply a random choice of all of them: eight orientations, both signs of motion, 0.8 to 1.25 times the speed.
+def draw_change(rng: np.random.Generator) -> Change:
+    """Draw one of eight orientations, a sign of motion and 0.8 to 1.25 times the speed.
 
     The eight are the four turns by quarters, and their mirrors.
     """
-    steps: list[Callable[[Patch], Patch]] = [flip_y, flip_x, reverse, transpose]
-    for step in steps:
-        if rng.random() < 0.5:
-            patch = step(patch)
-    return quicken(patch, float(np.exp(rng.uniform(-1, 1) * np.log(1.25))))
+    down, across, back, exchanged = rng.random(4) < 0.5
+    speed = float(np.exp(rng.uniform(-1, 1) * np.log(1.25)))
+    return Change(bool(down), bool(across), bool(exchanged), -speed if back else speed)
+
+
+def random_augmentation(patch: Patch, rng: np.random.Generator) -> Patch:
+    """Apply a random choice of all of them (:func:`draw_change`)."""
+    return change(patch, draw_change(rng))

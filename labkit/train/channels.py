@@ -50,8 +50,13 @@ def to_channels(
     """
     values = np.asarray(images, np.float32)
     each = np.asarray(limits, np.float32)
-    scaled = np.nan_to_num(np.clip(values / (each[:, None, None] if each.ndim else each), -1, 1), nan=0.0)
-    if not validity:
-        return scaled
-    valid = ~np.isnan(values).any(axis=-3, keepdims=True)
-    return np.concatenate([scaled, valid.astype(np.float32)], axis=-3)
+    *before, layers, height, width = values.shape
+    channels = np.empty((*before, layers + validity, height, width), np.float32)
+    scaled = channels[..., :layers, :, :]
+    np.divide(values, each[:, None, None] if each.ndim else each, out=scaled)
+    np.clip(scaled, -1, 1, out=scaled)
+    missing = np.isnan(values)
+    np.copyto(scaled, np.float32(0), where=missing)
+    if validity:
+        np.logical_not(missing.any(axis=-3), out=channels[..., layers, :, :])
+    return channels

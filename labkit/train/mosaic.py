@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from labkit.train.augment import AXES, Image, Patch
-
-#: A pixel holds data when at least this share of what it is made of does.
-_LEAST_VALID = 0.5
+from labkit.train.scaling import scale_layer
 
 
 def zoom(patch: Patch, factor: float) -> Patch:
@@ -40,30 +37,11 @@ def zoom(patch: Patch, factor: float) -> Patch:
     that holds it; it is read there, before and after, so that the image stays with its boxes.
     """
     height, width = (max(1, round(edge * factor)) for edge in patch.image.shape[1:])
-    layers = []
-    for layer, direction in zip(patch.image, patch.directions, strict=True):
-        shift = [patch.lag / 2 if AXES.get(direction) == axis else 0.0 for axis in (0, 1)]
-        rows = _weights(layer.shape[0], height, factor, shift[0])
-        cols = _weights(layer.shape[1], width, factor, shift[1])
-        valid = np.isfinite(layer)
-        if valid.all():
-            layers.append((cols @ (rows @ layer).T).T)
-            continue
-        share = (cols @ (rows @ valid.astype(np.float32)).T).T
-        known = share >= _LEAST_VALID
-        values = (cols @ (rows @ np.where(valid, layer, np.float32(0))).T).T
-        layers.append(np.where(known, values / np.where(known, share, np.float32(1)), np.float32(np.nan)))
-    return Patch(np.stack(layers), patch.boxes * factor, patch.directions, patch.lag)
-
-
-def _weights(before: int, after: int, factor: float, shift: float) -> csr_array:
-    """How much each new pixel takes of each old one, (after, before); the weights of a pixel sum to 1."""
-    at = (np.arange(after) + 0.5 + shift) / factor - 0.5 - shift
-    reach = max(1.0, 1.0 / factor)
-    distance = np.abs(at.clip(0, before - 1)[:, None] - np.arange(before)) / reach
-    weights = np.maximum(0.0, 1.0 - distance)
-    # few of them are not 0; and dense products would run in threads that are in the way of the network's
-    return csr_array((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+    image = np.empty((len(patch.image), height, width), np.float32)
+    for layer, direction, scaled in zip(patch.image, patch.directions, image, strict=True):
+        down, right = (patch.lag / 2 if AXES.get(direction) == axis else 0.0 for axis in (0, 1))
+        scale_layer(layer, (height, width), factor, (down, right), scaled)
+    return Patch(image, patch.boxes * factor, patch.directions, patch.lag)
 
 
 def corners(centre: tuple[int, int], edge: int) -> tuple[tuple[int, int, int, int], ...]:

@@ -230,7 +230,9 @@ def clip_boxes(
     """
     height, width = (size, size) if isinstance(size, int) else size
     whole = np.asarray(boxes, float).reshape(-1, 4)
-    clipped = whole.clip(0, [width, height, width, height])
+    if not len(whole):
+        return whole, whole
+    clipped = np.maximum(np.minimum(whole, (width, height, width, height)), 0)
     edges = clipped[:, 2:] - clipped[:, :2]
     area = (whole[:, 2:] - whole[:, :2]).prod(axis=1)
     inside = edges.prod(axis=1)
@@ -273,7 +275,7 @@ class Reader:
         """The scenes by their id."""
         return self._scenes
 
-    def read(self, sample: Sample, row: int = 0, col: int = 0, edge: int | None = None) -> Image:
+    def read(self, sample: Sample, row: int = 0, col: int = 0, size: int | tuple[int, int] | None = None) -> Image:
         """Give a window of the sample.
 
         Parameters
@@ -282,18 +284,20 @@ class Reader:
             One of these scenes.
         row, col : int
             Upper left corner of the window on the chip, px.
-        edge : int, optional
-            Of the window, px; the whole chip when left out.
+        size : int or (int, int), optional
+            Edge of the window, or its height and width, px; the whole chip when left out.
 
         Returns
         -------
         numpy.ndarray
-            (layers, edge, edge) float32, a new array; NaN beyond the chip, whose labels end there. With
+            (layers, height, width) float32, a new array; NaN beyond the chip, whose labels end there. With
             ``standard_error`` each direction comes again as a multiple of its standard error.
         """
-        edge = sample.size if edge is None else edge
-        out = np.full((len(sample.directions), edge, edge), np.nan, np.float32)
-        high, wide = min(edge, sample.size - row), min(edge, sample.size - col)
+        size = sample.size if size is None else size
+        height, width = (size, size) if isinstance(size, int) else size
+        out = np.empty((len(sample.directions), height, width), np.float32)
+        high, wide = min(height, sample.size - row), min(width, sample.size - col)
+        out[:, high:], out[:, :high, wide:] = np.nan, np.nan
         for place, (layer, direction) in enumerate(zip(out, sample.directions, strict=True)):
             by_error = place >= len(sample.seen)
             chip = self._chip(sample, direction, by_error)

@@ -6,6 +6,7 @@ before it nor on who cuts it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from labkit import geo
 from labkit.errors import LabkitError
-from labkit.train.augment import Boxes, Image, Patch, add_noise, random_augmentation
+from labkit.train.augment import Boxes, Image, Patch, add_noise, change, draw_change
 from labkit.train.calming import calm
 from labkit.train.channels import to_channels
 from labkit.train.mosaic import corners, put_together, zoom
@@ -59,12 +60,12 @@ class Noise:
             for row, col in geo.windows((data.sizes["y"], data.sizes["x"]), size)
         ]
 
-    def draw(self, sample: Sample, edge: int, rng: np.random.Generator) -> Patch:
-        """Give a window with the directions of the sample, from anywhere."""
+    def draw(self, sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Patch:
+        """Give a window (height, width) with the directions of the sample, from anywhere."""
         scene, row, col = self._tiles[rng.integers(len(self._tiles))]
         tile = replace(sample, scene=scene, row=row, col=col, size=self._size)
-        top, left = rng.integers(max(self._size - edge, 0) + 1, size=2)
-        image = self.reader.read(tile, int(top), int(left), edge)
+        top, left = (int(rng.integers(max(self._size - edge, 0) + 1)) for edge in size)
+        image = self.reader.read(tile, top, left, size)
         return Patch(image, np.zeros((0, 4)), sample.directions, sample.lag)
 
 
@@ -107,20 +108,22 @@ class RandomWindows:
         if rng.random() < self.settings.mosaic:
             image, boxes, ignored, words = self._mosaic(sample, rng)
         else:
-            patch = self._cut(sample, self.edge, rng)
+            patch = self._cut(sample, (self.edge, self.edge), rng)
             boxes, ignored = self._inside(patch, len(sample.boxes), (0, 0), (self.edge, self.edge))
             image, words = patch.image, sample.words
         return Item(as_seen(image, self.reader.kind, self.settings), boxes, ignored, words)
 
-    def _cut(self, sample: Sample, edge: int, rng: np.random.Generator) -> Patch:
-        """Give a varied window; its boxes are the labels, then the ignored regions."""
-        row, col = random_corner(sample.boxes, (sample.size, sample.size), (edge, edge), rng)
+    def _cut(self, sample: Sample, size: tuple[int, int], rng: np.random.Generator) -> Patch:
+        """Give a varied window (height, width); its boxes are the labels, then the ignored regions."""
+        what = draw_change(rng)
+        size = size[::-1] if what.transpose else size
+        row, col = random_corner(sample.boxes, (sample.size, sample.size), size, rng)
         boxes = np.concatenate([sample.boxes, sample.ignored]) - np.array([col, row, col, row], float)
-        patch = Patch(self.reader.read(sample, row, col, edge), boxes, sample.directions, sample.lag)
+        patch = Patch(self.reader.read(sample, row, col, size), boxes, sample.directions, sample.lag)
         if self.noise is not None and rng.random() < self.settings.noise:
             factor = float(rng.uniform(0, self.settings.noise_scale))
-            patch = add_noise(patch, self.noise.draw(sample, edge, rng), factor)
-        return random_augmentation(patch, rng)
+            patch = add_noise(patch, self.noise.draw(sample, size, rng), factor)
+        return change(patch, what)
 
     def _mosaic(self, sample: Sample, rng: np.random.Generator) -> Item:
         """Put four windows together: one of the sample, three of others, drawn as the sample was."""
@@ -131,12 +134,12 @@ class RandomWindows:
         images, kept, left = [], [], []
         for one, (row, col, height, width) in zip(four, corners(centre, self.edge), strict=True):
             factor = float(np.exp(rng.uniform(-1, 1) * np.log(self.settings.mosaic_zoom)))
-            patch = zoom(self._cut(one, int(np.ceil(max(height, width) / factor)), rng), factor)
-            taught = len(one.boxes)
-            top, side = random_corner(patch.boxes[:taught], patch.image.shape[1:], (height, width), rng)
-            boxes, ignored = self._inside(patch, taught, (top, side), (height, width))
+            # the edge that a mirror leaves without data falls away
+            whole = math.ceil(height / factor) + one.lag, math.ceil(width / factor) + one.lag
+            patch = zoom(self._cut(one, whole, rng), factor)
+            boxes, ignored = self._inside(patch, len(one.boxes), (0, 0), (height, width))
             shift = np.array([col, row, col, row], float)
-            images.append(patch.image[:, top : top + height, side : side + width])
+            images.append(patch.image[:, :height, :width])
             kept.append(boxes + shift)
             left.append(ignored + shift)
         image = put_together(images, centre, self.edge)
@@ -162,7 +165,7 @@ class WholeChips:
 
     def __getitem__(self, draw: Draw) -> Item:
         sample = self.samples[draw.sample]
-        image = self.reader.read(sample, edge=self.edge)
+        image = self.reader.read(sample, size=self.edge)
         return Item(as_seen(image, self.reader.kind, self.settings), sample.boxes, sample.ignored, sample.words)
 
 
