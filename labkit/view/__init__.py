@@ -21,6 +21,7 @@ from labkit.view.measures import measures
 from labkit.view.panels import gradients, rates
 from labkit.view.pictures import save_gradients_png, save_map_png
 from labkit.view.place_history import history, series
+from labkit.view.print_map import print_map
 from labkit.view.relief import terrain
 from labkit.view.review import review
 from labkit.view.review_shares import reviewed
@@ -42,6 +43,7 @@ __all__ = [
     "ground_picture",
     "map",
     "measures",
+    "print_map",
     "history",
     "series",
     "save_gradients_png",
