@@ -37,6 +37,82 @@ def legend_of(shown) -> str:
     return " ".join(c.widget.value for c in shown.controls if hasattr(c, "widget") and hasattr(c.widget, "value"))
 
 
+def pointed_at(shown, row: int, event: str = "mouseover") -> str:
+    """What the corner says when the page says that the pointer is on a feature, or clicks on it."""
+    (layer,) = layers_of(shown, "GeoJSON")
+    feature = next(f for f in layer.data["features"] if f["properties"]["row"] == row)
+    layer._handle_mouse_events(None, {"event": event, "feature": feature, "properties": feature["properties"]}, [])
+    (info,) = [c.widget for c in shown.controls if hasattr(c, "widget") and c.position == "topright"]
+    assert info.layout.display == "block"
+    return info.value
+
+
+def styles_of(shown) -> list[str]:
+    return [f["properties"]["style"]["color"] for f in layers_of(shown, "GeoJSON")[0].data["features"]]
+
+
+def test_detections_are_coloured_by_score_or_by_what_supports_them(boxes):
+    plain = styles_of(lk.view.map(boxes))
+    assert len(set(plain)) == 1
+    scored = lk.view.map(boxes, colour_by="score")
+    lightness = [sum(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in styles_of(scored)]
+    assert lightness == sorted(lightness, reverse=True) and len(set(lightness)) == 4, "the best score is the brightest"
+    assert "4 detections, by score" in legend_of(scored)
+    merged = boxes.assign(
+        azimuth=True, range=False, ascending=[True, True, False, False], descending=[True, False, True, False]
+    )
+    by_track = lk.view.map(merged, colour_by="support")
+    assert len(set(styles_of(by_track))) == 4
+    for words in ("both tracks: 1", "ascending: 1", "descending: 1", "azimuth: 1"):
+        assert words in legend_of(by_track)
+    assert styles_of(lk.view.map(boxes, colour_by="support")) == ["#e69f00"] * 2 + ["#56b4e9"] * 2
+    gaps = boxes.assign(ascending=[True, None, np.nan, False], descending=[None, True, None, False])
+    assert styles_of(lk.view.map(gaps, colour_by="support")) == ["#d55e00", "#0072b2", "#56b4e9", "#56b4e9"]
+    with pytest.raises(LabkitError, match="detections must be given to be coloured"):
+        lk.view.map(labels=boxes, colour_by="score")
+    with pytest.raises(LabkitError, match="must have the column 'score' to be coloured by it"):
+        lk.view.map(boxes.drop(columns="score"), colour_by="score")
+    with pytest.raises(LabkitError, match="colour_by must be one of .*, instead got colour_by='size'"):
+        lk.view.map(boxes, colour_by="size")
+
+
+def test_the_slider_hides_what_scores_less_and_brings_it_back(boxes):
+    shown = lk.view.map(boxes.assign(score=[0.9, 0.8, np.nan, 0.5]))
+    (layer,) = layers_of(shown, "GeoJSON")
+    (slider,) = [c.widget.children[0] for c in shown.controls if getattr(c, "position", "") == "bottomleft"
+                 and hasattr(getattr(c, "widget", None), "children")]  # fmt: skip
+    assert (slider.min, slider.max) == (0.5, 0.9)
+    for least, rows in ((0.81, [0, 2]), (0.8, [0, 1, 2]), (0.9, [0, 2]), (0.5, [0, 1, 2, 3])):
+        slider.value = least
+        assert [f["properties"]["row"] for f in layer.data["features"]] == rows
+    slider.value = 0.81
+    assert "score: 0.9" in pointed_at(shown, 0), "the words are those of the detection, whatever is hidden"
+
+
+def test_a_click_shows_what_a_detection_looks_like_in_its_own_scene(scene, boxes):
+    shown = lk.view.map(boxes, gradients={"a": scene})
+    words = pointed_at(shown, 1, "click")
+    assert words.count("data:image/png;base64,") == 2 and 'alt="gradient along range"' in words
+    corners = boxes.loc[1, ["xmin", "ymin", "xmax", "ymax"]].to_numpy(float)
+    uri = words.split('src="')[1].split('"')[0]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+    size = picture.shape[0]
+    col, row = round((corners[0] + corners[2]) / 2 - size / 2), round((corners[1] + corners[3]) / 2 - size / 2)
+    window = lk.geo.read_window(scene["gradient"].sel(direction="azimuth", drop=True), row, col, size)
+    expected = overlay.coloured(window.astype(float), "RdBu_r", -4, 4, 1.0)
+    np.testing.assert_array_equal(picture, expected)
+    assert f"left:{100 * (corners[0] - col) / size:.2f}%" in words
+    assert "img" not in pointed_at(shown, 1), "the pointer alone brings no picture"
+
+
+def test_scenes_of_both_tracks_are_layers_of_one_map(scene, boxes):
+    other = couplet_gradients(scene="descending").assign_coords(lon=scene["lon"] + 0.02)
+    shown = lk.view.map(boxes, gradients=[scene, other])
+    names = [layer.name for layer in layers_of(shown, "ImageOverlay")]
+    assert names == ["gradient along azimuth, formula", "gradient along azimuth, descending"]
+    assert legend_of(shown).count("blue: phase falls along azimuth") == 1
+
+
 def test_nothing_is_fetched_unless_a_base_layer_is_asked_for(scene, boxes):
     shown = lk.view.map(boxes, lk.density(boxes), gradients=scene)
     assert not layers_of(shown, "TileLayer")
@@ -63,11 +139,12 @@ def test_landslides_are_polygons_at_their_place_with_score_and_support(boxes):
     np.testing.assert_allclose(
         np.array(layer.data["features"][0]["geometry"]["coordinates"][0])[:, 0].min(), boxes.geometry.iloc[0].bounds[0]
     )
-    words = layer.data["features"][2]["properties"]["words"]
+    words = pointed_at(told_map := lk.view.map(told), 2)
+    assert "img" not in pointed_at(told_map, 2, "click"), "no gradients, no picture"
     assert "score: 0.683" in words and "support: azimuth, range" in words and "scene: &lt;b&gt;&amp;" in words
     assert "xmin" not in words
     merged = boxes.assign(azimuth=True, range=False, ascending=True, descending=False, members=2)
-    words = layers_of(lk.view.map(merged), "GeoJSON")[0].data["features"][0]["properties"]["words"]
+    words = pointed_at(lk.view.map(merged), 0)
     assert "support: azimuth, ascending" in words and "descending" not in words and "members: 2" in words
 
 
@@ -136,5 +213,7 @@ def test_nothing_to_show_is_named(scene):
         lk.view.map(lk.schema.boxes_table())
     with pytest.raises(LabkitError, match="direction must be one of .*, instead got direction='up'"):
         lk.view.map(gradients=scene, direction="up")
+    with pytest.raises(LabkitError, match="gradients must be of different scenes, instead got 2 stacks"):
+        lk.view.map(gradients=[scene, scene])
     with pytest.raises(LabkitError, match="labels must be a GeoDataFrame with a geometry and a coordinate system"):
         lk.view.map(labels=gpd.GeoDataFrame({"a": [1]}))

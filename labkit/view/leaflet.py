@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-import json
 import warnings
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -15,16 +16,19 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.view import colours, overlay
+from labkit.view.leaflet_detections import (
+    SCORE_COLOURS,
+    Colouring,
+    colouring,
+    features,
+    pictures,
+    score_slider,
+    words,
+)
 from labkit.view.painting import UNOBSERVED, density_top
 
 if TYPE_CHECKING:
     import leafmap.leafmap as leafmap
-
-#: Columns that the box in the corner does not repeat: the map itself shows them, or they mean nothing to a person.
-_NOT_SHOWN = ("xmin", "ymin", "xmax", "ymax", "member_boxes")
-
-#: Columns of a merged landslide that say, true or false, what it was seen in.
-_SUPPORT = ("azimuth", "range", "ascending", "descending")
 
 DENSITY_LAYER = "landslide density"
 
@@ -39,8 +43,9 @@ def map(
     labels: gpd.GeoDataFrame | None = None,
     counties: gpd.GeoDataFrame | None = None,
     rivers: gpd.GeoDataFrame | None = None,
-    gradients: xr.Dataset | None = None,
+    gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset] | None = None,
     *,
+    colour_by: str | None = None,
     direction: str = "azimuth",
     basemap: str | None = None,
     height: str = "600px",
@@ -51,13 +56,17 @@ def map(
     ----------
     detections, labels : geopandas.GeoDataFrame, optional
         Drawn in blue and red. The pointer on one shows its score, its support and its other columns in the corner; a
-        click keeps them there. Rows without geometry are not drawn; the legend says how many are.
+        click also shows what it looks like in the gradients of its scene. Rows without geometry are not drawn; the
+        legend says how many are. Where detections have several scores, a slider hides those below one.
     density : xarray.DataArray, optional
         From :func:`labkit.maps.density`, landslides per km², with a colour bar; what was not observed is grey.
     counties, rivers : geopandas.GeoDataFrame, optional
         Outlines and lines.
-    gradients : xarray.Dataset, optional
-        A scene with lon/lat; its ``direction`` is drawn red-blue under the rest, no-data transparent.
+    gradients : Dataset, or iterable or dict of Datasets, optional
+        Scenes with lon/lat, of one track or several; their ``direction`` is drawn red-blue under the rest, no-data
+        transparent, each scene a layer that can be switched.
+    colour_by : str, optional
+        "score" colours detections from dark to bright, "support" by the tracks, else directions, that saw them.
     direction : str
         Which gradient: "azimuth" or "range".
     basemap : str, optional
@@ -74,13 +83,21 @@ def map(
     Raises
     ------
     LabkitError
-        Nothing is given to show, or nothing of it has a place.
+        Nothing is given to show, nothing of it has a place, or an argument breaks its rule.
+
+    Notes
+    -----
+    Vectors are drawn on one canvas, and the page is told no more of a detection than its shape and colour, so that
+    thousands stay fluent.
     """
     given = {"counties": counties, "rivers": rivers, "labels": labels, "detections": detections}
     totals = {name: len(table) for name, table in given.items() if table is not None}
     tables = {name: _placed(name, table) for name, table in given.items() if table is not None}
-    pictures = _pictures(density, gradients, direction)
-    bounds = [p.bounds for p, *_ in pictures.values()] + [tuple(t.total_bounds) for t in tables.values() if len(t)]
+    if colour_by is not None and detections is None:
+        raise LabkitError(f"detections must be given to be coloured, instead got colour_by={colour_by!r} without them")
+    stacks = _by_scene(gradients)
+    overlays = _overlays(density, stacks, direction)
+    bounds = [p.bounds for p, *_ in overlays.values()] + [tuple(t.total_bounds) for t in tables.values() if len(t)]
     if not bounds:
         raise LabkitError(
             "a map must have something with a place to show, instead got "
@@ -95,25 +112,33 @@ def map(
     import ipywidgets
 
     legend = []
-    for name, (picture, colour_map, low, high, words) in pictures.items():
+    for name, (picture, colour_map, low, high, told) in overlays.items():
         # The gradient shows through the density above it.
-        opacity = 0.45 if density is not None and gradients is not None and name == DENSITY_LAYER else 0.8
+        opacity = 0.45 if density is not None and stacks and name == DENSITY_LAYER else 0.8
         rgba = overlay.coloured(picture.values, colour_map, low, high, opacity)
         west_, south_, east_, north_ = picture.bounds
         place = ((south_, west_), (north_, east_))
         shown.add(ipyleaflet.ImageOverlay(url=overlay.png_uri(rgba), bounds=place, name=name))
-        legend.append(_bar(colour_map, low, high, words))
+        if told:
+            legend.append(_bar(colour_map, low, high, told))
     if density is not None and bool(density.isnull().any()):
         shown.add(_blank(density))
         legend.append(f'<div style="background:{colours.NO_DATA};padding:0 4px">{UNOBSERVED}</div>')
-    info = ipywidgets.HTML(layout={"max_width": "260px", "margin": "0 8px", "display": "none"})
+    info = ipywidgets.HTML(layout={"max_width": "280px", "margin": "0 8px", "display": "none"})
     for name, table in tables.items():
-        if len(table):
-            shown.add(_vectors(name, table, info))
-        legend.append(_key(name, table, totals[name]))
+        shades = colouring(table, colour_by if name == "detections" else None, _STYLES[name]["color"])
+        legend.append(_key(name, table, totals[name], shades))
+        if not len(table):
+            continue
+        drawn = features(table, shades.colours, _STYLES[name])
+        layer = _vectors(name, table, drawn, info, stacks)
+        shown.add(layer)
+        if name == "detections" and "score" in table and table["score"].nunique() > 1:
+            slider = score_slider(layer, table, drawn)
+            shown.add(ipyleaflet.WidgetControl(widget=slider, position="bottomleft"))
     shown.add(ipyleaflet.WidgetControl(widget=ipywidgets.HTML(_legend(legend)), position="bottomright"))
-    shown.add(ipyleaflet.WidgetControl(widget=info, position="topright"))
     shown.add(ipyleaflet.LayersControl(position="topright", collapsed=True))
+    shown.add(ipyleaflet.WidgetControl(widget=info, position="topright"))
     return shown
 
 
@@ -123,23 +148,44 @@ def _placed(name: str, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(geo.WGS84)
 
 
-def _pictures(
-    density: xr.DataArray | None, gradients: xr.Dataset | None, direction: str
+def _by_scene(
+    gradients: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset] | None,
+) -> dict[str, xr.Dataset]:
+    if gradients is None:
+        return {}
+    if isinstance(gradients, xr.Dataset):  # asked first: a Dataset is a mapping too, of its variables
+        return _by_scene([gradients])
+    # what lies under the keys of a mapping is checked below, as the rest is
+    given: list[Any] = list(gradients.values() if isinstance(gradients, Mapping) else gradients)
+    stacks = {str(schema.check_gradients(stack).attrs["scene"]): stack for stack in given}
+    if len(stacks) < len(given):
+        raise LabkitError(
+            f"gradients must be of different scenes, instead got {len(given)} stacks of {sorted(stacks)}. "
+            "Show stacks of one scene on maps of their own"
+        )
+    return stacks
+
+
+def _overlays(
+    density: xr.DataArray | None, stacks: Mapping[str, xr.Dataset], direction: str
 ) -> dict[str, tuple[overlay.Overlay, str, float, float, str]]:
-    pictures: dict[str, tuple[overlay.Overlay, str, float, float, str]] = {}
-    if gradients is not None:
-        layers = schema.layers(schema.check_gradients(gradients))
+    found: dict[str, tuple[overlay.Overlay, str, float, float, str]] = {}
+    for scene, stack in stacks.items():
+        layers = schema.layers(stack)
         if direction not in layers:
             raise LabkitError(f"direction must be one of {tuple(layers)}, instead got direction={direction!r}")
         limit = schema.DISPLAY_LIMIT_RAD
-        words = f"gradient, rad · {colours.gradient_ends(direction)}"
-        picture = overlay.from_layer(gradients, layers[direction])
-        pictures[f"gradient along {direction}"] = (picture, colours.GRADIENT_COLOURS, -limit, limit, words)
+        ends = f"gradient, rad · {colours.gradient_ends(direction)}"
+        # the same colours are explained once
+        told = ends if not found else ""
+        picture = overlay.from_layer(stack, layers[direction])
+        name = f"gradient along {direction}" + (f", {scene}" if len(stacks) > 1 else "")
+        found[name] = (picture, colours.GRADIENT_COLOURS, -limit, limit, told)
     if density is not None:
         top = density_top(density)
         picture = overlay.from_density(density.where(density > 0.01 * top))
-        pictures[DENSITY_LAYER] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
-    return pictures
+        found[DENSITY_LAYER] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
+    return found
 
 
 def _blank(density: xr.DataArray) -> Any:
@@ -173,6 +219,7 @@ def _empty_map(basemap: str | None, height: str, bounds: overlay.Bounds) -> leaf
             center=[middle, (west + east) / 2],
             zoom=zoom,
             zoom_snap=0.25,
+            prefer_canvas=True,
             height=height,
             draw_control=False,
             toolbar_control=False,
@@ -193,66 +240,60 @@ _STYLES: dict[str, dict[str, Any]] = {
 _ONE = {"counties": "county", "rivers": "river", "labels": "label", "detections": "detection"}
 
 
-def _vectors(name: str, table: gpd.GeoDataFrame, info: Any) -> Any:
+def _vectors(
+    name: str, table: gpd.GeoDataFrame, drawn: list[dict[str, Any]], info: Any, stacks: Mapping[str, xr.Dataset]
+) -> Any:
     import ipyleaflet
 
-    columns = [c for c in table.columns if c not in (*_NOT_SHOWN, table.active_geometry_name)]
-    words = [_words(name, row) for row in table[columns].to_dict("records")]
-    features = json.loads(
-        gpd.GeoDataFrame({"words": words}, geometry=table.geometry.to_numpy(), crs=geo.WGS84).to_json()
-    )
     layer = ipyleaflet.GeoJSON(
-        data=features, style=_STYLES[name], hover_style={"weight": 5, "fillOpacity": 0.25}, name=name
+        data={"type": "FeatureCollection", "features": drawn},
+        hover_style={"weight": 5, "fillOpacity": 0.25},
+        name=name,
     )
+    columns = pd.DataFrame(table.drop(columns=table.active_geometry_name))
 
-    def show(feature: dict[str, Any], **_: Any) -> None:
-        info.value = feature["properties"]["words"]
+    def show(picture: bool, feature: dict[str, Any], **_: Any) -> None:
+        row = columns.iloc[[int(feature["properties"]["row"])]].to_dict("records")[0]
+        told = words(_ONE[name], row)
+        info.value = told + (pictures(row, stacks) if picture else "")
         info.layout.display = "block"
 
     if name != "rivers":
-        layer.on_hover(show)
-        layer.on_click(show)
+        layer.on_hover(partial(show, False))
+        layer.on_click(partial(show, True))
     return layer
 
 
-def _words(name: str, row: dict[Any, Any]) -> str:
-    """What the corner says about one feature; names come from files, so they are escaped."""
-    lines = [f"<b>{html.escape(name.removesuffix('s') if name != 'counties' else 'county')}</b>"]
-    support = [c for c in _SUPPORT if row.get(c) is True]
-    if support:
-        row = {"support": support} | {c: v for c, v in row.items() if c not in _SUPPORT}
-    for column, value in row.items():
-        if isinstance(value, list | tuple | set | np.ndarray):
-            value = ", ".join(str(v) for v in value)
-        if value is None or value == "" or (pd.api.types.is_scalar(value) and pd.isna(value)):
-            continue
-        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-        lines.append(f"{html.escape(str(column))}: {html.escape(shown)}")
-    return "<br>".join(lines)
-
-
-def _bar(colour_map: str, low: float, high: float, words: str) -> str:
+def _bar(colour_map: str, low: float, high: float, told: str) -> str:
     import matplotlib
     from matplotlib.colors import to_hex
 
     stops = ", ".join(to_hex(matplotlib.colormaps[colour_map](s)) for s in np.linspace(0, 1, 9))
     numbers = "".join(f"<span>{v:.3g}</span>" for v in (low, (low + high) / 2, high))
     return (
-        f'<div style="margin:4px 0"><div>{html.escape(words)}</div>'
+        f'<div style="margin:4px 0"><div>{html.escape(told)}</div>'
         f'<div style="height:12px;background:linear-gradient(to right, {stops})"></div>'
         f'<div style="display:flex;justify-content:space-between">{numbers}</div></div>'
     )
 
 
-def _key(name: str, table: gpd.GeoDataFrame, total: int) -> str:
-    style = _STYLES[name]
-    border = f"border{'-top' if name == 'rivers' else ''}:2px solid {style['color']}"
-    size = "height:0" if name == "rivers" else "height:9px"
+def _key(name: str, table: gpd.GeoDataFrame, total: int, shades: Colouring) -> str:
     noun = _ONE[name] if len(table) == 1 else name
     count = f"{len(table)} {noun}" + (f" ({total - len(table)} without a place)" if total > len(table) else "")
+    if shades.scale is not None:
+        return _bar(SCORE_COLOURS, *shades.scale, f"{count}, by score")
+    if shades.keys:
+        lines = [_line(name, f"{word}: {shades.colours.count(colour)}", colour) for word, colour in shades.keys.items()]
+        return f"<div>{html.escape(count)}, seen in</div>" + "".join(lines)
+    return _line(name, count, _STYLES[name]["color"])
+
+
+def _line(name: str, told: str, colour: str) -> str:
+    border = f"border{'-top' if name == 'rivers' else ''}:2px solid {colour}"
+    size = "height:0" if name == "rivers" else "height:9px"
     return (
         '<div style="display:flex;align-items:center;gap:6px;margin:2px 0">'
-        f'<span style="display:inline-block;width:16px;{size};{border}"></span>{html.escape(count)}</div>'
+        f'<span style="display:inline-block;width:16px;{size};{border}"></span>{html.escape(told)}</div>'
     )
 
 
