@@ -31,6 +31,7 @@ WALK = (
     "51_compare_detectors",
     "60_detect",
     "61_baselines",
+    "62_review",
     "70_density",
     "80_how_many_interferograms",
     "81_seasonal_landslides",
