@@ -19,7 +19,7 @@ DRAWN = {
 DRAWN_SLOWLY = {
     "00_tour": (6, 1),
     "15_simulate": (39, 0),
-    "20_gradients": (25, 0),
+    "20_gradients": (29, 0),
     "50_train": (4, 0),
     "51_compare_detectors": (2, 0),
     "60_detect": (4, 0),

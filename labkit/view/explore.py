@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Of the files of states; a newer form gets another number.
 _FORM = 1
 
+#: A drag over dates has ended when nothing moves for so long, s.
+_REST_S = 0.6
+
 
 def explore(
     ifgs: xr.Dataset, *, state: str | Path | Mapping[str, Any] | None = None, live_pixel_pairs: int = LIVE_PIXEL_PAIRS
@@ -265,6 +268,14 @@ class Explorer:
             self.widgets.fill(self.settings)
 
         self._try(follow)
+        if notebook.in_kernel() and not let_go:
+            # a page does not always say when the hand lets go of the network: at rest, it has
+            _loop().call_later(_REST_S, self._rested, self._number)
+
+    def _rested(self, number: int) -> None:
+        """Take a drag for ended when nothing has moved since."""
+        if number == self._number and self._began is not None:
+            self._try(lambda: self._follow(self.settings, True))
 
     def _viewed(self, rows: tuple[float, float], cols: tuple[float, float]) -> None:
         """Somebody zoomed or panned."""
@@ -339,10 +350,7 @@ class Explorer:
         if not notebook.in_kernel():
             self._sharpened(number, settings, self._restacker.sharp(settings))
             return
-        from IPython.core.getipython import get_ipython
-
-        shell: Any = get_ipython()
-        loop = shell.kernel.io_loop
+        loop = _loop()
         self._sharpening = self._pool.submit(self._restacker.sharp, settings)
 
         def ended(future: Future[Picture]) -> None:
@@ -373,3 +381,11 @@ class Explorer:
             + (f"<br>What changed: {html.escape(changed)}" if changed else "")
             + "</p>"
         )
+
+
+def _loop() -> Any:
+    """The loop of the kernel's main thread."""
+    from IPython.core.getipython import get_ipython
+
+    shell: Any = get_ipython()
+    return shell.kernel.io_loop

@@ -62,7 +62,7 @@ def gradient_face(picture: Picture, settings: Settings, direction: str) -> Face:
         -settings.limit,
         settings.limit,
         shade,
-        f"rad  ·  {falls}: phase falls along {direction}, {grows}: it grows",
+        f"rad  ·  {falls}: phase falls, {grows}: it grows",
         ((f"gradient along {direction}", "@value{0.00} rad"), ("standard error", "@other{0.00} rad")),
     )
 
