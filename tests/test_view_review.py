@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import geopandas as gpd
+import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
 import shapely
 import xarray as xr
+from bokeh.models import Whisker
 from couplet_scene import couplet_boxes, couplet_gradients
 from shapely.geometry import Polygon, box
 
@@ -237,5 +239,7 @@ def test_the_figure_of_a_review_draws_each_share_with_its_interval(stack, boxes,
     shares = desk.review.shares()
     np.testing.assert_allclose(bars.dimension_values(1) + bars.dimension_values(3), shares["high"])
     np.testing.assert_allclose(bars.dimension_values(1) - bars.dimension_values(2), shares["low"])
+    (whisker,) = hv.render(drawn).select({"type": Whisker})
+    assert whisker.level == "annotation", "bars must not hide the lower half of an interval"
     desk.review.answer(desk.review.sample["detection_id"][0], "unsure", reviewer="ben")
     assert len(lk.view.reviewed(desk.review)) == 3

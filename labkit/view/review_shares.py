@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -54,13 +54,15 @@ def reviewed(review: Review | pd.DataFrame) -> hv.Layout:
         for place, (answer, row) in enumerate(table.iterrows()):
             colour = shade[str(answer)]
             drawn.append(
-                hv.Rectangles([(place - 0.35, 0, place + 0.35, row["share"])]).opts(color=colour, line_width=0)
+                hv.Rectangles([(place - 0.35, 0, place + 0.35, row["share"])]).opts(
+                    color=colour, fill_alpha=0.65, line_width=0
+                )
             )
         limits = (table["share"] - table["low"], table["high"] - table["share"])
         places = list(range(len(bars)))
         drawn.append(
             hv.ErrorBars((places, table["share"], *limits), "answer", ["share", "below", "above"]).opts(
-                line_color="#222222", line_width=1.5
+                line_color="#222222", line_width=1.5, hooks=[_before_the_bars]
             )
         )
         words = [(place, row["high"] + 0.03, f"{row['count']:.0f}") for place, (_, row) in enumerate(table.iterrows())]
@@ -73,3 +75,8 @@ def reviewed(review: Review | pd.DataFrame) -> hv.Layout:
             )
         )  # fmt: skip
     return hv.Layout(panels).cols(3).opts(shared_axes=False)
+
+
+def _before_the_bars(plot: Any, _: Any) -> None:
+    """Draw intervals over the bars, which would hide their lower half."""
+    plot.handles["glyph"].level = "annotation"
