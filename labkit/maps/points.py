@@ -33,10 +33,10 @@ def landslide_points(detections: gpd.GeoDataFrame, crs: CRS | str | None = None)
     Examples
     --------
     >>> from shapely.geometry import box
-    >>> one = gpd.GeoDataFrame(geometry=[box(101.99, 30.99, 102.01, 31.01)], crs="EPSG:4326")
+    >>> one = gpd.GeoDataFrame(geometry=[box(100.99, 30.99, 101.01, 31.01)], crs="EPSG:4326")
     >>> point = landslide_points(one)
     >>> point.crs.to_string(), round(point.x.iloc[0]), round(point.y.iloc[0])
-    ('EPSG:32647', 786460, 3433467)
+    ('EPSG:32647', 690950, 3431319)
     """
     if not isinstance(detections, gpd.GeoDataFrame) or detections.active_geometry_name is None:
         raise LabkitError(
