@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Callable
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -46,10 +48,10 @@ def detections(count: int, degrees: float, seed: int = 0) -> gpd.GeoDataFrame:
     )
 
 
-def processor(work: object, *given: object, **options: object) -> tuple[float, object]:
+def processor(work: Callable[..., Any], *given: object, **options: object) -> tuple[float, Any]:
     """Processor seconds of a call, and what it gives."""
     before = time.process_time()
-    answer = work(*given, **options)  # type: ignore[operator]
+    answer = work(*given, **options)
     return time.process_time() - before, answer
 
 
