@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import geopandas as gpd
 import numpy as np
@@ -140,7 +141,10 @@ def test_a_worker_that_is_killed_costs_nothing(folder):
                     os.kill(pids[busy[0]], signal.SIGKILL)
                     killed.append(busy[0])
 
-    with LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as cluster:
+    with (
+        mock.patch.dict(os.environ),  # which dask's nannies change
+        LocalCluster(2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as cluster,
+    ):
         killer = threading.Thread(target=kill_one, args=[cluster.scheduler_address])
         killer.start()
         plan = read_plan(folder / "region.toml")
@@ -156,6 +160,7 @@ def test_processes_of_this_machine_listen_to_it_alone(folder):
     """Slow: two processes that load labkit; every socket that they listen on is looked at while they run."""
     shutil.rmtree(folder / "results")
     reports = []
+    environment = dict(os.environ)
 
     def run() -> None:
         reports.append(run_region(read_plan(folder / "region.toml"), workers=2, progress=False))
@@ -172,6 +177,7 @@ def test_processes_of_this_machine_listen_to_it_alone(folder):
                 continue
         time.sleep(0.05)
     assert set(states(reports[0]).values()) == {"made"}, str(reports[0])
+    assert dict(os.environ) == environment
     assert len(seen - already) >= 3, "a scheduler and two workers"
     assert {address.ip for address in seen - already} <= {"127.0.0.1", "::1"}
 

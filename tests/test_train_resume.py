@@ -82,10 +82,9 @@ t.fit(*t.data(), out=sys.argv[1], settings=t.TUNING)
 
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(whole, tmp_path):
     # sums of one thread and of two differ in their last bits: both processes train with as many
-    threads = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "d"), str(Path(__file__).parent)], env=threads
-    )
+    threads = dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS"], str(torch.get_num_threads()))
+    program = [sys.executable, "-c", PROGRAM, str(tmp_path / "d"), str(Path(__file__).parent)]
+    child = subprocess.Popen(program, env=os.environ | threads)
     running = tmp_path / "d" / "training"
     deadline = time.monotonic() + 120
     while not has_state(running):

@@ -168,12 +168,25 @@ def _processes(plan: Plan, bursts: int) -> int:
 
 
 @contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Leave the environment as it is found: dask's nannies set variables for their workers in the process itself."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
 def _connected(scheduler: str | None, workers: int) -> Iterator[Client]:
     """Give a client of a scheduler that runs, or of one that is started here and stopped in the end."""
     from distributed import Client, LocalCluster
 
     with ExitStack() as held:
         if scheduler is None:
+            held.enter_context(_environment_kept())
             # one thread for each process: a burst is a task for one
             own = LocalCluster(
                 n_workers=workers,
