@@ -95,7 +95,7 @@ def measure_detection(
     if detector is None:
         found = couplets(gradients, false_per_1000_km2, progress=progress)
     else:
-        found = detect_landslides(gradients, detector)
+        found = detect_landslides(gradients, detector, progress=progress)
     name = gradients.attrs["scene"]
     here = truth[truth["scene"] == name]
     others = here.iloc[:0] if unseen is None else unseen[unseen["scene"] == name]
