@@ -104,9 +104,14 @@ def test_reading_is_lazy_and_happens_once():
     assert len(read) == 4
     reader.read(first)
     assert len(read) == 4
-    # where no chip may stay in memory, only the window is read: a quarter of the chip, one of its four blocks
-    Reader(lazy, memory_bytes=0).read(first, 32, 0, 32)
+    # where no chip may be kept, only the window is read: a quarter of the chip, one of its four blocks
+    Reader(lazy, memory_bytes=0, disk_bytes=0).read(first, 32, 0, 32)
     assert len(read) == 5
+    # and kept in a file the whole chip is read, once
+    in_file = Reader(lazy, memory_bytes=0)
+    in_file.read(first, 32, 0, 32)
+    in_file.read(first)
+    assert len(read) == 9
 
 
 def test_rates_give_one_sample_for_each_chip():

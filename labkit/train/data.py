@@ -9,7 +9,8 @@ import torch
 from labkit import schema
 from labkit.errors import LabkitError
 from labkit.train.batches import Batch, Batches, Draws, InOrder
-from labkit.train.samples import MEMORY_BYTES, Labels, Reader, Scenes, labels_table, make_samples
+from labkit.train.keeping import DISK_BYTES, MEMORY_BYTES
+from labkit.train.samples import Labels, Reader, Scenes, labels_table, make_samples
 from labkit.train.settings import FitSettings
 from labkit.train.sides import annotated_only, check_sides
 from labkit.train.windows import Noise, RandomWindows, WholeChips
@@ -39,8 +40,10 @@ class ChipData(pl.LightningDataModule):
         Of windows and augmentation. The same seed gives the same batches in each epoch, whatever the number of workers.
     noise : Dataset, or iterable or dict of Datasets, optional
         Scenes without deformation, of the same kind, for ``settings.noise``.
-    memory_bytes : int
-        Chips stay in memory up to this size in all; of further ones each window is read anew.
+    memory_bytes, disk_bytes : int
+        Chips that were read stay in memory up to this size in all, and further ones of lazy scenes in a temporary file
+        in labkit's folder up to this size, and half of the free disk at most; of the rest each window is read anew, and
+        a warning says so. Each layer of a chip takes 4 bytes per pixel.
 
     Raises
     ------
@@ -72,10 +75,11 @@ class ChipData(pl.LightningDataModule):
         seed: int = 0,
         noise: Scenes | None = None,
         memory_bytes: int = MEMORY_BYTES,
+        disk_bytes: int = DISK_BYTES,
     ) -> None:
         super().__init__()
         self.settings, self.multiple, self.seed = settings, multiple, seed
-        self.reader = Reader(scenes, memory_bytes)
+        self.reader = Reader(scenes, memory_bytes, disk_bytes)
         labels = labels_table(labels)
         chips = schema.check_chips(chips)
         check_sides(chips)

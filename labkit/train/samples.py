@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Protocol, TypeAlias
 
 import geopandas as gpd
@@ -20,6 +19,7 @@ from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.train.augment import Boxes, Image
 from labkit.train.channels import over_error
+from labkit.train.keeping import DISK_BYTES, MEMORY_BYTES, Kept
 
 Scenes = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
@@ -39,9 +39,6 @@ _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: The word of a box about which people could not agree: no landslide to learn, and no background either.
 UNSURE = "unsure"
-
-#: Windows stay in memory, so that an epoch does not read them again, up to this many bytes in all.
-MEMORY_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -247,11 +244,12 @@ class Reader:
     ----------
     scenes : Dataset, or iterable or dict of Datasets
         All gradients or all rates; may be lazy.
-    memory_bytes : int
-        Chips stay in memory up to this size in all; of further ones each window is read from the scene again.
+    memory_bytes, disk_bytes : int
+        Chips that were read stay in memory up to this size in all, and further ones of lazy scenes in a temporary file
+        up to this size (:class:`~labkit.train.keeping.Kept`); of the rest each window is read from the scene again.
     """
 
-    def __init__(self, scenes: Scenes, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, scenes: Scenes, memory_bytes: int = MEMORY_BYTES, disk_bytes: int = DISK_BYTES) -> None:
         self._scenes = by_scene(scenes)
         self._layers = {name: schema.layers(data) for name, data in self._scenes.items()}
         self._errors = {
@@ -261,9 +259,7 @@ class Reader:
             name: np.float32(schema.reference_factor(data) if self.kind == "gradients" else 1.0)
             for name, data in self._scenes.items()
         }
-        self._kept: dict[tuple[str, str, bool, int, int, int], Image] = {}
-        self._room = memory_bytes
-        self._lock = Lock()
+        self._kept = Kept(memory_bytes, disk_bytes)
 
     @property
     def kind(self) -> str:
@@ -299,27 +295,24 @@ class Reader:
         high, wide = min(height, sample.size - row), min(width, sample.size - col)
         out[:, high:], out[:, :high, wide:] = np.nan, np.nan
         for place, (layer, direction) in enumerate(zip(out, sample.directions, strict=True)):
-            by_error = place >= len(sample.seen)
-            chip = self._chip(sample, direction, by_error)
-            if chip is None:
-                corner = sample.row + row, sample.col + col
-                window = self._cut(sample.scene, direction, by_error, *corner, max(high, wide))
-                layer[:high, :wide] = window[:high, :wide]
-            else:
-                layer[:high, :wide] = chip[row : row + high, col : col + wide]
+            layer[:high, :wide] = self._window(sample, direction, place >= len(sample.seen), (row, col, high, wide))
         return out
 
-    def _chip(self, sample: Sample, direction: str, by_error: bool) -> Image | None:
-        """One layer of the whole chip, kept; None where there is no room for it."""
+    def _window(self, sample: Sample, direction: str, by_error: bool, part: tuple[int, int, int, int]) -> Image:
+        """Give a part (row, col, height, width) of one layer of a chip; the whole chip is read where it can be kept."""
         key = (sample.scene, direction, by_error, sample.row, sample.col, sample.size)
-        if key in self._kept:
-            return self._kept[key]
-        with self._lock:
-            if self._room < 4 * sample.size**2:
-                return None
-            self._room -= 4 * sample.size**2
-        self._kept[key] = self._cut(*key)
-        return self._kept[key]
+        row, col, high, wide = part
+        kept = self._kept.window(key, *part)
+        if kept is not None:
+            return kept
+        # what lies in memory as a scene need not lie on a disk, too
+        lazy = not self._layers[sample.scene][direction].variable._in_memory
+        if self._kept.has_room(4 * sample.size**2, in_file=lazy):
+            chip = self._cut(*key)
+            self._kept.keep(key, chip, in_file=lazy)
+            return chip[row : row + high, col : col + wide]
+        read = self._cut(sample.scene, direction, by_error, sample.row + row, sample.col + col, max(high, wide))
+        return read[:high, :wide]
 
     def _cut(self, scene: str, direction: str, by_error: bool, row: int, col: int, size: int) -> Image:
         image = geo.read_window(self._layers[scene][direction], row, col, size)
