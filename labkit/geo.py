@@ -116,7 +116,7 @@ def box_polygons(data: xr.Dataset | xr.DataArray, corners: npt.ArrayLike) -> lis
         return [None] * len(corners)
     xs, ys = corners[:, [0, 2, 2, 0]], corners[:, [1, 1, 3, 3]]
     lon, lat = pixel_to_lonlat(data, ys, xs)
-    return [Polygon(np.column_stack([lon[i], lat[i]])) for i in range(len(corners))]
+    return list(shapely.polygons(np.stack([lon, lat], axis=-1)))
 
 
 def footprint(data: xr.Dataset | xr.DataArray, known: npt.NDArray[np.bool_]) -> Polygon:

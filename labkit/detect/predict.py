@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from labkit import geo, schema
 from labkit.detect.overlaps import Array
 from labkit.detect.seams import join_tiles
-from labkit.detect.tiles import Tile, in_batches, tiles_of
+from labkit.detect.tiles import Batch, batches_of
 from labkit.errors import LabkitError
 
 
@@ -85,8 +85,8 @@ def detect_landslides(
     one detector serves stacks of any length. It knows landslides by their size in pixels, too: multilook to about the
     spacing that it was trained at. Tiles without a valid pixel are not looked at; boxes end at the scene's edge.
 
-    A lazy scene is read from top to bottom, each row once for all directions, and no more of it at a time than a row
-    of tiles and a row of chunks.
+    A lazy scene is read from top to bottom, each row once for all directions, and no more of it is held than a row of
+    tiles and the rows of chunks that it reaches into.
 
     Neighbouring tiles share at least s = size − round(size · (1 − overlap)) px, so that a box with both edges shorter
     than s − 6 px lies in some tile with more than 3 px (:data:`~labkit.detect.seams.EDGE_PX`) around it. The same
@@ -124,13 +124,15 @@ def detect_landslides(
     windows = np.array(list(geo.windows(shape, detector.size, overlap)), np.int64)
     found = {direction: [np.zeros((0, 6))] for direction in layers}
     with_errors = getattr(detector, "standard_error", False)
-    tiles = tiles_of(data, factor, windows, detector.size, directions, standard_error=with_errors)
+    batches = batches_of(
+        data, factor, windows, detector.size, directions, batch_size=batch_size, standard_error=with_errors
+    )
     with tqdm(total=len(windows) * len(layers), desc="detecting", unit="tile", disable=not progress) as bar:
-        for batch, passed in in_batches(tiles, batch_size):
-            for tile, boxes in zip(batch, _answers(batch, detector, score), strict=True):
+        for batch in batches:
+            for tile, boxes in zip(batch.tiles, _answers(batch, detector, score), strict=True):
                 numbers = np.full((len(boxes), 1), float(tile.number))
                 found[tile.direction].append(np.concatenate([boxes, numbers], axis=1))
-            bar.update(passed)
+            bar.update(batch.passed)
     tables = []
     for direction, parts in found.items():
         boxes = np.concatenate(parts)
@@ -139,16 +141,15 @@ def detect_landslides(
     return geo.with_geometry(gpd.GeoDataFrame(pd.concat(tables, ignore_index=True), crs=geo.WGS84), data)
 
 
-def _answers(batch: list[Tile], detector: LandslideDetector, score: float) -> list[Array]:
+def _answers(batch: Batch, detector: LandslideDetector, score: float) -> list[Array]:
     """Give the boxes of each tile in px of the scene, (k, 5)."""
-    images = [tile.image for tile in batch if tile.image is not None]
-    if not images:
+    if not batch.tiles:
         return []
-    answers = detector.predict(np.stack(images), score)
-    _check_answers(answers, len(images), detector)
+    answers = detector.predict(batch.images, score)
+    _check_answers(answers, len(batch.tiles), detector)
     return [
         np.asarray(answer, float) + np.array([tile.col, tile.row, tile.col, tile.row, 0.0])
-        for tile, answer in zip(batch, answers, strict=True)
+        for tile, answer in zip(batch.tiles, answers, strict=True)
     ]
 
 

@@ -15,17 +15,24 @@ Image = npt.NDArray[np.float32]
 
 
 class Tile(NamedTuple):
-    """What a detector is shown: (size, size), or (layers, size, size) for one that looks at several; and where it lies.
-
-    ``image`` is None where the direction that is searched holds no data. ``number`` counts the tiles of a direction as
-    :func:`labkit.geo.windows` gives them, ``row`` and ``col`` are px of the scene.
-    """
+    """Where a tile lies: ``number`` as :func:`labkit.geo.windows` counts, ``row`` and ``col`` in px of the scene."""
 
     direction: str
     number: int
     row: int
     col: int
-    image: Image | None
+
+
+class Batch(NamedTuple):
+    """Tiles that are shown together.
+
+    ``images`` are (tiles, size, size), or (tiles, layers, size, size) for a detector that looks at several; ``passed``
+    says how many tiles the walk has come on by, those without data too.
+    """
+
+    tiles: list[Tile]
+    images: Image
+    passed: int
 
 
 class RowReader:
@@ -48,7 +55,7 @@ class RowReader:
     Notes
     -----
     What is lazy is read in whole chunks along y, since a part of a chunk costs as much as all of it. So memory holds a
-    band and a row of chunks: choose chunks of fewer rows than the scene has.
+    band and the rows of chunks that it reaches into: choose chunks of fewer rows than the scene has.
     """
 
     def __init__(self, data: xr.Dataset, *, standard_error: bool = False) -> None:
@@ -58,21 +65,19 @@ class RowReader:
         self._edges = _chunk_edges(field)
         self._field = field if "direction" in field.dims else field.expand_dims("direction")
         self.shape = (field.sizes["y"], field.sizes["x"])
-        self._held: Image = np.empty((len(self.names), 0, self.shape[1]), np.float32)
-        self._first = 0
+        self._held: list[tuple[int, Image]] = []
 
-    def read(self, top: int, bottom: int) -> Image:
-        """Give the rows from ``top`` to before ``bottom``, (layers, rows, cols); rows above are given back to memory.
+    def read(self, top: int, bottom: int) -> list[Image]:
+        """Give the rows from ``top`` to before ``bottom`` in pieces (layers, rows, cols), one below the other.
 
-        ``top`` may not go back up.
+        ``top`` may not go back up. What is in memory already is not copied.
         """
-        above = min(top - self._first, self._held.shape[1])
-        self._held, self._first = self._held[:, above:], top
-        last = top + self._held.shape[1]
+        self._held = [(first, piece) for first, piece in self._held if first + piece.shape[1] > top]
+        last = self._held[-1][0] + self._held[-1][1].shape[1] if self._held else top
         if bottom > last:
             fresh = self._field.isel(y=slice(last, self._edge_after(bottom))).to_numpy()
-            self._held = np.concatenate([self._held, np.asarray(fresh, np.float32)], axis=1)
-        return self._held[:, : bottom - top]
+            self._held.append((last, np.asarray(fresh, np.float32)))
+        return [piece[:, max(top - first, 0) : bottom - first] for first, piece in self._held if first < bottom]
 
     def _edge_after(self, row: int) -> int:
         beyond = self._edges[self._edges >= row]
@@ -90,15 +95,16 @@ def _chunk_edges(field: xr.DataArray) -> npt.NDArray[np.int64]:
     return np.cumsum(sizes, dtype=np.int64)
 
 
-def tiles_of(
+def batches_of(
     data: xr.Dataset,
     factor: float,
     windows: npt.NDArray[np.int64],
     size: int,
     directions: int,
     *,
+    batch_size: int,
     standard_error: bool = False,
-) -> Iterator[Tile]:
+) -> Iterator[Batch]:
     """Walk over the tiles of every direction.
 
     Parameters
@@ -113,54 +119,52 @@ def tiles_of(
         Edge of the tiles, px.
     directions : int
         1: each direction alone; as many as there are: each with the others behind it.
+    batch_size : int
+        Tiles shown together.
     standard_error : bool
         Show their standard errors behind these, times the same factor.
 
     Yields
     ------
-    Tile
-        For each row of tiles those of the first direction, then those of the next. Beyond the scene's edge is no data.
+    Batch
+        For each row of tiles those of the first direction, then those of the next, without those of whose direction
+        there are no data. Tiles are put together across directions and rows of tiles, so that every batch but the last
+        is full. Beyond the scene's edge is no data.
     """
-    reader = RowReader(data)
-    readers = [reader, RowReader(data, standard_error=True)] if standard_error else [reader]
-    rows, cols = reader.shape
-    count = len(reader.names)
-    order = [[i, *(j for j in range(count) if j != i)][:directions] for i in range(count)]
-    if standard_error:
-        order = [[*seen, *(count + i for i in seen)] for seen in order]
+    readers = [RowReader(data, standard_error=errors) for errors in (False, True)[: 1 + standard_error]]
+    names, rows = readers[0].names, readers[0].shape[0]
+    around = [[i, *(j for j in range(len(names)) if j != i)][:directions] for i in range(len(names))]
+    layers = directions * len(readers)
+    images = np.empty((batch_size, layers, size, size), np.float32)
+    tiles: list[Tile] = []
+    passed = 0
     for top in np.unique(windows[:, 0]):
-        bands = [each.read(int(top), min(int(top) + size, rows)) for each in readers]
-        band = (np.concatenate(bands) if standard_error else bands[0]) * np.float32(factor)
-        for seen in order:
+        bands = [reader.read(int(top), min(int(top) + size, rows)) for reader in readers]
+        for seen in around:
+            shown = [[piece[i] for piece in band] for band in bands for i in seen]
             for number in np.flatnonzero(windows[:, 0] == top):
                 col = int(windows[number, 1])
-                part = band[seen, :, col : min(col + size, cols)]
-                image = _padded(part, size) if np.isfinite(part[0]).any() else None
-                shown = image if image is None or len(image) > 1 else image[0]
-                yield Tile(reader.names[seen[0]], int(number), int(top), col, shown)
-
-
-def _padded(part: Image, size: int) -> Image:
-    if part.shape[1:] == (size, size):
-        return part
-    image = np.full((len(part), size, size), np.nan, np.float32)
-    image[:, : part.shape[1], : part.shape[2]] = part
-    return image
-
-
-def in_batches(tiles: Iterator[Tile], count: int) -> Iterator[tuple[list[Tile], int]]:
-    """Put tiles with data together, ``count`` at a time; with each batch comes how many tiles it ends, empty ones too.
-
-    Tiles are put together across directions and rows of tiles, so that every batch but the last is full.
-    """
-    batch: list[Tile] = []
-    passed = 0
-    for tile in tiles:
-        passed += 1
-        if tile.image is not None:
-            batch.append(tile)
-        if len(batch) == count:
-            yield batch, passed
-            batch, passed = [], 0
+                passed += 1
+                if not any(np.isfinite(piece[:, col : col + size]).any() for piece in shown[0]):
+                    continue
+                _cut(shown, col, np.float32(factor), images[len(tiles)])
+                tiles.append(Tile(names[seen[0]], int(number), int(top), col))
+                if len(tiles) == batch_size:
+                    yield Batch(tiles, images if layers > 1 else images[:, 0], passed)
+                    # made anew: a detector may keep what it was shown
+                    images, tiles, passed = np.empty_like(images), [], 0
     if passed:
-        yield batch, passed
+        yield Batch(tiles, (images if layers > 1 else images[:, 0])[: len(tiles)], passed)
+
+
+def _cut(layers: list[list[Image]], col: int, factor: np.float32, image: Image) -> None:
+    """Fill a tile with the columns from ``col`` on of each layer, given in pieces, times the factor."""
+    for pieces, target in zip(layers, image, strict=True):
+        row = 0
+        for piece in pieces:
+            part = piece[:, col : col + image.shape[2]]
+            rows, cols = part.shape
+            np.multiply(part, factor, out=target[row : row + rows, :cols])
+            target[row : row + rows, cols:] = np.nan
+            row += rows
+        target[row:] = np.nan

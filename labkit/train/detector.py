@@ -8,10 +8,9 @@ import pandas as pd
 import torch
 
 from labkit.errors import LabkitError
-from labkit.train.calming import calm
-from labkit.train.channels import over_error, to_channels
 from labkit.train.inference import InUse
 from labkit.train.network import Network
+from labkit.train.presenting import present
 from labkit.train.settings import DetectorSettings, require
 
 #: What convolutions may be computed in.
@@ -112,21 +111,10 @@ class Detector:
             raise LabkitError(f"score must be in [0, 1], instead got score={score}")
         if not stack.size:
             return [np.zeros((0, 5)) for _ in range(len(stack))]
-        scaled = torch.from_numpy(
-            to_channels(self._layers(stack), self.settings.limits, validity=self.settings.validity)
-        )
         network = self._in_use()
         device = next(network.parameters()).device
-        shown = scaled.to(device).contiguous(memory_format=torch.channels_last)
+        shown = torch.from_numpy(present(stack, self.settings)).to(device, memory_format=torch.channels_last)
         half = torch.autocast(device.type, torch.bfloat16, enabled=self._precision == "bfloat16")
         with torch.inference_mode(), half:
             found = network.boxes(shown, score, self.settings.nms_iou)
         return [boxes.cpu().numpy().astype(np.float64) for boxes in found]
-
-    def _layers(self, stack: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Calm the images, and divide them as they came by their standard errors where the network sees that."""
-        images, errors = stack[:, : self.directions], stack[:, self.directions :]
-        ratios = over_error(images, errors) if self.standard_error else errors
-        if self.settings.spread is not None:
-            images = np.array([[calm(image, self.settings.spread) for image in several] for several in images])
-        return np.concatenate([images, ratios], axis=1)
