@@ -6,9 +6,36 @@ Every message names the thing, the rule, the value and the remedy:
 
 from __future__ import annotations
 
+import html
+import textwrap
+import traceback
+from types import TracebackType
+
+_WIDTH = 100
+
 
 class LabkitError(ValueError):
-    """A thing given to labkit breaks a rule; the message says which, and what to do."""
+    """A thing given to labkit breaks a rule; the message says which, and what to do.
+
+    In a notebook it is one paragraph, with the traceback folded above it; in plain Python it is like any other error.
+    """
+
+    #: The traceback that a notebook shows already.
+    _folded: TracebackType | None = None
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython what it shows of this error; in a kernel, fold where it came from into the page."""
+        from IPython.core.getipython import get_ipython
+        from IPython.display import HTML, display
+
+        paragraph = textwrap.wrap(f"{type(self).__name__}: {self}", _WIDTH, break_long_words=False)
+        if hasattr(get_ipython(), "kernel"):
+            if self._folded is not self.__traceback__:  # IPython asks once for the page and once for its history
+                words = html.escape("".join(traceback.format_exception(self)))
+                display(HTML(f"<details><summary>Where this happened</summary><pre>{words}</pre></details>"))
+                self._folded = self.__traceback__
+            return paragraph
+        return [*paragraph, "Where this happened: %debug goes there, as does traceback.print_last()."]
 
 
 class FileError(LabkitError):
