@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from bokeh.events import SelectionGeometry
-from bokeh.models import ColorBar, GlyphRenderer, HoverTool, Image, Plot, Segment
+from bokeh.models import BoxSelectTool, ColorBar, GlyphRenderer, HoverTool, Image, Plot, Segment
 
 import labkit as lk
 from labkit import LabkitError
@@ -120,6 +120,7 @@ def test_a_drag_over_dates_stacks_the_pairs_between_them(ifgs, explorer):
     assert explorer.widgets.fields()["start"] == first and explorer.widgets.fields()["end"] == last
     drag(ends[0] + 1000.0, final=True)
     assert explorer.settings.end == last, "a slip of the hand is no drag"
+    assert isinstance(network.toolbar.active_drag, BoxSelectTool), "the next drag is one over dates, too"
 
 
 def test_undo_goes_back_step_by_step(explorer):

@@ -95,13 +95,13 @@ class ExplorerNetwork:
         from bokeh.models import BoxSelectTool
 
         figure = plot.state
-        if figure.tags == ["labkit"]:
-            return
-        figure.tags = ["labkit"]
-        tool = BoxSelectTool(dimensions="width", continuous=True, renderers=[], persistent=True)
-        figure.add_tools(tool)
+        tool = figure.select_one({"type": BoxSelectTool})
+        if tool is None:
+            tool = BoxSelectTool(dimensions="width", continuous=True, renderers=[], persistent=True)
+            figure.add_tools(tool)
+            figure.on_event(SelectionGeometry, self._selected)
+        # holoviews goes back to panning whenever it draws anew
         figure.toolbar.active_drag = tool
-        figure.on_event(SelectionGeometry, self._selected)
 
     def _selected(self, event: Any) -> None:
         """Hear of a drag; the axis counts milliseconds."""
