@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Notebook → figures and maps that it draws. Those that train, simulate or stack much are looked at in the slow run
 #: alone; that their cells run is tested always.
 DRAWN = {
-    "10_read": (4, 0),
     "70_density": (0, 2),
 }
 DRAWN_SLOWLY = {
     "00_tour": (6, 1),
+    "10_read": (4, 0),
     "15_simulate": (39, 0),
     "20_gradients": (29, 0),
     "50_train": (4, 0),

@@ -231,6 +231,7 @@ editor
 )
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone_chips_are_chosen_and_boxes_drawn_moved_named_accepted_and_saved(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in WALK_CELLS])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}

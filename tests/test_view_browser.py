@@ -70,6 +70,7 @@ def test_gradients_network_and_map_are_drawn_without_a_network(tmp_path):
     assert not list(tmp_path.glob("*browser*")), "the copy that was run is removed"
 
 
+@pytest.mark.slow
 def test_zooming_into_a_large_scene_brings_back_its_full_resolution(tmp_path):
     path = notebook(
         tmp_path,
@@ -124,6 +125,7 @@ def test_a_cell_that_fails_and_a_page_that_calls_home_are_reported(tmp_path):
     assert seen.executed == 3
 
 
+@pytest.mark.slow
 def test_the_switchboard_follows_its_switches_and_keeps_the_zoom(tmp_path):
     path = notebook(tmp_path, "board = lk.view.switchboard(calendar=None, limit=0.3)\nboard")
     folder = ROOT / "test-output" / "view-switchboard"
