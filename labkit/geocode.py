@@ -27,6 +27,9 @@ MAX_CELLS = 400_000_000
 #: Length of a degree of latitude, m, for the default spacing of a grid in degrees.
 _METRES_PER_DEGREE = 111_320.0
 
+#: Rows of a map that are projected together.
+_ROWS_AT_ONCE = 256
+
 Layer = TypeVar("Layer", xr.DataArray, xr.Dataset)
 
 
@@ -178,10 +181,11 @@ def geocoding(
 
     Notes
     -----
-    Four neighbouring pixels' centres are two triangles on the map; inside a triangle line and sample are linear. Each
-    triangle is drawn once, nothing is searched, so the cost is that of the pixels and the cells. The outermost half
-    pixel is continued linearly. Where the lookup table folds (layover) the first place in order of lines is kept;
-    where it has a hole the map has none.
+    In radar geometry four neighbouring pixels' centres are two triangles on the map; inside a triangle line and sample
+    are linear. Each triangle is drawn once, nothing is searched, so the cost is that of the pixels and the cells. The
+    outermost half pixel is continued linearly. Where the lookup table folds (layover) the first place in order of lines
+    is kept; where it has a hole the map has none. A scene on a map grid has no table: each cell is projected onto that
+    grid.
 
     Examples
     --------
@@ -198,18 +202,35 @@ def geocoding(
             "lookup table beside the interferograms"
         )
     shape = (data.sizes["y"], data.sizes["x"])
-    lon, lat = _nodes(data, shape)
+    in_radar = "lon" in data.coords and data["lon"].ndim == 2
     if like is not None:
         grid = like.grid if isinstance(like, Geocoding) else like
-        east, north = _projected(lon, lat, grid.crs)
+        if not in_radar:
+            return Geocoding(grid, shape, *_seen_on_map(data, shape, grid))
+        east, north = _projected(*_nodes(data, shape), grid.crs)
     else:
+        lon, lat = _nodes(data, shape)
         system = CRS.from_user_input(crs) if crs is not None else _zone(lon, lat)
         east, north = _projected(lon, lat, system)
         grid = _grid_over(east, north, system, _spacing(data, spacing, system))
+        if not in_radar:
+            return Geocoding(grid, shape, *_seen_on_map(data, shape, grid))
     y, x = np.full(grid.shape, np.nan, np.float32), np.full(grid.shape, np.nan, np.float32)
     rows, cols = (grid.top - north) / grid.spacing - 0.5, (east - grid.left) / grid.spacing - 0.5
     _draw(rows, cols, float(shape[0]), float(shape[1]), y, x)
     return Geocoding(grid, shape, y, x)
+
+
+def _seen_on_map(data: xr.Dataset | xr.DataArray, shape: tuple[int, int], grid: Grid) -> tuple[Positions, Positions]:
+    """Positions on a scene that lies on a map grid itself: each cell's place is projected there, nothing is drawn."""
+    to_lonlat = Transformer.from_crs(grid.crs, geo.WGS84, always_xy=True)
+    y, x = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.float32)
+    for first in range(0, grid.shape[0], _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        at_y, at_x = geo.lonlat_to_pixel(data, *to_lonlat.transform(*np.meshgrid(grid.x, grid.y[rows])))
+        inside = (at_y >= 0) & (at_y <= shape[0]) & (at_x >= 0) & (at_x <= shape[1])
+        y[rows], x[rows] = np.where(inside, at_y, np.nan), np.where(inside, at_x, np.nan)
+    return y, x
 
 
 def _nodes(data: xr.Dataset | xr.DataArray, shape: tuple[int, int]) -> tuple[Array, Array]:

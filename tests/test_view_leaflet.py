@@ -198,6 +198,32 @@ def test_the_gradient_picture_agrees_with_the_scene(scene):
     assert np.isnan(picture.values[2, 2]), "no data stays no data"
 
 
+def test_every_pixel_of_a_scenes_picture_is_the_one_that_newton_steps_find(scene):
+    """On a lookup table, on a map grid, and with a scene that lies across the date line."""
+    y, x = np.indices((90, 110)) + 0.5
+    values = xr.DataArray((1000 * np.floor(y) + np.floor(x)).astype(np.float32), dims=("y", "x"))
+    lon, lat = 4e-4 * x + 1e-4 * y, 31.0 - 3e-4 * y + 5e-5 * x
+    radar = {west: {"lon": (("y", "x"), west + lon), "lat": (("y", "x"), lat)} for west in (101.0, 179.98)}
+    on_map = {"y": 3.45e6 - 40.0 * y[:, 0], "x": 4e5 + 40.0 * x[0]}
+    for coords, attrs in [*((c, {}) for c in radar.values()), (on_map, {"crs": "EPSG:32648"})]:
+        data = xr.Dataset({"rate": values}, coords, attrs)
+        picture = overlay.from_layer(data, data["rate"], 160)
+        west, south, east, north = picture.bounds
+        rows, cols = picture.values.shape
+        assert max(rows, cols) == 160 and east > west
+        low, high = (np.arctanh(np.sin(np.radians(v))) for v in (south, north))
+        at_lon = west + (np.arange(cols) + 0.5) / cols * (east - west)
+        at_lat = np.degrees(np.arcsin(np.tanh(high - (np.arange(rows) + 0.5) / rows * (high - low))))
+        at_y, at_x = lk.geo.lonlat_to_pixel(data, *np.meshgrid(at_lon, at_lat))
+        away = np.minimum(np.abs(at_y - np.rint(at_y)), np.abs(at_x - np.rint(at_x))) > 1e-3
+        inside = away & (at_y > 0) & (at_y < 90) & (at_x > 0) & (at_x < 110)
+        assert inside.sum() > 5000
+        np.testing.assert_array_equal(
+            picture.values[inside], (1000 * np.floor(at_y) + np.floor(at_x))[inside].astype(np.float32)
+        )
+        assert np.isnan(picture.values[away & ~inside]).all()
+
+
 def test_no_data_is_transparent_and_the_picture_is_a_png():
     rgba = overlay.coloured(np.array([[np.nan, 4.0], [-4.0, 0.0]]), "RdBu_r", -4, 4, opacity=0.8)
     uri = overlay.png_uri(rgba)

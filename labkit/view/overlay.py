@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from shapely.geometry import box
 
 from labkit import geo
+from labkit.geocode import Grid, geocoding
 
 #: Longest side of the picture, px.
 MAX_SIDE = 700
+
+#: The projection of web maps, which goes on beyond 180° where a scene does.
+_MERCATOR = CRS.from_user_input("+proj=webmerc +datum=WGS84 +units=m +over +no_defs +type=crs")
+_TO_MERCATOR = Transformer.from_crs(geo.WGS84, _MERCATOR, always_xy=True)
 
 Array = npt.NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
@@ -47,14 +53,21 @@ def from_density(density: xr.DataArray, max_side: int = MAX_SIDE) -> Overlay:
 
 
 def from_layer(data: xr.Dataset, layer: xr.DataArray, max_side: int = MAX_SIDE) -> Overlay:
-    """Sample an image (y, x) of a scene on a web map's grid; each picture pixel takes the scene pixel it lies in."""
+    """Lay an image (y, x) of a scene on a web map's grid; each picture pixel takes the scene pixel it lies in."""
     rows, cols = layer.shape
     edge_y, edge_x = np.linspace(0, rows, 30), np.linspace(0, cols, 30)
     lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(edge_y, edge_x, indexing="ij"))
-    bounds = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
-    lon, lat = _mercator_grid(bounds, max_side)
-    y, x = geo.lonlat_to_pixel(data, lon, lat)
-    return Overlay(_take(np.asarray(layer.values, float), np.floor(y).astype(int), np.floor(x).astype(int)), bounds)
+    east, north = _TO_MERCATOR.transform([lon.min(), lon.max()], [lat.min(), lat.max()])
+    wide, tall = east[1] - east[0], north[1] - north[0]
+    spacing = max(wide, tall) / max_side
+    # less a hair's breadth, so that rounding adds no row
+    shape = (math.ceil(tall / spacing - 1e-6), math.ceil(wide / spacing - 1e-6))
+    table = geocoding(data, like=Grid(_MERCATOR, east[0], north[1], spacing, shape))
+    right, bottom = east[0] + spacing * shape[1], north[1] - spacing * shape[0]
+    (west, last), (south, first) = _TO_MERCATOR.transform([east[0], right], [bottom, north[1]], direction="INVERSE")
+    if last < west:
+        last += 360.0
+    return Overlay(np.asarray(table(layer, "nearest").values, float), (west, south, last, first))
 
 
 def png_uri(picture: npt.NDArray[np.uint8]) -> str:
