@@ -227,7 +227,9 @@ def _seen_on_map(data: xr.Dataset | xr.DataArray, shape: tuple[int, int], grid: 
     y, x = np.empty(grid.shape, np.float32), np.empty(grid.shape, np.float32)
     for first in range(0, grid.shape[0], _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
-        at_y, at_x = geo.lonlat_to_pixel(data, *to_lonlat.transform(*np.meshgrid(grid.x, grid.y[rows])))
+        east, north = np.meshgrid(grid.x, grid.y[rows])
+        lon, lat = to_lonlat.transform(east, north)
+        at_y, at_x = geo.lonlat_to_pixel(data, lon, lat)
         inside = (at_y >= 0) & (at_y <= shape[0]) & (at_x >= 0) & (at_x <= shape[1])
         y[rows], x[rows] = np.where(inside, at_y, np.nan), np.where(inside, at_x, np.nan)
     return y, x
