@@ -82,12 +82,17 @@ def count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def ours(name: str, width: str, precision: str = "float32") -> Detector:
+def ours(name: str, width: str) -> Detector:
     """A detector of that name."""
     torch.manual_seed(0)
     detector = build_detector(name, width=width)
     settle(detector.network, detector.network.candidates)
-    return detector.to("cpu", precision=precision)
+    return detector
+
+
+def find(detector: Detector, precision: str, images: np.ndarray) -> list[np.ndarray]:
+    """Find boxes in a precision; of the network itself only one copy is held."""
+    return detector.to("cpu", precision=precision).predict(images, SCORE)
 
 
 def as_torchvision(own: FasterRcnn, nms_iou: float) -> nn.Module:
@@ -205,12 +210,12 @@ def compare(names: list[str], beside: list[str], width: str, turns: int, batch: 
     half: dict[str, Contestant] = {}
     equal: dict[str, Contestant] = {}
     for name in names:
+        detector = ours(name, width)
         for precision, into in (("float32", own), ("bfloat16", half)):
-            detector = ours(name, width, precision)
             word = name if precision == "float32" else f"{name}, {precision}"
-            into[word] = Contestant(partial(detector.predict, images, SCORE), count(detector.network))
+            into[word] = Contestant(partial(find, detector, precision, images), count(detector.network))
         if isinstance(detector.network, FasterRcnn):
-            equal[name] = theirs(as_torchvision(ours(name, width).network, detector.settings.nms_iou), scaled)
+            equal[name] = theirs(as_torchvision(detector.network, detector.settings.nms_iou), scaled)
     others = {name: theirs(single_shot(name), scaled) for name in beside}
     if importlib.util.find_spec("ultralytics"):
         others |= {f"ultralytics {name}": of_ultralytics(name, scaled) for name in ULTRALYTICS}
@@ -236,15 +241,15 @@ def ways(names: list[str], width: str, turns: int) -> None:
     images = np.random.default_rng(0).normal(0, 2, (8, SIZE, SIZE)).astype(np.float32)
     scaled = torch.from_numpy(images[:, None] / 4).clamp(-1, 1)
     for name in names:
-        detector, half = ours(name, width), ours(name, width, "bfloat16")
+        detector = ours(name, width)
         calls = {
             "2: as trained, without derivatives": partial(unfolded, detector, scaled[:2], torch.no_grad),
             "2: inference mode": partial(unfolded, detector, scaled[:2], torch.inference_mode),
-            "2: norms folded, channels last": partial(detector.predict, images[:2], SCORE),
-            "1: the same": partial(detector.predict, images[:1], SCORE),
-            "8: the same": partial(detector.predict, images[:8], SCORE),
-            "2: bfloat16": partial(half.predict, images[:2], SCORE),
-            "8: bfloat16": partial(half.predict, images[:8], SCORE),
+            "2: norms folded, channels last": partial(find, detector, "float32", images[:2]),
+            "1: the same": partial(find, detector, "float32", images[:1]),
+            "8: the same": partial(find, detector, "float32", images[:8]),
+            "2: bfloat16": partial(find, detector, "bfloat16", images[:2]),
+            "8: bfloat16": partial(find, detector, "bfloat16", images[:8]),
         }
         contestants = {f"{name} {word}": Contestant(call, count(detector.network)) for word, call in calls.items()}
         take_turns(contestants, turns)
