@@ -341,12 +341,13 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _cell(measures: Sequence[dict[str, Any]], name: str) -> str:
-    """The mean over seeds; with one seed its interval over blocks, with several the least and most."""
-    values = [m[name] for m in measures if m.get(name) is not None and np.isfinite(m[name])]
+    """The mean over the seeds that have it; of one its interval over blocks, of several the least and most."""
+    known = [m for m in measures if m.get(name) is not None and np.isfinite(m[name])]
+    values = [m[name] for m in known]
     if not values:
         return "—"
-    between = (min(values), max(values)) if len(values) > 1 else (measures[0].get("intervals") or {}).get(name)
-    spread = f" ({between[0]:.2f}–{between[1]:.2f})" if between else ""
+    between = (min(values), max(values)) if len(values) > 1 else (known[0].get("intervals") or {}).get(name)
+    spread = f" ({between[0]:.2f}–{between[1]:.2f})" if between and None not in between else ""
     return f"{np.mean(values):.2f}{spread}"
 
 
