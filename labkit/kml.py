@@ -15,6 +15,7 @@ import pandas as pd
 from shapely.geometry import LinearRing, MultiPoint, MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from labkit import ground
 from labkit.errors import LabkitError
 
 NAMESPACE = "http://www.opengis.net/kml/2.2"
@@ -76,7 +77,8 @@ def kml_text(table: gpd.GeoDataFrame, title: str, pictures: Sequence[GroundPictu
     Parameters
     ----------
     table : geopandas.GeoDataFrame
-        In EPSG:4326; points, polygons and their multiples. A row without geometry becomes a placemark without place.
+        In EPSG:4326; points, polygons and their multiples. A row without geometry becomes a placemark without place;
+        what crosses the date line is cut there, as KML knows longitudes from −180 to 180 alone.
     title : str
         Name of the document.
     pictures : sequence of GroundPicture
@@ -100,7 +102,7 @@ def kml_text(table: gpd.GeoDataFrame, title: str, pictures: Sequence[GroundPictu
     _style(document)
     for number, picture in enumerate(pictures):
         _picture(document, picture, number)
-    geometries = list(table.geometry)
+    geometries = [None if g is None else ground.cut_at_date_line(g) for g in ground.in_one_piece(table.geometry)]
     columns = [c for c in table.columns if c != table.active_geometry_name]
     for number, row in enumerate(table[columns].to_dict("records")):
         placemark = ElementTree.SubElement(document, "Placemark")
@@ -112,8 +114,9 @@ def kml_text(table: gpd.GeoDataFrame, title: str, pictures: Sequence[GroundPictu
             if not _is_missing(value):
                 entry = ElementTree.SubElement(data, "Data", {"name": _clean(str(column))})
                 _text(entry, "value", str(value))
-        if geometries[number] is not None and not geometries[number].is_empty:
-            _geometry(placemark, geometries[number])
+        shape = geometries[number]
+        if shape is not None and not shape.is_empty:
+            _geometry(placemark, shape)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from labkit import geo, schema
+from labkit import geo, ground, schema
 from labkit.detect.inventory_evidence import measure_items
 from labkit.detect.inventory_matching import Links, near_pairs, pair_off
 from labkit.detect.merging import SUPPORT
@@ -146,12 +146,13 @@ def compare_inventories(
     Raises
     ------
     LabkitError
-        A table lacks its geometry or coordinate system, a row has no place, an image has none, or an argument breaks
-        its rule.
+        A table lacks its geometry or coordinate system, a row has no place, an image has none, both tables reach
+        farther than 5,000 km from their middle, or an argument breaks its rule.
 
     Notes
     -----
-    Distances are those of the UTM zone of both tables. With "many", one huge detection matches all: look at ``total``
+    Distances are those of the UTM zone of both tables, or of an equal-area projection where they are wide or near a
+    pole (:func:`labkit.ground.metric_system`). With "many", one huge detection matches all: look at ``total``
     against the number of detections, or take "one". ``seen_…`` follows the distance alone in both.
 
     References
@@ -175,7 +176,7 @@ def compare_inventories(
     found, known = _placed("detections", detections), _placed("inventory", inventory)
     views = found if boxes is None else _placed("boxes", boxes)
     where = [part for part in (found, known, views) if len(part)]
-    crs = geo.metric_crs(pd.concat([part.to_crs(geo.WGS84) for part in where])) if where else None
+    crs = ground.metric_system("detections and inventory", pd.concat(where)) if where else None
     metric = [part if crs is None else part.to_crs(crs) for part in (found, known, views)]
     near = near_pairs(metric[0], metric[1], buffer_m)
     links = near if matching == "many" else pair_off(metric[0], metric[1], near)
@@ -196,19 +197,11 @@ def compare_inventories(
 
 
 def _placed(name: str, table: gpd.GeoDataFrame) -> gpd.GeoSeries:
-    if not isinstance(table, gpd.GeoDataFrame) or table.active_geometry_name is None:
+    if not isinstance(table, gpd.GeoDataFrame):
         raise LabkitError(f"{name} must be a GeoDataFrame with a geometry, instead got {type(table).__name__}")
-    if table.crs is None:
-        raise LabkitError(f"{name} must say their coordinate system, instead got crs=None. Set {name}.crs")
     if not table.index.is_unique:
         raise LabkitError(f"{name} must have rows of different names, instead got some twice. Call reset_index first")
-    nowhere = (table.geometry.isna() | table.geometry.is_empty).to_numpy()
-    if nowhere.any():
-        raise LabkitError(
-            f"{name} must all have a place on the Earth, instead {int(nowhere.sum())} of {len(table)} have none "
-            f"(first: row {table.index[int(np.argmax(nowhere))]!r}). Drop these rows, or open the scene with lon/lat"
-        )
-    return table.geometry.make_valid()
+    return ground.placed(name, table).make_valid()
 
 
 def _matched(links: Links, count: int, names: pd.Index) -> list[tuple[object, ...]]:

@@ -8,15 +8,19 @@ from typing import TypeAlias
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 import xarray as xr
 
-from labkit import geo
+from labkit import geo, ground
 from labkit.detect.strength import pixel_windows
 from labkit.errors import LabkitError
 
 #: What a mask may be: an array for one scene, one for each scene by its name, or polygons for all.
 Mask: TypeAlias = xr.DataArray | Mapping[str, xr.DataArray] | gpd.GeoDataFrame
+
+#: Polygons beyond this longitude may be those of a scene that lies across the date line, degrees.
+_NEAR_DATE_LINE = 170.0
 
 
 def mask_on(name: str, mask: Mask, stack: xr.Dataset, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:
@@ -37,14 +41,14 @@ def mask_on(name: str, mask: Mask, stack: xr.Dataset, corners: npt.NDArray[np.fl
     Raises
     ------
     LabkitError
-        The mask is of another kind or shape, or polygons say no coordinate system.
+        The mask is of another kind or shape, or polygons say no coordinate system or have no place.
     """
     shape = (stack.sizes["y"], stack.sizes["x"])
     scene = str(stack.attrs["scene"])
     if isinstance(mask, gpd.GeoDataFrame):
         if mask.crs is None:
             raise LabkitError(f"masks[{name!r}] must say its coordinate system, instead got crs=None. Set its crs")
-        return _polygons_on(mask, stack, shape, corners)
+        return _polygons_on(name, mask, stack, shape, corners)
     if isinstance(mask, Mapping) and not isinstance(mask, xr.Dataset):
         if scene not in mask:
             return None
@@ -65,12 +69,19 @@ def mask_on(name: str, mask: Mask, stack: xr.Dataset, corners: npt.NDArray[np.fl
 
 
 def _polygons_on(
-    polygons: gpd.GeoDataFrame, stack: xr.Dataset, shape: tuple[int, int], corners: npt.NDArray[np.float64]
+    name: str, polygons: gpd.GeoDataFrame, stack: xr.Dataset, shape: tuple[int, int], corners: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
     covered, wanted = np.zeros(shape, bool), np.zeros(shape, bool)
-    areas = polygons.geometry[~(polygons.geometry.isna() | polygons.geometry.is_empty)].to_crs(geo.WGS84)
-    if not len(areas) or not len(corners):
+    drawn = polygons.geometry[~(polygons.geometry.isna() | polygons.geometry.is_empty)]
+    if not len(drawn) or not len(corners):
         return covered
+    once = ground.placed(f"masks[{name!r}]", drawn).make_valid()
+    # a scene at the date line may have its longitudes on either side of it
+    areas = (
+        once
+        if abs(once.total_bounds[[0, 2]]).max() < _NEAR_DATE_LINE
+        else pd.concat([once.translate(turn) for turn in (-360, 0, 360)])
+    )
     outlines = np.array(geo.box_polygons(stack, corners), object)
     if outlines[0] is None:
         raise LabkitError(

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from pyproj import CRS
 
-from labkit import geo, schema
+from labkit import geo, ground, schema
 from labkit.detect.overlaps import Array, Indices
 from labkit.errors import LabkitError
 
@@ -59,7 +59,7 @@ def on_ground(tables: list[gpd.GeoDataFrame]) -> Places:
     Raises
     ------
     LabkitError
-        A box has no geometry.
+        A box has no geometry or no place, or they reach farther than 5,000 km from their middle.
     """
     unit = schema.REFERENCE_SPACING_M
     total = sum(map(len, tables))
@@ -68,7 +68,8 @@ def on_ground(tables: list[gpd.GeoDataFrame]) -> Places:
     places = gpd.GeoSeries(np.concatenate([table.geometry.to_numpy() for table in tables]), crs=geo.WGS84)
     if places.isna().any() or places.is_empty.any():
         raise LabkitError("detections and labels must have a geometry to be matched on the ground. Leave ground=False")
-    crs = geo.metric_crs(places)
+    places = ground.placed("detections and labels", places)
+    crs = ground.metric_system("detections and labels", places)
     return Places(places.to_crs(crs).bounds.to_numpy(float), np.zeros(total, np.int64), [""] * total, unit, crs)
 
 

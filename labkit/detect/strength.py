@@ -23,9 +23,8 @@ _TRIES = 20
 
 def pixel_windows(corners: Array, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
     """Give the pixels whose centres lie in boxes (n, 4): first and last + 1 column and row, within the image."""
-    edges = np.ceil(np.asarray(corners, float) - 0.5)
     high = np.array([shape[1], shape[0], shape[1], shape[0]])
-    return np.clip(edges, 0, high).astype(np.int64)
+    return np.clip(np.ceil(np.asarray(corners, float) - 0.5), 0.0, high).astype(np.int64)
 
 
 def measure_boxes(layer: npt.NDArray[np.float32], factor: float, least: float, windows: npt.NDArray[np.int64]) -> Array:
@@ -87,7 +86,9 @@ def quiet_boxes(
     busy = np.zeros(layer.shape, bool)
     for left, top, right, bottom in pixel_windows(taken + np.array([-1, -1, 1, 1]), (rows, cols)):
         busy[top:bottom, left:right] = True
-    chosen = np.ceil(sizes[random.integers(0, len(sizes), _TRIES * count)]).astype(np.int64)
+    # a box larger than the image fits nowhere, however large it is
+    whole = np.ceil(np.minimum(sizes, rows + cols)).astype(np.int64)
+    chosen = whole[random.integers(0, len(sizes), _TRIES * count)]
     chosen = chosen[(chosen[:, 0] <= cols) & (chosen[:, 1] <= rows)]
     left = random.integers(0, cols - chosen[:, 0] + 1)
     top = random.integers(0, rows - chosen[:, 1] + 1)

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from labkit import geo
+from labkit import ground
 from labkit.errors import LabkitError
 from labkit.maps.points import landslide_points
+
+#: More reaches than these are taken for a mistake of their length.
+MOST_REACHES = 1_000_000
 
 
 def profile(
@@ -42,7 +45,7 @@ def profile(
     Raises
     ------
     LabkitError
-        The lines do not join to one, it says no coordinate system, or a length is out of its range.
+        The lines do not join to one, it says no coordinate system, a row has no place, or a length is out of its range.
 
     Examples
     --------
@@ -58,8 +61,11 @@ def profile(
             raise LabkitError(f"{name} must be a number of metres > 0, instead got {name}={value}")
     if not isinstance(river, gpd.GeoDataFrame | gpd.GeoSeries) or river.crs is None:
         raise LabkitError("river must be a table of lines with a coordinate system. Set river.crs")
-    crs = geo.metric_crs(river.geometry.to_crs(geo.WGS84))
-    line = shapely.line_merge(river.geometry.to_crs(crs).union_all())
+    shapes = ground.placed("river", river)
+    crs = ground.metric_system("river", shapes)
+    # on whole millimetres ends that meet are equal, also those that meet at the date line
+    lines = gpd.GeoSeries(shapely.set_precision(shapes.to_crs(crs).to_numpy(), 1e-3), crs=crs)
+    line = shapely.line_merge(lines.union_all())
     if line.geom_type != "LineString" or line.is_empty:
         parts = len(getattr(line, "geoms", []))
         raise LabkitError(
@@ -67,9 +73,14 @@ def profile(
             "rivers[rivers['name'] == …]"
         )
     # line_merge may turn a line round: chainage starts where the first line given does
-    first = river.geometry.to_crs(crs).iloc[0].boundary.geoms
+    first = getattr(lines.iloc[0].boundary, "geoms", [])
     if len(first) == 2 and line.project(first[0]) > line.project(first[1]):
         line = line.reverse()
+    if line.length > MOST_REACHES * step_m:
+        raise LabkitError(
+            f"step_m must cut the river into at most {MOST_REACHES:,} reaches, instead got step_m={step_m} for "
+            f"{line.length / 1000:,.1f} km. Take longer reaches"
+        )
     edges = np.r_[np.arange(0, line.length, step_m), line.length]
     points = landslide_points(detections, crs).to_numpy() if len(detections) else np.zeros(0, object)
     near = np.atleast_1d(shapely.distance(points, line)) <= distance_m

@@ -6,9 +6,15 @@ import geopandas as gpd
 import numpy as np
 from pyproj import CRS
 
-from labkit import geo
+from labkit import ground
 from labkit.errors import LabkitError
 from labkit.maps.points import landslide_points
+
+#: What the table says of each county.
+_COLUMNS = ("count", "area_km2", "density_per_km2", "rank", "high")
+
+#: Edges of polygons in degrees get a corner at least so often, so that a parallel stays one on a map in metres.
+_EDGE_DEG = 0.5
 
 
 def by_polygons(
@@ -26,7 +32,7 @@ def by_polygons(
     detections : geopandas.GeoDataFrame
         One row for each landslide, which counts in the polygon that holds its centroid. May be empty.
     counties : geopandas.GeoDataFrame
-        Polygons with a coordinate system.
+        Polygons with a coordinate system; those that cross themselves are mended.
     name : str
         Column of ``counties`` with their names.
     high_per_km2 : float
@@ -47,7 +53,8 @@ def by_polygons(
     Raises
     ------
     LabkitError
-        ``high_per_km2`` is negative, the column is missing, a polygon has no area, or a landslide has no place.
+        ``high_per_km2`` is negative, the column is missing or holds no names, a polygon has no area, a landslide has no
+        place, or the counties reach farther than 5,000 km from their middle.
 
     References
     ----------
@@ -66,13 +73,16 @@ def by_polygons(
     if not isinstance(counties, gpd.GeoDataFrame) or name not in counties.columns:
         columns = list(getattr(counties, "columns", []))
         raise LabkitError(f"name must be a column of counties, instead got name={name!r} with the columns {columns}")
+    if name == counties.active_geometry_name or name in _COLUMNS:
+        raise LabkitError(f"name must be a column of names, none of {_COLUMNS} or the geometry, instead got {name!r}")
     if counties.crs is None or not len(counties):
         raise LabkitError(
             f"counties must hold polygons with a coordinate system, instead got {len(counties)} rows and "
             f"crs={counties.crs}"
         )
-    equal_area = _equal_area_crs(counties)
-    polygons = counties[[name, counties.active_geometry_name]].reset_index(drop=True).to_crs(equal_area)
+    shapes = ground.placed("counties", counties)
+    equal_area = ground.equal_area_system("counties", shapes)
+    polygons = gpd.GeoDataFrame({name: counties[name].to_numpy()}, geometry=_on(equal_area, shapes))
     areas = polygons.area.to_numpy() / 1e6
     if not (areas > 0).all():
         raise LabkitError(
@@ -82,11 +92,13 @@ def by_polygons(
     if observed is not None:
         if observed.crs is None:
             raise LabkitError("observed must say its coordinate system, instead got crs=None. Set observed.crs")
-        areas = polygons.intersection(observed.geometry.to_crs(equal_area).union_all()).area.to_numpy() / 1e6
+        seen = observed.geometry[~(observed.geometry.isna() | observed.geometry.is_empty)]
+        looked_at = _on(equal_area, ground.placed("observed", seen)).union_all()
+        areas = polygons.intersection(looked_at).area.to_numpy() / 1e6
     counts = np.zeros(len(polygons), int)
     if len(detections):
         points = gpd.GeoDataFrame(geometry=landslide_points(detections, equal_area).reset_index(drop=True))
-        joined = points.sjoin(polygons[[polygons.active_geometry_name]], predicate="intersects")
+        joined = points.sjoin(polygons[["geometry"]], predicate="intersects")
         counts += np.bincount(joined.groupby(level=0)["index_right"].min(), minlength=len(polygons))
 
     table = gpd.GeoDataFrame(
@@ -101,15 +113,13 @@ def by_polygons(
     )
     table["rank"] = table["density_per_km2"].rank(method="min", ascending=False, na_option="bottom").astype(int)
     table["high"] = table["density_per_km2"] > high_per_km2
-    table = table[[name, "count", "area_km2", "density_per_km2", "rank", "high", "geometry"]]
+    table = table[[name, *_COLUMNS, "geometry"]]
     table = table.sort_values(["rank", "count"], ascending=[True, False], kind="stable").reset_index(drop=True)
     table.attrs["n_outside"] = int(len(detections) - counts.sum())
     return table
 
 
-def _equal_area_crs(polygons: gpd.GeoDataFrame) -> CRS:
-    """Lambert's azimuthal equal-area projection about the middle of the polygons."""
-    bounds = geo.around_the_date_line(polygons.to_crs(geo.WGS84).explode(index_parts=False).bounds.to_numpy())
-    west, south = bounds[:, :2].min(axis=0)
-    east, north = bounds[:, 2:].max(axis=0)
-    return CRS.from_dict({"proj": "laea", "lat_0": (south + north) / 2, "lon_0": (west + east) / 2, "units": "m"})
+def _on(crs: CRS, lonlat: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Polygons on a map in metres, valid, with a plain index."""
+    # made valid first: corners more can make what crosses itself another shape
+    return lonlat.make_valid().segmentize(_EDGE_DEG).to_crs(crs).make_valid().reset_index(drop=True)

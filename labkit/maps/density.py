@@ -9,7 +9,7 @@ import xarray as xr
 from pyproj import CRS
 from shapely.geometry import box
 
-from labkit import geo
+from labkit import geo, ground
 from labkit.errors import LabkitError
 from labkit.maps.observing import Observed, observed_share
 from labkit.maps.points import landslide_points
@@ -20,6 +20,9 @@ MARGIN_BANDWIDTHS = 3.0
 
 #: A grid of more cells than this is taken for a mistake of the cell size.
 MAX_CELLS = 100_000_000
+
+#: Edges of an extent get a corner at least so often, degrees.
+_EDGE_DEG = 0.25
 
 Array = npt.NDArray[np.float64]
 
@@ -58,15 +61,17 @@ def density(
     -------
     xarray.DataArray
         (y, x) float64, landslides per km² of observed ground, NaN where nothing was observed. ``y`` (descending) and
-        ``x`` are the centres of the cells in metres of attribute ``crs``, a UTM zone; the edges of the cells lie on
-        multiples of ``cell_m``. Attributes: ``units``, ``crs``, ``cell_m``, ``bandwidth_m``, ``n_landslides``
+        ``x`` are the centres of the cells in metres of attribute ``crs``, a UTM zone, or an equal-area projection where
+        the map is wide or near a pole (:func:`labkit.ground.metric_system`); the edges of the cells lie on multiples
+        of ``cell_m``. Attributes: ``units``, ``crs``, ``cell_m``, ``bandwidth_m``, ``n_landslides``
         (counted), ``n_outside`` (left out: not on the grid), ``n_unobserved`` (left out: on cells of which nothing was
         observed) and ``observed_km2``. The coordinate ``observed`` (y, x) is the share of each cell that was observed.
 
     Raises
     ------
     LabkitError
-        A size is out of its range, a landslide has no place, or there are neither landslides nor an extent.
+        A size is out of its range, a landslide has no place, the map would reach farther than 5,000 km from its middle,
+        or there are neither landslides nor an extent.
 
     Notes
     -----
@@ -82,7 +87,7 @@ def density(
 
     From a bandwidth of two cells on, kernels are summed on a grid of nodes by FFT
     (:func:`labkit.maps.smoothing.spread`), which takes no longer for a million landslides than to place them. Lengths
-    are those of the UTM zone (within 0.1 % up to 400 km from its central meridian).
+    are those of the map's system (in a UTM zone within 0.1 % up to 400 km from its central meridian).
 
     References
     ----------
@@ -165,8 +170,9 @@ def _grid_over(
         raise LabkitError(f"cell_m must be a number of metres > 0, instead got cell_m={cell_m}")
     if extent is not None:
         area = _area(extent)
-        crs = geo.metric_crs(area)
-        west, south, east, north = area.to_crs(crs).total_bounds
+        crs = ground.metric_system("extent", area)
+        # a parallel is bent on the map: corners alone would leave ground out
+        west, south, east, north = area.segmentize(_EDGE_DEG).to_crs(crs).total_bounds
     elif len(detections):
         points = landslide_points(detections)
         crs = points.crs
@@ -192,8 +198,13 @@ def _area(extent: tuple[float, float, float, float] | gpd.GeoDataFrame | gpd.Geo
     if isinstance(extent, gpd.GeoDataFrame | gpd.GeoSeries):
         if extent.crs is None:
             raise LabkitError("extent must say its coordinate system, instead got crs=None. Set extent.crs")
-        return extent.geometry.to_crs(geo.WGS84)
+        shapes = extent.geometry
+        return ground.placed("extent", shapes[~(shapes.isna() | shapes.is_empty)])
     bounds = np.asarray(extent, float)
-    if bounds.shape != (4,) or not np.isfinite(bounds).all() or bounds[0] >= bounds[2] or bounds[1] >= bounds[3]:
-        raise LabkitError(f"extent must be (west, south, east, north) in degrees, instead got extent={extent}")
+    ordered = bounds.shape == (4,) and np.isfinite(bounds).all() and bounds[0] < bounds[2] and bounds[1] < bounds[3]
+    if not ordered or np.abs(bounds[[1, 3]]).max() > 90 or bounds[2] - bounds[0] > 360:
+        raise LabkitError(
+            f"extent must be (west, south, east, north) in degrees, instead got extent={extent}. Across the date line "
+            "east exceeds 180"
+        )
     return gpd.GeoSeries([box(*bounds)], crs=geo.WGS84)

@@ -13,7 +13,7 @@ import rasterio
 import xarray as xr
 from rasterio import Affine
 
-from labkit import geo
+from labkit import geo, ground
 from labkit.errors import LabkitError
 from labkit.files import whole
 from labkit.kml import GroundPicture, kml_text, write_kmz
@@ -54,15 +54,18 @@ def write_detections(
     ------
     LabkitError
         The suffix is none of these, a style or pictures are asked for in another format, the table has no geometry or
-        no coordinate system, or two columns share a name.
+        no coordinate system, a coordinate is no place on the Earth, or two columns share a name (in a GeoPackage also
+        one that differs in capitals alone).
 
     Notes
     -----
     GeoJSON and KML are in longitude and latitude (WGS 84) as their standards ask; the others keep the table's own
     system. Lists, tuples, sets and dictionaries become JSON text in every format (in GeoJSON, JSON of its own).
-    Numbers, booleans, text and times keep their type where the format knows it; KML holds everything as text. A
-    shapefile cuts names at 10 bytes and texts at 254, and holds booleans as 0 and 1 and times as text:
-    ``x.fields.csv`` beside it tells which field is which column, and how many texts were cut.
+    Numbers, booleans, text and times keep their type where the format knows it; whole numbers beyond 64 bits, complex
+    ones and spans of time become text, infinity in GeoJSON null; KML holds everything as text. In KML and GeoJSON a
+    shape that crosses the date line is cut there. A shapefile cuts names at 10 bytes and texts at 254, and holds
+    booleans as 0 and 1 and times as text: ``x.fields.csv`` beside it tells which field is which column, and how many
+    texts were cut.
     """
     path = Path(path)
     writer = _WRITERS.get(path.suffix.lower())
@@ -79,7 +82,11 @@ def write_detections(
     repeated = sorted({str(c) for c in detections.columns[detections.columns.astype(str).duplicated()]})
     if repeated:
         raise LabkitError(f"detections must have columns of different names, instead got twice: {repeated}")
+    shapes = detections.geometry
+    ground.placed("detections", shapes[~(shapes.isna() | shapes.is_empty)])  # a row without a place is allowed
     portable = _portable(detections)
+    if writer is _write_gpkg:
+        _check_names(portable)
     if writer is write_shapefile:
         write_shapefile(portable, path, _geometry_type(portable))  # of several files: whole by itself
         return path
@@ -138,7 +145,7 @@ def _portable(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     for column in table.columns.drop(table.active_geometry_name):
         if isinstance(table[column].dtype, pd.CategoricalDtype):
             table[column] = table[column].astype(table[column].cat.categories.dtype)
-        elif table[column].dtype == object:
+        if table[column].dtype == object or table[column].dtype.kind in "mcu":
             table[column] = _plain(table[column])
     return table
 
@@ -148,10 +155,13 @@ def _plain(values: pd.Series) -> pd.Series:
     if known and all(isinstance(v, bool | np.bool_) for v in known):
         return values.astype("boolean" if len(known) < len(values) else bool)
     if known and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in known):
-        return values.astype(float if any(isinstance(v, float | np.floating) for v in known) else "Int64")
+        if any(isinstance(v, float | np.floating) for v in known):
+            return values.astype(float)
+        if all(_LEAST_INTEGER <= v <= _MOST_INTEGER for v in known):
+            return values.astype("Int64")
     if known and all(isinstance(v, pd.Timestamp | np.datetime64) for v in known):
         return pd.to_datetime(values)
-    return values.map(_word).astype(object)
+    return pd.Series([_word(value) for value in values], index=values.index, dtype=object)
 
 
 def _is_missing(value: object) -> bool:
@@ -164,20 +174,37 @@ def _word(value: object) -> str | None:
     if isinstance(value, set | frozenset):
         value = sorted(value)
     if isinstance(value, list | tuple | dict | np.ndarray):
-        return json.dumps(value, default=_json, ensure_ascii=False)
-    return str(value)
+        value = json.dumps(value, default=_json, ensure_ascii=False)
+    if isinstance(value, pd.Timedelta):
+        value = value.isoformat()
+    # a lone half of a surrogate pair is no character, and no file can hold it
+    return str(value).encode(errors="replace").decode()
 
 
 def _json(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
+def _check_names(table: gpd.GeoDataFrame) -> None:
+    names = pd.Series(table.columns).str.lower()
+    alike = sorted(table.columns[names.duplicated(keep=False)])
+    if alike:
+        raise LabkitError(
+            f"detections must have names that differ by more than capitals for .gpkg, instead got {alike}"
+        )
+
+
 def _write_gpkg(table: gpd.GeoDataFrame, path: Path) -> None:
-    table.to_file(path, driver="GPKG", engine="pyogrio", geometry_type=_geometry_type(table))
+    names = {column.lower() for column in table.columns}
+    # GDAL numbers the rows in a column of its own, which would swallow one of that name
+    key = next(name for name in ("fid", *(f"fid_{n}" for n in range(1, len(names) + 2))) if name not in names)
+    table.to_file(path, driver="GPKG", engine="pyogrio", geometry_type=_geometry_type(table), FID=key)
 
 
 def _write_geojson(table: gpd.GeoDataFrame, path: Path) -> None:
-    table = table.to_crs(geo.WGS84)
+    numbers = table.select_dtypes("floating").columns
+    # JSON has no word for infinity
+    table = table.to_crs(geo.WGS84).assign(**{name: table[name].where(np.isfinite(table[name])) for name in numbers})
     table.to_file(path, driver="GeoJSON", engine="pyogrio", geometry_type=_geometry_type(table), RFC7946="YES")
 
 
@@ -194,11 +221,14 @@ def _write_kmz(table: gpd.GeoDataFrame, path: Path, pictures: Sequence[GroundPic
 
 
 def _geometry_type(table: gpd.GeoDataFrame) -> str:
-    types = set(table.geometry[~table.geometry.isna()].geom_type)
-    if types <= {"Polygon"}:
-        return "Polygon"
-    return types.pop() if len(types) == 1 else "Unknown"
+    known = table.geometry[~table.geometry.isna()]
+    types = set(known.geom_type) or {"Polygon"}
+    if len(types) > 1:
+        return "Unknown"
+    return types.pop() + (" Z" if known.has_z.any() else "")
 
+
+_LEAST_INTEGER, _MOST_INTEGER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 _WRITERS: dict[str, Callable[..., None]] = {
     ".gpkg": _write_gpkg,

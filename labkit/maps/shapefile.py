@@ -13,6 +13,9 @@ from labkit.errors import FileError, LabkitError
 #: What the format holds: bytes of a field's name and of a text.
 _NAME_BYTES, _TEXT_BYTES = 10, 254
 
+#: Geometries that go together in one file.
+_KINDS = ({"Polygon", "MultiPolygon"}, {"LineString", "MultiLineString"}, {"Point"}, {"MultiPoint"})
+
 #: Files of a shapefile, the one that programs open last.
 _PARTS = (".dbf", ".shx", ".prj", ".cpg", ".fields.csv", ".shp")
 
@@ -25,10 +28,9 @@ def write_shapefile(table: gpd.GeoDataFrame, path: Path, geometry_type: str) -> 
     LabkitError
         The geometries are of several kinds, which a shapefile cannot hold.
     """
-    if geometry_type == "Unknown" and len(table):
-        kinds = sorted(set(table.geometry.dropna().geom_type))
-        if not set(kinds) <= {"Polygon", "MultiPolygon"}:
-            raise LabkitError(f"geometry must be of one kind for a shapefile, instead got {kinds}. Write a .gpkg")
+    kinds = sorted(set(table.geometry.dropna().geom_type))
+    if not any(set(kinds) <= held for held in _KINDS):
+        raise LabkitError(f"geometry must be of one kind for a shapefile, instead got {kinds}. Write a .gpkg")
     columns = [c for c in table.columns if c != table.active_geometry_name]
     fields = short_names(columns)
     kept, rows = table.rename(columns=fields), []
@@ -40,7 +42,7 @@ def write_shapefile(table: gpd.GeoDataFrame, path: Path, geometry_type: str) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             partial = Path(folder) / path.name
-            kind = "Polygon" if geometry_type == "Unknown" else geometry_type
+            kind = (kinds or ["Polygon"])[-1] if geometry_type == "Unknown" else geometry_type
             kept.to_file(partial, driver="ESRI Shapefile", engine="pyogrio", encoding="UTF-8", geometry_type=kind)
             pd.DataFrame(rows, columns=["field", "column", "texts_cut"]).to_csv(
                 partial.with_suffix(".fields.csv"), index=False
@@ -75,7 +77,7 @@ def short_names(columns: list[str]) -> dict[str, str]:
 
 
 def _cut(text: str, size: int) -> str:
-    return text.encode()[:size].decode(errors="ignore")
+    return text.encode()[:size].decode(errors="ignore").rstrip()
 
 
 def _short(values: pd.Series) -> tuple[pd.Series, int]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from labkit import geo, schema
+from labkit import geo, ground, schema
 from labkit.errors import LabkitError
 from labkit.view import colours, overlay
 from labkit.view.leaflet_detections import (
@@ -35,6 +35,9 @@ DENSITY_LAYER = "landslide density"
 #: Width and height of a notebook's map, px, and the share of it that the content fills at first.
 _USUAL_SIZE = (950.0, 600.0)
 _FILL = 0.92
+
+#: Web maps end at this latitude, degrees.
+_MERCATOR_END = 85.06
 
 
 def map(
@@ -83,7 +86,7 @@ def map(
     Raises
     ------
     LabkitError
-        Nothing is given to show, nothing of it has a place, or an argument breaks its rule.
+        Nothing is given to show, nothing of it has a place, it lies near a pole, or an argument breaks its rule.
 
     Notes
     -----
@@ -91,12 +94,12 @@ def map(
     thousands stay fluent.
     """
     given = {"counties": counties, "rivers": rivers, "labels": labels, "detections": detections}
+    tables = _placed({name: table for name, table in given.items() if table is not None})
     totals = {name: len(table) for name, table in given.items() if table is not None}
-    tables = {name: _placed(name, table) for name, table in given.items() if table is not None}
     if colour_by is not None and detections is None:
         raise LabkitError(f"detections must be given to be coloured, instead got colour_by={colour_by!r} without them")
     stacks = _by_scene(gradients)
-    overlays = _overlays(density, stacks, direction)
+    overlays = _overlays(density, stacks, direction, _middle(tables))
     bounds = [p.bounds for p, *_ in overlays.values()] + [tuple(t.total_bounds) for t in tables.values() if len(t)]
     if not bounds:
         raise LabkitError(
@@ -106,6 +109,11 @@ def map(
         )
     west, south, _, _ = np.min(bounds, axis=0)
     _, _, east, north = np.max(bounds, axis=0)
+    if south < -_MERCATOR_END or north > _MERCATOR_END:
+        raise LabkitError(
+            f"a map must lie between {_MERCATOR_END}° south and north, where web maps end, instead it reaches from "
+            f"{south:.2f}° to {north:.2f}°. Use lk.view.print_map there"
+        )
     shown = _empty_map(basemap, height, (west, south, east, north))
 
     import ipyleaflet
@@ -122,7 +130,7 @@ def map(
         if told:
             legend.append(_bar(colour_map, low, high, told))
     if density is not None and bool(density.isnull().any()):
-        shown.add(_blank(density))
+        shown.add(_blank(density, _middle(tables)))
         legend.append(f'<div style="background:{colours.NO_DATA};padding:0 4px">{UNOBSERVED}</div>')
     info = ipywidgets.HTML(layout={"max_width": "280px", "margin": "0 8px", "display": "none"})
     for name, table in tables.items():
@@ -142,10 +150,35 @@ def map(
     return shown
 
 
-def _placed(name: str, table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    if not isinstance(table, gpd.GeoDataFrame) or table.active_geometry_name is None or table.crs is None:
-        raise LabkitError(f"{name} must be a GeoDataFrame with a geometry and a coordinate system")
-    return table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(geo.WGS84)
+def _placed(tables: Mapping[str, gpd.GeoDataFrame]) -> dict[str, gpd.GeoDataFrame]:
+    """The rows that have a place, in lon/lat, all tables on one side of the date line."""
+    found = {}
+    for name, table in tables.items():
+        if not isinstance(table, gpd.GeoDataFrame) or table.active_geometry_name is None or table.crs is None:
+            raise LabkitError(f"{name} must be a GeoDataFrame with a geometry and a coordinate system")
+        there = table[~(table.geometry.isna() | table.geometry.is_empty)]
+        found[name] = there.set_geometry(ground.placed(name, there))
+    if found:
+        together = pd.concat([table.geometry for table in found.values()])
+        shapes = iter(ground.on_one_side(together).to_numpy())
+        for name, table in found.items():
+            found[name] = table.set_geometry(
+                gpd.GeoSeries([next(shapes) for _ in range(len(table))], index=table.index, crs=geo.WGS84)
+            )
+    return found
+
+
+def _middle(tables: Mapping[str, gpd.GeoDataFrame]) -> float | None:
+    """The longitude in the middle of all that is drawn in lines, or None where nothing is."""
+    edges = [table.total_bounds[[0, 2]] for table in tables.values() if len(table)]
+    return float(np.mean([np.min(edges), np.max(edges)])) if edges else None
+
+
+def _turned(picture: overlay.Overlay, middle: float | None) -> overlay.Overlay:
+    """A picture on the side of the date line where the rest is."""
+    west, south, east, north = picture.bounds
+    turn = 0.0 if middle is None else 360.0 * round((middle - (west + east) / 2) / 360)
+    return overlay.Overlay(picture.values, (west + turn, south, east + turn, north))
 
 
 def _by_scene(
@@ -167,7 +200,7 @@ def _by_scene(
 
 
 def _overlays(
-    density: xr.DataArray | None, stacks: Mapping[str, xr.Dataset], direction: str
+    density: xr.DataArray | None, stacks: Mapping[str, xr.Dataset], direction: str, middle: float | None
 ) -> dict[str, tuple[overlay.Overlay, str, float, float, str]]:
     found: dict[str, tuple[overlay.Overlay, str, float, float, str]] = {}
     for scene, stack in stacks.items():
@@ -178,22 +211,23 @@ def _overlays(
         ends = f"gradient, rad · {colours.gradient_ends(direction)}"
         # the same colours are explained once
         told = ends if not found else ""
-        picture = overlay.from_layer(stack, layers[direction])
+        picture = _turned(overlay.from_layer(stack, layers[direction]), middle)
         name = f"gradient along {direction}" + (f", {scene}" if len(stacks) > 1 else "")
         found[name] = (picture, colours.GRADIENT_COLOURS, -limit, limit, told)
     if density is not None:
         top = density_top(density)
-        picture = overlay.from_density(density.where(density > 0.01 * top))
+        picture = _turned(overlay.from_density(density.where(density > 0.01 * top)), middle)
         found[DENSITY_LAYER] = (picture, colours.DENSITY_COLOURS, 0.0, top, "landslides per km²")
     return found
 
 
-def _blank(density: xr.DataArray) -> Any:
+def _blank(density: xr.DataArray, middle: float | None) -> Any:
     """The cells of which nothing was observed: not the same as clear ground, where the density is about 0."""
     import ipyleaflet
     from matplotlib.colors import to_rgb
 
-    picture = overlay.from_density(density.copy(data=np.where(np.isfinite(density.values), np.nan, 1.0)))
+    unseen = density.copy(data=np.where(np.isfinite(density.values), np.nan, 1.0))
+    picture = _turned(overlay.from_density(unseen), middle)
     rgba = np.zeros((*picture.values.shape, 4), np.uint8)
     rgba[np.isfinite(picture.values)] = [*(round(255 * share) for share in to_rgb(colours.NO_DATA)), 160]
     west, south, east, north = picture.bounds

@@ -14,7 +14,7 @@ import xarray as xr
 from pyproj import CRS, Transformer
 from shapely.geometry import box
 
-from labkit import geo
+from labkit import geo, ground
 from labkit.geocode import Grid, geocoding
 
 #: Longest side of the picture, px.
@@ -43,7 +43,7 @@ def from_density(density: xr.DataArray, max_side: int = MAX_SIDE) -> Overlay:
     area = box(x[0] - cell / 2, y[-1] - cell / 2, x[-1] + cell / 2, y[0] + cell / 2)
     crs = density.attrs["crs"]
     # A straight edge in metres is a curve in degrees: the envelope needs more than the corners.
-    ring = gpd.GeoSeries([area.segmentize(cell * 4)], crs=crs).to_crs(geo.WGS84)
+    ring = ground.in_one_piece(gpd.GeoSeries([area.segmentize(cell * 4)], crs=crs).to_crs(geo.WGS84))
     west, south, east, north = ring.total_bounds
     lon, lat = _mercator_grid((west, south, east, north), max_side)
     easting, northing = Transformer.from_crs(geo.WGS84, crs, always_xy=True).transform(lon, lat)

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import xarray as xr
+from pyproj import CRS
 
-from labkit import geo, schema
+from labkit import ground, schema
 from labkit.errors import LabkitError
 from labkit.files import whole
 from labkit.view import colours, marks, panels
-from labkit.view.painting import density_top
+from labkit.view.map_sheet import Bounds, draw_image, draw_outlines, font_families, image_edges, placed_tables
+from labkit.view.painting import painted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: Of the outlines on a map, points.
+_WIDTHS = {"counties": 0.9, "rivers": 1.6, "detections": 1.6}
+
+#: Around landslides without a density map, m.
+_LEAST_MARGIN_M = 500.0
 
 
 def save_gradients_png(
@@ -96,7 +105,7 @@ def save_map_png(
         Landslides, drawn as blue outlines at their place.
     density : xarray.DataArray, optional
         From :func:`labkit.maps.density`; its coordinate system is the map's, and what was not observed is grey. Without
-        it the map is in the UTM zone of the detections.
+        it the map is in the UTM zone of the detections (:func:`labkit.ground.metric_system`).
     path : str or pathlib.Path
         A ``.png``; its folder is made.
     counties, rivers : geopandas.GeoDataFrame, optional
@@ -117,31 +126,18 @@ def save_map_png(
         There are neither detections nor a density map, or the suffix is not ``.png``.
     """
     path = _checked(path)
-    crs, (west, south, east, north) = _frame(detections, density)
+    shapes = placed_tables({"counties": counties, "rivers": rivers, "detections": detections})
+    crs, bounds = _frame(shapes.get("detections"), density)
+    west, south, east, north = bounds
     figure = _figure(8.0, float(np.clip(6.3 * (north - south) / (east - west), 3.0, 11.0)) + 0.8, dpi)
     axis = figure.subplots()
     if density is not None:
-        blank = bool(density.isnull().any())
-        if blank:
-            axis.set_facecolor(colours.NO_DATA)
-        image = axis.imshow(
-            density.values,
-            cmap=colours.DENSITY_COLOURS,
-            vmin=0,
-            vmax=density_top(density),
-            extent=(west, east, south, north),
-        )
-        words = "landslides per km²" + (" (grey: not observed)" if blank else "")
-        figure.colorbar(image, ax=axis, label=words, shrink=0.8, pad=0.02)
-    for table, style in (
-        (rivers, {"color": colours.RIVER, "linewidth": 1.6}),
-        (counties, {"edgecolor": colours.COUNTY, "facecolor": "none", "linewidth": 0.9}),
-        (detections, {"edgecolor": colours.DETECTION, "facecolor": "none", "linewidth": 1.6}),
-    ):
-        if table is not None and len(table):
-            table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(crs).plot(ax=axis, aspect=None, **style)
+        look = painted(density)
+        words = look.words + (f" (grey: {look.no_data})" if bool(density.isnull().any()) else "")
+        figure.colorbar(draw_image(axis, density, look), ax=axis, label=words, shrink=0.8, pad=0.02)
+    draw_outlines(axis, shapes, crs, _WIDTHS)
     if counties is not None and county_name in counties.columns:
-        _name_counties(axis, counties.to_crs(crs).clip((west, south, east, north)), county_name)
+        _name_counties(axis, shapes["counties"].to_crs(crs).clip(bounds), counties[county_name])
     axis.set(xlim=(west, east), ylim=(south, north), aspect="equal")
     axis.set_xlabel("easting, km", fontsize=10)
     axis.set_ylabel("northing, km", fontsize=10)
@@ -150,7 +146,8 @@ def save_map_png(
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.{decimals}f}")
     count = 0 if detections is None else len(detections)
-    axis.set_title(title if title is not None else f"{count} landslide{'' if count == 1 else 's'}")
+    headline = title if title is not None else f"{count} landslide{'' if count == 1 else 's'}"
+    axis.set_title(headline, family=font_families(headline), parse_math=False)
     return _save(figure, path)
 
 
@@ -194,27 +191,27 @@ def _draw_boxes(axis: Axes, boxes: gpd.GeoDataFrame, colour: str) -> None:
             )
 
 
-def _frame(
-    detections: gpd.GeoDataFrame | None, density: xr.DataArray | None
-) -> tuple[Any, tuple[float, float, float, float]]:
+def _frame(detections: gpd.GeoSeries | None, density: xr.DataArray | None) -> tuple[CRS, Bounds]:
     if density is not None:
-        half = float(density.attrs["cell_m"]) / 2
-        x, y = density["x"].values, density["y"].values
-        return density.attrs["crs"], (x[0] - half, y[-1] - half, x[-1] + half, y[0] + half)
+        return CRS(density.attrs["crs"]), image_edges(density)
     if detections is None:
         raise LabkitError("a map must have detections or density to show, instead got neither")
-    crs = geo.metric_crs(detections.to_crs(geo.WGS84))
+    crs = ground.metric_system("detections", detections)
     west, south, east, north = detections.to_crs(crs).total_bounds
-    margin = 0.1 * max(east - west, north - south)
+    margin = max(0.1 * max(east - west, north - south), _LEAST_MARGIN_M)
     return crs, (west - margin, south - margin, east + margin, north + margin)
 
 
-def _name_counties(axis: Axes, counties: gpd.GeoDataFrame, name: str) -> None:
+def _name_counties(axis: Axes, counties: gpd.GeoSeries, names: pd.Series) -> None:
     from matplotlib.patheffects import withStroke
 
-    for words, place in zip(counties[name], counties.representative_point(), strict=True):
+    # clipping may have left some out, and changed the order
+    named = names.loc[counties.index].astype(str)
+    families = font_families(*named)
+    for words, place in zip(named, counties.representative_point(), strict=True):
         halo = [withStroke(linewidth=3, foreground="white")]
-        axis.annotate(str(words), (place.x, place.y), ha="center", fontsize=9, color=colours.COUNTY, path_effects=halo)
+        axis.annotate(words, (place.x, place.y), ha="center", fontsize=9, color=colours.COUNTY, path_effects=halo,
+                      family=families, parse_math=False)  # fmt: skip
 
 
 def _save(figure: Figure, path: Path) -> Path:

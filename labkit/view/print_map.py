@@ -15,13 +15,23 @@ from labkit.errors import LabkitError
 from labkit.files import whole
 from labkit.geocode import geocoding
 from labkit.view import colours
-from labkit.view.painting import Painted, painted
+from labkit.view.map_sheet import (
+    INKS,
+    Bounds,
+    draw_image,
+    draw_outlines,
+    font_families,
+    image_edges,
+    placed_tables,
+)
+from labkit.view.painting import painted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Bounds = tuple[float, float, float, float]
+#: Of the outlines, points.
+_WIDTHS = {"counties": 0.8, "rivers": 1.2, "detections": 1.2}
 
 _SUFFIXES = (".png", ".pdf")
 
@@ -72,30 +82,31 @@ def print_map(
 
     Notes
     -----
-    The map is in the UTM zone of the background; lengths hold within 0.1 % up to 400 km from its central meridian. The
-    arrow points to true north in the middle of the map, which meridian convergence turns against the sheet. The scale
-    that stands under the bar holds for the sheet printed at its own size.
+    The map is in the UTM zone of the background, or in the system of a density map; in a UTM zone lengths hold within
+    0.1 % up to 400 km from its central meridian. The arrow points to true north in the middle of the map, which
+    meridian convergence turns against the sheet. The scale that stands under the bar holds for the sheet printed at its
+    own size.
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise LabkitError(f"path must end with .png or .pdf, instead got path={path.name!r}")
     if not dpi > 0:
         raise LabkitError(f"dpi must be above 0, instead got dpi={dpi}")
-    tables = {"counties": counties, "rivers": rivers, "detections": detections}
-    for name, table in tables.items():
-        if table is not None and (not isinstance(table, gpd.GeoDataFrame) or table.crs is None):
-            raise LabkitError(f"{name} must be a GeoDataFrame with a CRS. Set it with set_crs('EPSG:4326')")
+    shapes = placed_tables({"counties": counties, "rivers": rivers, "detections": detections})
     look = painted(background, limit=limit)
     image = look.image if "cell_m" in look.image.attrs else geocoding(look.image)(look.image)
-    figure, axis = _sheet(_bounds(image))
-    _ground(figure, axis, image, look)
-    handles = _lines(axis, tables, CRS(image.attrs["crs"]), blank=bool(image.isnull().any()), no_data=look.no_data)
-    _degrees(axis, CRS(image.attrs["crs"]))
-    _north(figure, axis, CRS(image.attrs["crs"]))
+    figure, axis = _sheet(image_edges(image))
+    _bar(figure, draw_image(axis, image, look), look.words)
+    crs = CRS(image.attrs["crs"])
+    draw_outlines(axis, shapes, crs, _WIDTHS)
+    handles = _keys(shapes, look.no_data if bool(image.isnull().any()) else "")
+    _degrees(axis, crs)
+    _north(figure, axis, crs)
     _scale(figure, axis)
     corner = (_MARGIN / figure.get_figwidth(), _strip_top(figure))
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, fontsize=8, frameon=False, borderaxespad=0)
-    figure.text(0.5, 1 - 0.6 * _HEAD / figure.get_figheight(), title, ha="center", va="center", fontsize=14)
+    figure.text(0.5, 1 - 0.6 * _HEAD / figure.get_figheight(), title, ha="center", va="center", fontsize=14,
+                family=font_families(title), parse_math=False)  # fmt: skip
     import matplotlib
 
     kind = path.suffix.lower()[1:]
@@ -103,12 +114,6 @@ def print_map(
     with whole(path) as partial, matplotlib.rc_context({"pdf.fonttype": 42}):
         figure.savefig(partial, format=kind, dpi=dpi, metadata={"CreationDate": None} if kind == "pdf" else None)
     return path
-
-
-def _bounds(image: xr.DataArray) -> Bounds:
-    x, y = image["x"].values, image["y"].values
-    step = float(image.attrs["cell_m"] if "cell_m" in image.attrs else image.attrs["x_spacing"])
-    return float(x[0] - step / 2), float(y[-1] - step / 2), float(x[-1] + step / 2), float(y[0] + step / 2)
 
 
 def _sheet(bounds: Bounds) -> tuple[Figure, Axes]:
@@ -134,37 +139,27 @@ def _strip_top(figure: Figure) -> float:
     return float(figure.axes[0].get_position().y0) - 0.35 / figure.get_figheight()
 
 
-def _ground(figure: Figure, axis: Axes, image: xr.DataArray, look: Painted) -> None:
-    axis.set_facecolor(colours.NO_DATA)
-    west, south, east, north = _bounds(image)
-    drawn = axis.imshow(np.ma.masked_invalid(image.values), cmap=look.colour_map, vmin=look.low, vmax=look.high,
-                        extent=(west, east, south, north), interpolation="none", aspect="auto")  # fmt: skip
+def _bar(figure: Figure, drawn: Any, words: str) -> None:
     place = figure.add_axes(
         (0.33, _strip_top(figure) - 0.16 / figure.get_figheight(), 0.34, 0.14 / figure.get_figheight())
     )
     bar = figure.colorbar(drawn, cax=place, orientation="horizontal")
-    bar.set_label(look.words, fontsize=8)
+    bar.set_label(words, fontsize=8)
     place.tick_params(labelsize=8)
 
 
-def _lines(axis: Axes, tables: dict[str, gpd.GeoDataFrame | None], crs: CRS, *, blank: bool, no_data: str) -> list[Any]:
-    """Draw what lies on the ground, and give the keys of the legend."""
+def _keys(shapes: dict[str, gpd.GeoSeries], no_data: str) -> list[Any]:
+    """The keys of the legend; ``no_data`` is what grey means, "" where nothing is."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     keys: list[Any] = []
-    for (name, table), (colour, width) in zip(
-        tables.items(), ((colours.COUNTY, 0.8), (colours.RIVER, 1.2), (colours.DETECTION, 1.2)), strict=True
-    ):
-        if table is None:
-            continue
-        placed = table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(crs)
-        if len(placed):
-            edges = placed.boundary.where(placed.geom_type.isin(["Polygon", "MultiPolygon"]), placed.geometry)
-            edges.plot(ax=axis, color=colour, linewidth=width, aspect=None, autolim=False)
-        words = f"{len(placed)} landslides" if name == "detections" else name
-        keys.append(Line2D([], [], color=colour, linewidth=width + 0.5, label=words))
-    return [*keys, Patch(color=colours.NO_DATA, label=no_data)] if blank else keys
+    for name, colour in INKS.items():
+        if name in shapes:
+            count = len(shapes[name])
+            words = f"{count} landslide{'' if count == 1 else 's'}" if name == "detections" else name
+            keys.append(Line2D([], [], color=colour, linewidth=_WIDTHS[name] + 0.5, label=words))
+    return [*keys, Patch(color=colours.NO_DATA, label=no_data)] if no_data else keys
 
 
 def _degrees(axis: Axes, crs: CRS) -> None:
@@ -174,6 +169,8 @@ def _degrees(axis: Axes, crs: CRS) -> None:
     (west, east), (south, north) = axis.get_xlim(), axis.get_ylim()
     x, y = np.meshgrid(np.linspace(west, east, 60), np.linspace(south, north, 60))
     lon, lat = Transformer.from_crs(crs, geo.WGS84, always_xy=True).transform(x, y)
+    # across the date line longitudes go on beyond 180
+    lon = lon + 360 * np.round((lon[30, 30] - lon) / 360)
     for values, scale, along, at, letters in (
         (lon, axis.xaxis, lon[0], x[0], "EW"),
         (lat, axis.yaxis, lat[:, 0], y[:, 0], "NS"),
@@ -181,7 +178,8 @@ def _degrees(axis: Axes, crs: CRS) -> None:
         lines = [v for v in MaxNLocator(5).tick_values(along[0], along[-1]) if along[0] <= v <= along[-1]]
         axis.contour(x, y, values, levels=lines, colors="black", linewidths=0.3, alpha=0.5)
         decimals = max((len(f"{abs(v):.6g}".partition(".")[2]) for v in lines), default=0)
-        words = [f"{abs(v):.{decimals}f}° {letters[0] if v >= 0 else letters[1]}" for v in lines]
+        named = [(v + 180) % 360 - 180 if letters == "EW" else v for v in lines]
+        words = [f"{abs(v):.{decimals}f}° {letters[0] if v >= 0 else letters[1]}" for v in named]
         scale.set_ticks(np.interp(lines, along, at).tolist(), labels=words)
     # geopandas names the axes after the projection, whose metres are not what stands at the ticks
     axis.set(xlabel="", ylabel="")
