@@ -46,6 +46,18 @@ def test_a_shortcut_joins_the_features_before_and_after_cbam():
     torch.testing.assert_close(block(features), before + block.attention(before))
 
 
+@pytest.mark.parametrize("attention", [False, True])
+def test_a_block_in_use_gives_what_it_gives_while_it_learns_and_leaves_its_input(attention):
+    torch.manual_seed(0)
+    block = DarknetResidual(16, attention=attention).eval()
+    features = torch.randn(2, 16, 8, 8)
+    given = features.clone()
+    taught = block(given).detach()
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            assert torch.equal(block(given), taught) and torch.equal(given, features)
+
+
 def test_cbam_follows_each_of_the_23_residual_blocks_of_darknet_53_and_no_other_layer():
     with torch.device("meta"):
         network = Darknet(1, 32, DARKNET_53, attention=True)

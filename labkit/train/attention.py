@@ -92,4 +92,6 @@ class Cbam(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         weighed = self.channel(features) * features
-        return self.spatial(weighed) * weighed
+        places = self.spatial(weighed)
+        # where nothing is learned no value is needed again, and large new arrays take long
+        return places * weighed if torch.is_grad_enabled() else weighed.mul_(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from labkit.train.attention import Cbam
@@ -42,8 +43,13 @@ class DarknetResidual(nn.Module):
         self.attention = Cbam(channels) if attention else None
 
     def forward(self, features: Tensor) -> Tensor:
-        joined: Tensor = features + self.body(features)
-        return joined if self.attention is None else joined + self.attention(joined)
+        joined = _sum(features, self.body(features))
+        return joined if self.attention is None else _sum(joined, self.attention(joined))
+
+
+def _sum(features: Tensor, changed: Tensor) -> Tensor:
+    """Add to features what was made of them: in the place of the latter where nothing is learned."""
+    return features + changed if torch.is_grad_enabled() else changed.add_(features)
 
 
 class Darknet(nn.Module):
