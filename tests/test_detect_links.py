@@ -88,6 +88,38 @@ def test_the_components_are_those_of_all_links_between_all_boxes(seed, count, sp
     assert len(few) <= 2 * count
 
 
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 10_000),
+    spread_km=st.sampled_from([0.1, 1.0, 8.0]),
+    lon=st.sampled_from([102.0, 179.995, 0.0]),
+    most=st.integers(1, 6),
+    largest_km=st.sampled_from([0.3, 5.0, 4000.0]),
+)
+def test_the_strongest_links_of_boxes_that_lie_on_each_other_are_those_of_all(seed, spread_km, lon, most, largest_km):
+    rng = np.random.default_rng(seed)
+    at = rng.uniform(-1, 1, (70, 2)) * [spread_km, 0.05 * spread_km] * KM
+    sizes = 100 + 1000 * largest_km * rng.uniform(0, 1, (2, 70)) ** (4 if largest_km < 100 else 30)
+    places = ground((lon + at[:, 0] + 180) % 360 - 180, 30 + at[:, 1], *sizes, seed)
+    i, j, _ = every_link(places)
+    # strengths as the code has them, with room for all, which the test above holds against the definition
+    a, b, strength = strongest(places, 70)
+    assert list(zip(a, b, strict=True)) == list(zip(i, j, strict=True))
+    kept = set()
+    for box in range(70):
+        mine = [
+            (-s, other, (x, y))
+            for x, y, s in zip(a, b, strength, strict=True)
+            for other in {x, y} - {box}
+            if box in (x, y)
+        ]
+        kept |= {pair for _, _, pair in sorted(mine)[:most]}
+    few, others, held = strongest(places, most)
+    assert list(zip(few, others, strict=True)) == sorted(kept)
+    strengths = dict(zip(zip(a, b, strict=True), strength, strict=True))
+    assert held.tolist() == [strengths[pair] for pair in zip(few, others, strict=True)]
+
+
 def chain(length_km, step_m=300.0, width_m=200.0, scenes=2):
     """Boxes along a river that flows east, seen by two scenes in turn."""
     count = int(1000 * length_km / step_m)

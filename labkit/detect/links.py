@@ -98,10 +98,23 @@ def join(places: Places, parent: Codes) -> tuple[Codes, Codes, Array]:
 
 
 def strongest(places: Places, most: int) -> tuple[Codes, Codes, Array]:
-    """Give the strongest links of each box, at most so many: first < second, strength, in one order."""
+    """Give the strongest links of each box, at most so many: first < second, strength, in one order.
+
+    Notes
+    -----
+    Two boxes of the widths v and w whose centres lie d apart along x have GIoU ≤ IoU ≤ (s − d) / (s + d) with
+    s = (v + w) / 2, so that a box with enough strong links need not look at those of a cell that are further along x;
+    in the same way one at another y is passed by. Where many boxes lie on each other that leaves a small part of all
+    pairs.
+    """
     order, keys, starts = _cells(places)
+    centre = places.boxes[:, [0, 2]].mean(axis=1)
+    centre = centre % places.period if places.period else centre
+    order = order[np.lexsort((centre[order], np.repeat(np.arange(len(keys)), np.diff(starts))))]
+    widest = np.maximum.reduceat((places.boxes[:, 2] - places.boxes[:, 0])[order], starts[:-1])
     other, strength = np.full((len(order), most), -1, np.int64), np.full((len(order), most), NONE)
-    _keep_strongest(order, keys, starts, _top(keys), _columns(places.rows(order)), other, strength)
+    columns = _columns(places.rows(order))
+    _keep_strongest(order, (keys, starts, _top(keys)), columns, (centre[order], widest), other, strength)
     box, slot = np.nonzero(other >= 0)
     pairs = np.sort(np.column_stack([box, other[box, slot]]), axis=1)
     _, distinct = np.unique(pairs[:, 0] * len(order) + pairs[:, 1], return_index=True)
@@ -317,29 +330,75 @@ def _join_all(
 @_compiled
 def _keep_strongest(
     order: Codes,
-    keys: Codes,
-    starts: Codes,
-    top: int,
+    cells: tuple[Codes, Codes, int],
     columns: Columns,
+    along: tuple[Array, Array],
     other: Codes,
     strong: Array,
 ) -> None:  # pragma: no cover
     """Fill in each box's strongest links, strongest first; boxes by their numbers in ``order``."""
+    keys, starts, top = cells
+    centre, widest = along
+    # their own cells first: what is strong there leaves most of the cells around unseen
+    for c in range(len(keys)):
+        for a in range(starts[c], starts[c + 1]):
+            _look_along(a, (starts[c], starts[c + 1]), widest[c], order, columns, centre, other, strong)
     found = np.zeros(9, np.int64)
     for c in range(len(keys)):
         own = (keys[c] >> 2 * _FINEST) % _LEVELS
         for level in range(own, top + 1):
             for k in range(_around(keys[c], level, keys, found)):
                 d = found[k]
-                if level == own and d < c:
+                if level == own and d <= c:
                     continue
-                for a in range(starts[c], starts[c + 1]):
-                    for b in range(a + 1 if c == d else starts[d], starts[d + 1]):
-                        strength = _strength(a, b, columns)
-                        if strength > NONE:
-                            i, j = order[a], order[b]
-                            _insert(other[i], strong[i], j, strength)
-                            _insert(other[j], strong[j], i, strength)
+                mine, theirs = (starts[c], starts[c + 1]), (starts[d], starts[d + 1])
+                for a in range(mine[0], mine[1]):
+                    _look_along(a, theirs, widest[d], order, columns, centre, other, strong)
+                for b in range(theirs[0], theirs[1]):
+                    _look_along(b, mine, widest[c], order, columns, centre, other, strong)
+
+
+@_compiled
+def _look_along(
+    a: int,
+    cell: tuple[int, int],
+    widest: float,
+    order: Codes,
+    columns: Columns,
+    centre: Array,
+    other: Codes,
+    strong: Array,
+) -> None:  # pragma: no cover
+    """Keep the strongest links of one box with those of a cell, which lie in order along x: outward from its own x."""
+    boxes, period = columns[0], columns[4]
+    begin, end = cell
+    at = centre[a]
+    if period > 0:
+        at -= period * np.round((at - (centre[begin] + centre[end - 1]) / 2) / period)
+    # around the whole Earth left and right are the same: then none are left out
+    bounded = period == 0 or centre[end - 1] - centre[begin] < period / 8
+    reach = (boxes[a, 2] - boxes[a, 0] + widest) / 2
+    i = order[a]
+    right = begin + np.searchsorted(centre[begin:end], at)
+    left = right - 1
+    while left >= begin or right < end:
+        if left < begin or (right < end and centre[right] - at < at - centre[left]):
+            b, apart = right, abs(centre[right] - at)
+            right += 1
+        else:
+            b, apart = left, abs(at - centre[left])
+            left -= 1
+        # links by distance are below 0; a hair's breadth for rounding
+        weakest = strong[i, -1]
+        if bounded and weakest > 0 and (reach - apart) / (reach + apart) + 1e-9 < weakest:
+            return
+        tall = (boxes[a, 3] - boxes[a, 1] + boxes[b, 3] - boxes[b, 1]) / 2
+        off = abs(boxes[a, 3] + boxes[a, 1] - boxes[b, 3] - boxes[b, 1]) / 2
+        if b != a and (weakest <= 0 or (tall - off) / (tall + off) + 1e-9 >= weakest):
+            # in one order of the two, so that both boxes know it by the same digits
+            strength = _strength(min(a, b), max(a, b), columns)
+            if strength > NONE:
+                _insert(other[i], strong[i], order[b], strength)
 
 
 @_compiled
