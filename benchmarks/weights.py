@@ -6,10 +6,11 @@
     nice python benchmarks/weights.py ship RUN labkit/train/shipped/gradients-small
 
 FOLDER holds the regions of ``benchmarks/weights_regions.py``. ``train`` may be stopped and called again: it goes on
-where RUN stands. ``--start`` begins with the weights of a detector of the same network, which may not have
-seen standard errors. ``threshold`` chooses a score on the validation regions and moves all scores so that it
-becomes 0.5. ``measure`` takes the held-out regions, those without deformation, and, where
-LABKIT_REAL_DATA names the folder of real files, the stack of Danba; what it finds is written to ``RUN/measured.json``.
+where RUN stands. ``--start`` begins with the weights of a detector of the same network, which may be narrower and may
+not have seen standard errors. ``threshold`` chooses a score on the regions of validation and development, moves all
+scores so that it becomes 0.5, and rounds the weights to float16, as they ship. ``measure`` takes the held-out regions
+that nothing was chosen on, those without deformation, and, where LABKIT_REAL_DATA names the folder of real files, the
+stack of Danba; what it finds is written to ``RUN/measured.json``. ``ship`` writes the detector with its card.
 """
 
 from __future__ import annotations
@@ -33,10 +34,17 @@ from weights_measures import curve, danba, held_out, labels_of, opened, searched
 import labkit as lk
 from labkit import files
 from labkit.train import FitSettings
+from labkit.train.card import write_card
 from labkit.train.detector import Detector
 
 #: Chips of 416 px; windows of 224 px are cut from them at random.
 SIZE = 416
+
+#: Patches of rates that lie close together are kept apart: their boxes overlap.
+NMS_IOU = {"gradients": 0.2, "rates": 0.4}
+
+#: Where nothing moves, at most so many boxes on 1,000 km² when the threshold is chosen.
+MOST_EMPTY = 0.5
 
 #: Weights are averaged over about so many steps.
 AVERAGED_STEPS, EVERY = 300, 5
@@ -49,7 +57,9 @@ SPREAD = {"gradients": 1.0, "rates": None}
 class Plan:
     """How long and how fast: ``steps`` in all, at most ``minutes`` now, ``peak`` of the learning rate's cosine.
 
-    ``background`` is the share of windows from stacks without deformation, or from chips without labels.
+    ``background`` is the share of windows from stacks without deformation, or from chips without labels; maps of
+    integrated gradients are drawn ``integrated`` times as often as those of time series; ``box_weight`` is that of
+    :func:`labkit.train.loss.detection_loss`.
     """
 
     steps: int
@@ -58,6 +68,8 @@ class Plan:
     seed: int
     start: str
     background: float
+    integrated: float
+    box_weight: float
 
 
 def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
@@ -65,6 +77,7 @@ def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
     import torch
 
     from labkit.train.building import build
+    from labkit.train.loss import detection_loss
 
     samples, reader, tuning = _samples(folder, kind, width)
     what = _described(run, kind, samples, width, plan)
@@ -94,7 +107,7 @@ def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
 
     # this one network alone, so that its losses go through it too; mypy wants methods left to their classes
     network.forward = in_half  # type: ignore[method-assign]
-    batches = _batches(samples, reader, tuning, plan.seed + done, plan.background)
+    batches = _batches(samples, reader, tuning, plan.seed + done, plan)
     started, noted, sums = time.monotonic(), time.monotonic(), []
     bar = tqdm(total=plan.steps, initial=done, desc="training", unit="step", mininterval=20)
     while done < plan.steps and time.monotonic() - started < 60 * plan.minutes:
@@ -103,7 +116,14 @@ def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
         rise = min(1.0, share / 0.03)
         for group in optimizer.param_groups:
             group["lr"] = plan.peak * rise * max(0.01, (1 + math.cos(math.pi * share)) / 2)
-        losses = network.losses(batch.images, batch.targets, batch.ignored)
+        losses = detection_loss(
+            network(batch.images),
+            batch.targets,
+            batch.ignored,
+            what.anchors,
+            network.strides,
+            box_weight=plan.box_weight,
+        )
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
@@ -123,14 +143,31 @@ def train(folder: Path, run: Path, kind: str, width: int, plan: Plan) -> None:
 
 
 def _take_over(network: Any, known: Detector) -> None:
-    """Begin with the weights of a detector; where it did not see standard errors, they do not count at first."""
+    """Begin with the weights of a detector; where it did not see standard errors, they do not count at first.
+
+    Nor do the channels that a wider network has besides: they begin as drawn, and what the known ones were taught
+    does not look at them.
+    """
     import torch
 
     weights = known.network.state_dict()
     missing = network.channels - known.network.channels
     first = weights["stem.0.weight"]
     weights["stem.0.weight"] = torch.cat([first, torch.zeros_like(first[:, :1]).repeat(1, missing, 1, 1)], dim=1)
-    network.load_state_dict(weights)
+    wider = network.state_dict()
+    for name, value in weights.items():
+        if value.shape == wider[name].shape:
+            wider[name] = value
+            continue
+        rows = torch.arange(len(value))
+        wider[name][rows] = value if value.ndim == 1 else 0.0
+        if value.ndim > 1:
+            # what is fused are two groups of channels, and each begins with the known ones
+            groups = 2 if name == "fuse.0.0.weight" else 1
+            known_each, each = value.shape[1] // groups, wider[name].shape[1] // groups
+            columns = torch.cat([torch.arange(known_each) + group * each for group in range(groups)])
+            wider[name][rows[:, None], columns] = value
+    network.load_state_dict(wider)
 
 
 def _average(averaged: Any, network: Any, done: int) -> None:
@@ -178,7 +215,7 @@ def _described(run: Path, kind: str, samples: list, width: int, plan: Plan) -> A
         own = (
             lk.load_detector(plan.start).settings.anchors if plan.start else anchors_by_stride(sizes, 2, seed=plan.seed)
         )
-        record = {"seed": plan.seed, "kind": kind, "width": width, "start": plan.start, "anchors": own}
+        record = {"seed": plan.seed, "kind": kind, "width": width, "start": Path(plan.start).name, "anchors": own}
     record |= {"scenes": sorted({sample.scene for sample in samples}), "labels_on_chips": len(sizes)}
     with files.whole(made_by) as beside:
         beside.write_text(json.dumps(record))
@@ -191,7 +228,7 @@ def _described(run: Path, kind: str, samples: list, width: int, plan: Plan) -> A
         width=record["width"],
         spread=SPREAD[kind],
         standard_error=True,
-        nms_iou=0.2,
+        nms_iou=NMS_IOU[kind],
     )
 
 
@@ -211,17 +248,18 @@ def _samples(folder: Path, kind: str, width: int) -> tuple[list, Any, FitSetting
     return make_samples(tables[0], scenes, tables[1], tuning.min_inside, standard_error=True), reader, tuning
 
 
-def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int, background: float) -> Iterator[Any]:
+def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int, plan: Plan) -> Iterator[Any]:
     """Windows at random: a stack with many landslides is drawn more often, but by the root of their number."""
     from labkit.train.batches import collate
     from labkit.train.windows import Draw, RandomWindows
 
     windows = RandomWindows(samples, reader, tuning)
     weights = np.sqrt([len(sample.boxes) for sample in samples])
+    weights *= [plan.integrated if sample.scene.endswith("integrated") else 1.0 for sample in samples]
     empty = weights == 0
     weights /= weights.sum()
     if empty.any():
-        weights = (1 - background) * weights + background * empty / empty.sum()
+        weights = (1 - plan.background) * weights + plan.background * empty / empty.sum()
     rng = np.random.default_rng(seed)
     for step in count():
         chosen = rng.choice(len(samples), tuning.batch_size, p=weights)
@@ -229,15 +267,15 @@ def _batches(samples: list, reader: Any, tuning: FitSettings, seed: int, backgro
 
 
 def choose_threshold(folder: Path, run: Path) -> None:
-    """Move the scores of a run so that its threshold becomes 0.5, and keep it as ``RUN/chosen``.
+    """Move the scores of a run so that its threshold becomes 0.5, and keep it in float16 as ``RUN/chosen``.
 
-    The threshold is the score of greatest F1 on the validation regions, or a higher one where stacks without any
-    deformation would otherwise have more than one box per 1,000 km².
+    The threshold is the score of greatest F1 on the regions of validation and development, or a higher one where their
+    stacks without any deformation would otherwise have more than one box on 2,000 km²: half of what is aimed at.
     """
     import torch
 
     detector = lk.load_detector(run)
-    paths = stacks(folder, "validation", detector.kind)
+    paths = [path for split in ("validation", "development") for path in stacks(folder, split, detector.kind)]
     moving = [path for path in paths if "-empty-" not in path.name]
     found, truth, _ = searched(moving, lambda data: lk.detect_landslides(data, detector, 0.05))
     measured = curve(found[~found["on_faint"]], labels_of(truth))
@@ -246,19 +284,19 @@ def choose_threshold(folder: Path, run: Path) -> None:
         [path for path in paths if "-empty-" in path.name], lambda data: lk.detect_landslides(data, detector, 0.05)
     )
     worst = np.sort(still["score"])[::-1]
-    allowed = int(area / 1000)
+    allowed = int(MOST_EMPTY * area / 1000)
     score = max(highest, float(worst[allowed]) + 1e-4) if len(worst) > allowed else highest
     here = measured[measured["score"] >= score].iloc[-1]
     chosen = {"score": score, "score_of_best_f1": highest, "precision": here["precision"], "recall": here["recall"]}
     chosen |= {"stacks": len(moving), "empty_stacks": len(paths) - len(moving), "empty_km2": area}
     chosen["empty_boxes"] = int((worst >= score).sum())
     chosen["empty_boxes_at_best_f1"] = int((worst >= highest).sum())
-    print("validation", chosen)
+    print("chosen on validation and development", chosen)
     with torch.no_grad():
         for head in detector.network.heads:
             head.bias.view(-1, 5)[:, 4] -= math.log(score / (1 - score))
     record = json.loads((run / "made_by.json").read_text()) | {"threshold": chosen}
-    lk.train.save_detector(detector, run / "chosen", made_by=record)
+    lk.train.save_detector(detector, run / "chosen", made_by=record, half=True)
 
 
 def measure(folder: Path, run: Path) -> None:
@@ -274,12 +312,29 @@ def measure(folder: Path, run: Path) -> None:
 
 
 def ship(run: Path, target: Path) -> None:
-    """Write the detector as float16, with what was measured."""
+    """Write the detector as float16, with what was measured, and its card."""
     detector = lk.load_detector(run / "chosen")
     record = json.loads((run / "chosen" / "detector.json").read_text())["made_by"]
     record["measured"] = json.loads((run / "measured.json").read_text())
     lk.train.save_detector(detector, target, made_by=record, half=True)
+    write_card(target, _main_measures(record["measured"]))
     print(f"{target}: {sum(path.stat().st_size for path in target.iterdir()):,} bytes")
+
+
+def _main_measures(measured: dict[str, Any]) -> dict[str, str]:
+    """Say of everything that was measured what a card tells."""
+    whole, empty = measured["held_out"]["all"], measured["empty"]
+    told = {
+        "simulated regions never seen": f"AP50 {whole['ap50']:.3f}, AP50:95 {whole['ap']:.3f}\nrecall "
+        f"{whole['recall_at_precision_0.9']['recall']:.3f} where precision is 0.90\nat score 0.5: precision "
+        f"{whole['precision']:.3f}, recall {whole['recall']:.3f}\n{measured['held_out']['labels']:,} labels",
+        "simulated regions without motion": f"boxes at score 0.5 on {empty['area_km2']:,.0f} km²: {empty['boxes']}",
+    }
+    danba_rows = [
+        f"{word}: IoU {row['best_iou']:.2f}, boxes in all: {row['boxes']}"
+        for word, row in measured.get("danba", {}).items()
+    ]
+    return told | ({"Danba, one landslide drawn by eye": "\n".join(danba_rows)} if danba_rows else {})
 
 
 def main() -> None:
@@ -296,10 +351,13 @@ def main() -> None:
     parser.add_argument("--start", default="", help="a detector to begin with")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--background", type=float, default=0.2, help="share of windows without labels")
+    parser.add_argument("--integrated", type=float, default=1.0, help="how much more often integrated maps are drawn")
+    parser.add_argument("--box-weight", type=float, default=2.0, help="of the boxes in the loss")
     chosen = parser.parse_args()
     chosen.second.mkdir(parents=True, exist_ok=True)
     if chosen.step == "train":
-        plan = Plan(chosen.steps, chosen.minutes, chosen.peak, chosen.seed, chosen.start, chosen.background)
+        names = ("steps", "minutes", "peak", "seed", "start", "background", "integrated", "box_weight")
+        plan = Plan(**{name: getattr(chosen, name) for name in names})
         train(chosen.first, chosen.second, chosen.kind, chosen.width, plan)
     elif chosen.step == "threshold":
         choose_threshold(chosen.first, chosen.second)

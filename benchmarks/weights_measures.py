@@ -30,15 +30,32 @@ DANBA = {"azimuth": (62, 16, 161, 72), "range": (60, 25, 158, 68)}
 #: Rates that count, mm/yr.
 LEAST_RATE = 10.0
 
+#: Held-out regions below this number have been looked at before: with those of validation they serve to choose.
+FIRST_UNSEEN = 7
+
 #: Edge of the blocks that are drawn again for intervals, px.
 BLOCK = 416
 
 
 def stacks(folder: Path, split: str, kind: str) -> list[Path]:
-    """List the stacks of finished regions; ``kind`` "gradients" or "rates" (integrated and small-baseline maps)."""
+    """List the stacks of finished regions.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the regions.
+    split : str
+        "train", "validation", "development" (the held-out regions that have been looked at before) or "heldout" (the
+        others).
+    kind : str
+        "gradients" or "rates" (integrated and small-baseline maps).
+    """
     words = ("gradients",) if kind == "gradients" else ("integrated", "sbas")
-    finished = [json.loads(path.read_text())["stacks"] for path in sorted(folder.glob(f"{split}-*.json"))]
-    return [folder / f"{name}.nc" for names in finished for name in names if name.endswith(words)]
+    made_as = "heldout" if split == "development" else split
+    regions = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{made_as}-*.json"))]
+    if made_as == "heldout":
+        regions = [region for region in regions if (region["number"] >= FIRST_UNSEEN) == (split == "heldout")]
+    return [folder / f"{name}.nc" for region in regions for name in region["stacks"] if name.endswith(words)]
 
 
 def opened(path: Path) -> tuple[xr.Dataset, gpd.GeoDataFrame]:

@@ -1,7 +1,8 @@
 """Make the simulated regions that the weights that ship learn from and are measured on.
 
     nice python benchmarks/weights_regions.py FOLDER --split train --count 40 [--first 0] [--empty]
-        [--turbulence 0.4 1.6] [--most-pairs 100] [--without-rates]
+        [--turbulence 0.4 1.6] [--most-pairs 100] [--spacings 25 30 36 42] [--mountains]
+        [--without-rates]
 
 Every region has settings of its own, drawn by split and number: ground spacing, relief, coherence, weather, dates. Both
 tracks are stacked, each with all of its pairs and with a part of them, so that a simulated pair serves twice. FOLDER
@@ -9,7 +10,8 @@ holds for each stack ``NAME.nc`` and ``NAME.gpkg`` (landslides that show, "unsur
 region ``REGION.json``, written last: a region whose JSON is there is left alone, so that the command may be stopped and
 called again.
 
-``--turbulence`` and ``--most-pairs`` draw from another range than the split's own; the rest of a region stays.
+``--turbulence``, ``--most-pairs``, ``--spacings`` and ``--mountains`` draw from another range than the split's own; the
+rest of a region stays.
 
 The three splits share no seed. Held-out regions differ from the others in settings, too: their mountains are made by
 other rules, and their ground spacings lie between those that are trained on.
@@ -70,10 +72,15 @@ LOCAL_M = 1000.0
 
 @dataclass(frozen=True)
 class Ranges:
-    """What regions are drawn from: ``turbulence_mm`` at 1 km (None: as the split has it) and most pairs of a track."""
+    """What regions are drawn from: ``turbulence_mm`` at 1 km, most pairs of a track, ``spacings_m`` on the ground.
+
+    None, or no spacings: as the split has it. ``mountains``: in every region, not in a third of them.
+    """
 
     turbulence_mm: tuple[float, float] | None = None
     most_pairs: int = MOST_PAIRS
+    spacings_m: tuple[float, ...] = ()
+    mountains: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,13 +109,10 @@ def recipe(split: str, number: int, empty: bool, ranges: Ranges = Ranges()) -> R
     """Draw the settings of a region."""
     seed = SEEDS[split] + number + (5_000 if empty else 0)
     rng = np.random.default_rng(seed)
-    spacing = (
-        float(rng.permutation(SPACINGS[split])[0])
-        if split == "train"
-        else SPACINGS[split][number % len(SPACINGS[split])]
-    )
+    spacings = ranges.spacings_m or SPACINGS[split]
+    spacing = float(rng.permutation(spacings)[0]) if split == "train" else spacings[number % len(spacings)]
     held_out = split == "heldout"
-    mountains = held_out or rng.random() < 0.35
+    mountains = held_out or rng.random() < 0.35 or ranges.mountains
     area = SHAPE[0] * SHAPE[1] * (spacing / 1000) ** 2
     weather = ranges.turbulence_mm or ((0.7, 1.6) if held_out else (0.4, 1.5))
     effects: dict[str, float | bool] = {
@@ -299,10 +303,13 @@ def main() -> None:
     parser.add_argument("--empty", action="store_true", help="without any deformation")
     parser.add_argument("--turbulence", type=float, nargs=2, metavar=("LOW", "HIGH"), help="mm at 1 km")
     parser.add_argument("--most-pairs", type=int, default=MOST_PAIRS, help="of a track")
+    parser.add_argument("--spacings", type=float, nargs="+", default=[], help="m on the ground")
+    parser.add_argument("--mountains", action="store_true", help="in every region")
     parser.add_argument("--without-rates", action="store_true", help="gradient stacks alone, in half the time")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    ranges = Ranges(tuple(chosen.turbulence) if chosen.turbulence else None, chosen.most_pairs)
+    weather = tuple(chosen.turbulence) if chosen.turbulence else None
+    ranges = Ranges(weather, chosen.most_pairs, tuple(chosen.spacings), chosen.mountains)
     for number in tqdm(range(chosen.first, chosen.first + chosen.count), desc=chosen.split, unit="region"):
         region = recipe(chosen.split, number, chosen.empty, ranges)
         if not (chosen.folder / f"{region.name}.json").is_file():

@@ -45,6 +45,30 @@ def test_a_changed_file_is_refused(name: str, tmp_path: Path) -> None:
         lk.load_detector(copy)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_their_cards_say_what_they_see_and_how_good_they_are(name: str) -> None:
+    card = (SHIPPED / name / "README.md").read_text(encoding="utf-8")
+    assert "and their standard errors, chips of 416 px" in card
+    measured = json.loads((SHIPPED / name / DESCRIPTION).read_text(encoding="utf-8"))["made_by"]["measured"]
+    assert f"AP50 {measured['held_out']['all']['ap50']:.3f}," in card
+    assert f"km²: {measured['empty']['boxes']}\n" in card
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_tells_what_was_measured(name: str) -> None:
+    measured = json.loads((SHIPPED / name / DESCRIPTION).read_text(encoding="utf-8"))["made_by"]["measured"]
+    page = (Path(__file__).parents[1] / "docs" / "weights.md").read_text(encoding="utf-8")
+    rows = {
+        "AP50 |": f"{measured['held_out']['all']['ap50']:.3f}",
+        "recall where precision is 0.90 |": f"{measured['held_out']['all']['recall_at_precision_0.9']['recall']:.3f}",
+        "boxes for 1,000 km² without deformation |": f"{measured['empty']['per_1000_km2']:.2f}",
+    }
+    for start, figure in rows.items():
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| {start}")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[2 + list(NAMES).index(name)].split()[0].strip(",") == figure, start
+
+
 def test_a_wrong_name_is_told_the_names_that_ship() -> None:
     with pytest.raises(LabkitError, match="gradients-small, rates-small"):
         lk.load_detector("gradients-tiny")

@@ -60,10 +60,11 @@ def write_card(folder: str | os.PathLike[str], measures: Mapping[str, str] | Non
 def _what(described: dict[str, Any]) -> str:
     what = described["settings"]
     unit = "gradients (rad at 40 m and 20 years)" if what["kind"] == "gradients" else "rates (mm/yr)"
+    seen = f"{unit} and their standard errors" if what.get("standard_error") else unit
     weights, versions = described["weights"], described["versions"]
     rows = {
         "network": f"{what['network']}, width {what['width']}",
-        "input": f"{unit}, chips of {what['size']} px",
+        "input": f"{seen}, chips of {what['size']} px",
         "weights": f"`{weights['file']}`, SHA-256 `{weights['sha256']}`",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
@@ -87,8 +88,10 @@ def _from_what(described: dict[str, Any]) -> str:
 def _training(described: dict[str, Any], history: pd.DataFrame) -> str:
     settings = described["made_by"].get("identity", {}).get("settings", {})
     last, rows = history.iloc[-1], {"seed": described["made_by"].get("seed", "unknown")}
-    rows |= {"epochs": len(history), "training loss at the end": f"{last['train_loss']:.4g}"}
-    if history["val_loss"].notna().any():
+    if "epoch" in history:
+        rows["epochs"] = len(history)
+    rows["training loss at the end"] = f"{last['train_loss']:.4g}"
+    if "val_loss" in history and history["val_loss"].notna().any():
         best = history.loc[history["val_loss"].idxmin()]
         rows["least validation loss"] = f"{best['val_loss']:.4g}, epoch {int(best['epoch'])}"
     return f"## Training\n\n{_table(rows | settings)}"
