@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 from unittest import mock
 
@@ -108,13 +109,21 @@ def test_a_region_finds_the_landslides_that_are_there(made, tiny_scene):
 
 
 def test_the_maps_hold_every_landslide(made):
-    with rasterio.open(made / "results" / "density.tif") as file:
-        total = file.read(1).sum() * 0.5**2
     landslides = gpd.read_file(made / "results" / "landslides.gpkg")
     counties = gpd.read_file(made / "results" / "counties.gpkg")
-    assert total == pytest.approx(len(landslides), rel=0.01)
     assert counties["count"].sum() == len(landslides)
-    assert (made / "results" / "landslides.kmz").is_file()
+    stacks = [lk.read.load_scene(made / "results" / "bursts" / scene / "gradients.nc") for scene in SCENES]
+    seen = [one["gradient"].notnull().any("direction").assign_attrs(one.attrs) for one in stacks]
+    grounds = gpd.GeoSeries(
+        [lk.geo.footprint(one, known.values) for one, known in zip(stacks, seen, strict=True)], crs=4326
+    )
+    density = lk.density(landslides, 500, 1000, extent=grounds, observed=seen)
+    assert float((density.fillna(0) * density["observed"]).sum()) * 0.5**2 == pytest.approx(len(landslides))
+    with rasterio.open(made / "results" / "density.tif") as file:
+        np.testing.assert_allclose(file.read(1), density, rtol=1e-5)
+        assert np.isnan(file.read(1)).any()  # ground that no burst saw is blank
+    with zipfile.ZipFile(made / "results" / "landslides.kmz") as kmz:
+        assert kmz.namelist() == ["doc.kml", "files/picture-1.png", "files/picture-1-legend.png"]
 
 
 def test_what_stands_is_left_alone(folder):

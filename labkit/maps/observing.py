@@ -55,9 +55,9 @@ def observed_share(observed: Observed | None, crs: CRS, y_edges: Array, x_edges:
         if observed.crs is None:
             raise LabkitError("observed must say its coordinate system, instead got crs=None. Set observed.crs")
         return _of_polygons(observed.geometry.to_crs(crs), y_edges, x_edges)
-    scenes = [observed] if isinstance(observed, xr.DataArray) else list(observed)
     share = np.zeros(shape)
-    for scene in scenes:
+    # of several scenes one is held at a time
+    for scene in [observed] if isinstance(observed, xr.DataArray) else observed:
         np.maximum(share, _of_scene(scene, crs, y_edges, x_edges), out=share)
     return share
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import pyarrow as pa
 import shapely
+import xarray as xr
 
 import labkit
-from labkit import detect, geo, maps
+from labkit import detect, geo, maps, read, view
 from labkit.errors import FileError, LabkitError
 from labkit.region import records
-from labkit.region.burst import DETECTIONS, Outcome
+from labkit.region.burst import DETECTIONS, STACK, Outcome
 from labkit.region.plan import Plan
 
 RECORD = "region.json"
@@ -59,8 +60,12 @@ def put_together(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     grounds = gpd.GeoSeries(shapely.from_wkt([o.footprint for o in outcomes if o.footprint]), crs=geo.WGS84)
     if not len(grounds):
         raise LabkitError("bursts must see some ground, instead no pixel of any has data in its stack")
-    density = maps.density(landslides, **plan.density, extent=grounds)
-    outputs = [maps.write_detections(landslides, home / f"{LANDSLIDES}.{form}") for form in plan.formats]
+    density = maps.density(landslides, **plan.density, extent=grounds, observed=_known_pixels(home, outcomes))
+    pictures = [view.ground_picture(density)] if "kmz" in plan.formats else []
+    outputs = [
+        maps.write_detections(landslides, home / f"{LANDSLIDES}.{form}", pictures=pictures if form == "kmz" else ())
+        for form in plan.formats
+    ]
     outputs.append(maps.write_density(density, home / DENSITY))
     if plan.counties:
         ranked = maps.by_polygons(landslides, _counties(plan.folder / plan.counties))
@@ -77,6 +82,14 @@ def burst_home(plan: Plan, scene: str) -> Path:
 
 def _detections_of(home: Path, outcome: Outcome) -> Path:
     return records.same_file(home / "bursts" / outcome.scene / DETECTIONS, outcome.detections_sha256)
+
+
+def _known_pixels(home: Path, outcomes: Sequence[Outcome]) -> Iterator[xr.DataArray]:
+    """Where each burst has a gradient in some direction, one burst after the other."""
+    for outcome in outcomes:
+        if outcome.footprint:
+            stack = read.load_scene(home / "bursts" / outcome.scene / STACK)
+            yield stack["gradient"].notnull().any("direction").assign_attrs(stack.attrs)
 
 
 def _area_km2(grounds: gpd.GeoSeries) -> float:
