@@ -754,6 +754,8 @@ def merged(*shapes: Any, **columns: Any) -> list[float]:
         "must say their coordinate system"),
     "a row without a place": (lambda: merged(square(0, 5), None), "must have a geometry to be merged"),
     "an empty shape": (lambda: merged(square(0, 5), Polygon()), "must have a geometry to be merged"),
+    **{f"a place at {v}": (lambda v=v: merged(square(0, 5), Point(v, 1)), "must have finite coordinates, instead 1 of")
+       for v in (np.nan, np.inf)},
     "any script": (lambda: lk.merge_detections(boxes(square(1, 1), label=[UNICODE]))["label"].iloc[0], UNICODE),
     **{f"GIoU above {v}": (lambda v=v: lk.merge_detections(boxes(), min_giou=v), "min_giou must be in [0, 1)")
        for v in (-0.1, 1, np.nan)},

@@ -164,6 +164,14 @@ def _on_the_ground(members: gpd.GeoDataFrame) -> Array | None:
             f"detections must have a geometry to be merged over the scenes {scenes}, instead {len(lost)} of "
             f"{sorted(set(lost))} have none. Detect on data with lon and lat, or merge each scene by itself"
         )
+    at, owner = shapely.get_coordinates(shapes, return_index=True)
+    strange = owner[~np.isfinite(at).all(axis=1)]
+    if len(strange):
+        row = members.iloc[int(strange[0])]
+        raise LabkitError(
+            f"detections must have finite coordinates, instead {len(set(strange))} of {len(members)} have others "
+            f"(first: scene {row['scene']!r}, pixel corners {[float(row[c]) for c in _CORNERS]}). Drop these rows"
+        )
     bounds = geo.around_the_date_line(shapely.bounds(shapes))
     poleward = ~(np.abs(bounds[:, [1, 3]]).max(axis=1) <= _POLEWARD_DEG)
     if poleward.any():
