@@ -58,6 +58,9 @@ def test_detections_are_coloured_by_score_or_by_what_supports_them(boxes):
     lightness = [sum(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for colour in styles_of(scored)]
     assert lightness == sorted(lightness, reverse=True) and len(set(lightness)) == 4, "the best score is the brightest"
     assert "4 detections, by score" in legend_of(scored)
+    alike = lk.view.map(boxes.assign(score=[1.0, 1.0, 1.0, np.nan]), colour_by="score")
+    assert "score 1.00: 3" in legend_of(alike) and "by score" not in legend_of(alike), "no scale from 1 to 1"
+    assert len(set(styles_of(alike))) == 2, "the one without a score looks different"
     merged = boxes.assign(
         azimuth=True, range=False, ascending=[True, True, False, False], descending=[True, False, True, False]
     )

@@ -81,7 +81,10 @@ def colouring(table: gpd.GeoDataFrame, colour_by: str | None, otherwise: str) ->
     score = table["score"].to_numpy(float)
     known = score[np.isfinite(score)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    levels = np.rint(255 * (score - low) / ((high - low) or 1.0))
+    if low == high:  # labels, say: a scale from 1 to 1 tells nothing
+        shades = [otherwise if same else SUPPORT_COLOURS["unknown"] for same in np.isfinite(score)]
+        return Colouring(shades, {f"score {low:.2f}": otherwise})
+    levels = np.rint(255 * (score - low) / (high - low))
     palette = [to_hex(colour) for colour in matplotlib.colormaps[SCORE_COLOURS](np.arange(256))]
     shades = [palette[int(level)] if np.isfinite(level) else SUPPORT_COLOURS["unknown"] for level in levels]
     return Colouring(shades, {}, (low, high))
