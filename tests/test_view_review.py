@@ -74,6 +74,26 @@ def test_each_panel_shows_the_same_ground_around_the_box_on_its_own_grid(stack, 
         np.testing.assert_allclose(places["azimuth"], boxes.geometry[row].bounds, atol=1e-6)
 
 
+def test_an_optical_image_is_shown_in_its_colours_where_it_lies(stack, boxes, tmp_path):
+    lon, lat = ground_map()["x"].values, ground_map()["y"].values
+    share = {"red": (lon - lon[0]) / (lon[-1] - lon[0]), "green": ((lat - lat[-1]) / (lat[0] - lat[-1]))[:, None]}
+    bands = np.stack([np.broadcast_to(share.get(name, 0.5), (281, 361)) for name in ("red", "green", "blue")])
+    optical = xr.DataArray(bands, coords={"y": lat, "x": lon}, dims=("band", "y", "x"), attrs={"crs": "EPSG:4326"})
+    optical[:, :, :40] = np.nan  # a strip without data
+    desk = lk.view.review(boxes, tmp_path / "review.gpkg", "ann", gradients=stack, ground=optical, n=None)
+    (source,) = [
+        r.data_source for r in desk.panels.figures["ground"].renderers if r.glyph.__class__.__name__ == "ImageRGBA"
+    ]
+    image, left, top = (source.data[name][0] for name in ("image", "x", "y"))
+    red, green, blue, alpha = (image.view(np.uint8).reshape(*image.shape, 4)[..., k].astype(float) for k in range(4))
+    low, high = np.nanpercentile(bands, [2, 98])
+    rows, cols = np.indices(image.shape)
+    for shown, name in ((red, "red"), (green, "green")):
+        true = np.broadcast_to(share[name], (281, 361))[rows + top, cols + left]
+        np.testing.assert_allclose(shown, 255 * np.clip((true - low) / (high - low), 0, 1), atol=1.5)
+    assert np.ptp(blue) == 0 and (alpha == 255).all()
+
+
 def test_windows_hold_the_pixels_of_the_scene_and_no_data_beyond_it(stack, boxes):
     layers = Layers(boxes, stack, None, ground_map())
     window = layers.windows(0, 20_000.0)["azimuth"]
