@@ -142,7 +142,7 @@ def on_one_side(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
     --------
     >>> from shapely.geometry import Point
     >>> on_one_side(gpd.GeoSeries([Point(179.9, -17), Point(-179.8, -17)], crs=4326)).x.round(1).tolist()
-    [179.9, 180.2]
+    [-180.1, -179.8]
     """
     bounds = shapes.bounds.to_numpy()
     if not len(bounds) or (np.ptp(bounds[:, [0, 2]]) <= 180 and np.abs(bounds[:, [0, 2]]).max() <= 180):

@@ -207,8 +207,11 @@ def tracked_files() -> list[Path]:
 
 
 def test_nothing_large_is_committed() -> None:
-    large = {path.name: path.stat().st_size for path in tracked_files() if path.stat().st_size > 1_000_000}
-    assert large == {}
+    """Nothing beyond 1 MB, but for the weights that ship, which have 8 MB each."""
+    sizes = {path: path.stat().st_size for path in tracked_files()}
+    weights = {path for path in sizes if path.match("labkit/train/shipped/*/weights-*.safetensors")}
+    assert len(weights) == 2
+    assert {path.name: n for path, n in sizes.items() if n > (8_000_000 if path in weights else 1_000_000)} == {}
 
 
 def test_notebooks_are_committed_without_outputs() -> None:
