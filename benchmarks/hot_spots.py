@@ -5,7 +5,7 @@
 Needs esda and libpysal (``pip install -e ".[test]"``). The work is counted in processor time, the median of three runs
 of labkit before and after one of esda, with each kind of weights that it takes: a ``Graph``, which is the faster one,
 and a ``W`` (``--weights``). Weights are built apart. Their memory grows with the pixels: 200 px take 2 GB as a ``W``
-and 300 px as a ``Graph``, and 700 px 11 GB; 1000 px ask for more than 17 GB as they are built.
+and 300 px as a ``Graph``, and 700 px 11 GB; 1000 px ask for more than 20 GB as they are built.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def mapping() -> None:
     points = gpd.GeoDataFrame(geometry=gpd.points_from_xy(*places), crs="EPSG:32647").to_crs("EPSG:4326")
     lk.density(points[:1000], CELL_M, BANDWIDTH_M)
     field = lk.density(points, CELL_M, BANDWIDTH_M)
-    kernel = gaussian_kde(places, bw_method=1.0)
+    on_the_map = points.to_crs(field.attrs["crs"]).geometry
+    kernel = gaussian_kde(np.vstack([on_the_map.x, on_the_map.y]), bw_method=1.0)
     kernel.covariance = np.eye(2) * BANDWIDTH_M**2
     kernel.cho_cov = np.linalg.cholesky(kernel.covariance)
     kernel.log_det = 2 * np.log(np.diag(kernel.cho_cov * np.sqrt(2 * np.pi))).sum()
