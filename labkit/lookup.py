@@ -14,6 +14,7 @@ from scipy.spatial import KDTree
 from labkit.errors import LabkitError
 
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 #: Newton steps on a lookup table end when they are shorter than this, px, or after so many.
 _NEWTON_PX = 1e-9
@@ -49,12 +50,7 @@ def filled(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
 
 def at(table: Array, y: Array, x: Array) -> Array:
     """Read a table given at pixel centres; beyond the outer centres the edge cell is continued linearly."""
-    rows, cols = table.shape
-    v, u = y - 0.5, x - 0.5
-    i = np.clip(np.floor(v).astype(int), 0, max(rows - 2, 0))
-    j = np.clip(np.floor(u).astype(int), 0, max(cols - 2, 0))
-    below, right = np.minimum(i + 1, rows - 1), np.minimum(j + 1, cols - 1)
-    fv, fu = v - i, u - j
+    i, j, below, right, fv, fu = _cell(table, y, x)
     top = table[i, j] * (1 - fu) + table[i, right] * fu
     bottom = table[below, j] * (1 - fu) + table[below, right] * fu
     return np.asarray(top * (1 - fv) + bottom * fv)
@@ -96,13 +92,17 @@ def inverted(lon: Array, lat: Array, at_lon: Array, at_lat: Array) -> tuple[Arra
 
 def _bilinear_slopes(table: Array, y: Array, x: Array, wanted: Array) -> tuple[Array, Array, Array]:
     """How far the table is from the wanted values, and its slopes along y and x in the cell that is read there."""
-    rows, cols = table.shape
-    v, u = y - 0.5, x - 0.5
-    i = np.clip(np.floor(v).astype(int), 0, max(rows - 2, 0))
-    j = np.clip(np.floor(u).astype(int), 0, max(cols - 2, 0))
-    below, right = np.minimum(i + 1, rows - 1), np.minimum(j + 1, cols - 1)
-    fv, fu = v - i, u - j
+    i, j, below, right, fv, fu = _cell(table, y, x)
     top_left, top_right, bottom_left, bottom_right = table[i, j], table[i, right], table[below, j], table[below, right]
     top, bottom = top_left + fu * (top_right - top_left), bottom_left + fu * (bottom_right - bottom_left)
     along_x = (1 - fv) * (top_right - top_left) + fv * (bottom_right - bottom_left)
     return wanted - (top + fv * (bottom - top)), bottom - top, along_x
+
+
+def _cell(table: Array, y: Array, x: Array) -> tuple[Indices, Indices, Indices, Indices, Array, Array]:
+    """The cell between four pixel centres that holds each position: rows, columns, the next ones, and where in it."""
+    rows, cols = table.shape
+    v, u = y - 0.5, x - 0.5
+    i = np.clip(np.floor(v).astype(int), 0, max(rows - 2, 0))
+    j = np.clip(np.floor(u).astype(int), 0, max(cols - 2, 0))
+    return i, j, np.minimum(i + 1, rows - 1), np.minimum(j + 1, cols - 1), v - i, u - j

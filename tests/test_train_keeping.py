@@ -105,7 +105,7 @@ def test_the_file_takes_half_of_the_free_disk_at_most(monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a device of Linux alone")
 def test_a_disk_that_fills_meanwhile_is_told_and_the_image_is_not_kept(monkeypatch):
-    # every write to this device fails as on a full disk
+    # every write to this device fails as on a full disk; its owner closes it (SIM115)
     full = Path("/dev/full").open("r+b", buffering=0)  # noqa: SIM115
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **how: full)
     kept = Kept(memory_bytes=0)

@@ -101,6 +101,7 @@ class Kept:
         if self._file is None:
             folder = home.folder()
             self._disk_room = min(self._disk_room, int(shutil.disk_usage(folder).free * _SHARE_OF_FREE))
+            # open as long as its owner lives (SIM115 wants it closed here)
             self._file = cast(RawIOBase, tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115
             weakref.finalize(self, self._file.close)
         if size > self._disk_room:
