@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from labkit import LabkitError, geo, merge_detections, schema
 from labkit.detect.groups import linked_groups
-from labkit.detect.links import NONE, Places, join, strongest
+from labkit.detect.links import Places, join, strongest
+from labkit.detect.links_compiled import NONE
 from labkit.detect.overlaps import giou
 
 GEOD = Geod(ellps="WGS84")

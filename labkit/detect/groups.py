@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from labkit import geo
-from labkit.detect.links import Array, Codes, Places, _compiled, join, root, strongest
+from labkit.detect.links import Places, join, strongest
+from labkit.detect.links_compiled import Array, Codes, compiled, root
 
 #: Of each box in a chain that is too long, so many of its strongest links are looked at.
 LINKS_PER_BOX = 32
@@ -92,7 +93,7 @@ def _too_long(boxes: Array, roots: Codes, max_extent_m: float) -> Array:
     return long
 
 
-@_compiled
+@compiled
 def _roots(parent: Codes) -> Codes:  # pragma: no cover
     answer = np.empty_like(parent)
     for i in range(len(parent)):
@@ -100,7 +101,7 @@ def _roots(parent: Codes) -> Codes:  # pragma: no cover
     return answer
 
 
-@_compiled
+@compiled
 def _take_up(
     first: Codes, second: Codes, around: Array, longest: Array, max_extent_m: float, parent: Codes
 ) -> None:  # pragma: no cover
@@ -120,4 +121,4 @@ def _take_up(
             longest[a] = most
 
 
-_metres = _compiled(geo.metres_per_degree)
+_metres = compiled(geo.metres_per_degree)

@@ -12,7 +12,8 @@ import shapely
 
 from labkit import geo, schema
 from labkit.detect.groups import linked_groups
-from labkit.detect.links import Array, Codes, Places
+from labkit.detect.links import Places
+from labkit.detect.links_compiled import Array, Codes
 from labkit.errors import LabkitError
 
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
