@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Finds the element of the notebook's page that holds the whole review, and lets it hear keys. What JupyterLab would do
-#: on the same keys (l: line numbers) it leaves undone inside. A second answer waits until the next detection is shown.
+#: on the same keys (l: line numbers) it leaves undone inside. A second answer waits until the next detection is shown;
+#: the first ends a line that is being drawn, so that the line goes to the kernel before the answer.
 _LISTEN = """
 const view = Bokeh.index.find_one(figure)
 if (view == null) { return }
@@ -51,6 +52,7 @@ home.addEventListener('click', (event) => {
     event.preventDefault()
   } else {
     home.labkit_waits = true
+    figure.labkit_finish?.(true)
   }
 }, true)
 """
@@ -68,10 +70,17 @@ const finish = (keep) => {
 }
 """
 
-#: Each click adds a point to the line on the panel where it is.
+#: Each click adds a point to the line on the panel where it is. A click on the last point ends the line: so does
+#: a double click whose halves came too late to be one. Held for long, a click is a press.
 _POINT = """
 if (!figure.labkit_draws) { return }
 const [x, y] = [draft.data.xs[0] ?? [], draft.data.ys[0] ?? []]
+const last = figure.labkit_last
+figure.labkit_last = {draft, sx: cb_obj.sx, sy: cb_obj.sy}
+if (x.length > 2 && last?.draft === draft && Math.hypot(last.sx - cb_obj.sx, last.sy - cb_obj.sy) < 4) {
+  figure.labkit_finish(true)
+  return
+}
 draft.data = {xs: [[...x, cb_obj.x]], ys: [[...y, cb_obj.y]]}
 """
 
@@ -80,6 +89,8 @@ if (figure.labkit_draws) {
   finish(true)
 } else {
   figure.labkit_draws = true
+  figure.labkit_last = null
+  figure.labkit_finish = (keep) => { if (figure.labkit_draws) { finish(keep) } }
   for (const hover of hovers) { hover.active = false }
 }
 """
@@ -105,7 +116,9 @@ def listen(figure: Any, keys: Mapping[str, str], answers: Sequence[str]) -> None
 
 
 def let_draw(button: Any, first: Any, panels: Sequence[tuple[str, Any, Any]], wire: Any, hovers: Sequence[Any]) -> None:
-    """Let people draw outlines: a button takes up the pen, clicks set points, a double click or the button ends.
+    """Let people draw outlines: a button takes up the pen, clicks set points.
+
+    A double click, a click on the last point, the button or an answer ends the line.
 
     Parameters
     ----------
@@ -120,7 +133,7 @@ def let_draw(button: Any, first: Any, panels: Sequence[tuple[str, Any, Any]], wi
     hovers : sequence of bokeh.models.HoverTool
         Those that rest meanwhile.
     """
-    from bokeh.events import DoubleTap, Tap
+    from bokeh.events import DoubleTap, Press, Tap
     from bokeh.models import CustomJS
 
     drafts = [[kind, draft] for kind, _, draft in panels]
@@ -128,5 +141,6 @@ def let_draw(button: Any, first: Any, panels: Sequence[tuple[str, Any, Any]], wi
     button.js_on_click(args=args, code=_FINISH + _TAKE_UP)
     first.js_on_change("tags", CustomJS(args=args, code=_FINISH + "finish(false)"))
     for _, figure, draft in panels:
-        figure.js_on_event(Tap, CustomJS(args={"figure": first, "draft": draft}, code=_POINT))
-        figure.js_on_event(DoubleTap, CustomJS(args=args, code=_FINISH + "if (figure.labkit_draws) { finish(true) }"))
+        for one in (Tap, Press):
+            figure.js_on_event(one, CustomJS(args={"figure": first, "draft": draft}, code=_POINT))
+        figure.js_on_event(DoubleTap, CustomJS(args={"figure": first}, code="figure.labkit_finish?.(true)"))

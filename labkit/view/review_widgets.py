@@ -42,8 +42,8 @@ KEYS = {
 HOW = (
     "Click into the panels once, then <b>one key</b> answers and goes on: <b>L</b> landslide, <b>H</b> human activity, "
     "<b>N</b> not a landslide, <b>U</b> unsure (or 1 to 4); <b>←</b> <b>→</b> go back and forth. <b>Outline</b>: press "
-    "<b>D</b>, click around the landslide on any panel, double-click to end (or D again); it is kept with the answer. "
-    "A <b>note</b> is kept with the answer too; Enter leaves it."
+    "<b>D</b>, click around the landslide on any panel, double-click to end (or D again, or answer); it is kept with "
+    "the answer. A <b>note</b> is kept with the answer too; Enter leaves it."
 )
 
 
