@@ -6,7 +6,6 @@ Pixel coordinates are edges, as everywhere in labkit: pixel i spans [i, i + 1) a
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import geopandas as gpd
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import xarray as xr
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 from shapely.geometry import MultiPoint, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -145,34 +144,6 @@ def with_geometry(boxes: gpd.GeoDataFrame, data: xr.Dataset | xr.DataArray) -> g
     """Give the table of boxes with its ``geometry`` filled from the pixel corners on ``data``."""
     polygons = box_polygons(data, boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float))
     return boxes.set_geometry(gpd.GeoSeries(polygons, index=boxes.index, crs=WGS84))
-
-
-def metric_crs(lonlat: gpd.GeoDataFrame | gpd.GeoSeries) -> CRS:
-    """Give the UTM zone in which these lon/lat geometries have true lengths and areas in metres.
-
-    Raises
-    ------
-    LabkitError
-        There is no geometry with a place.
-    """
-    placed = lonlat.geometry[~(lonlat.geometry.isna() | lonlat.geometry.is_empty)]
-    if not len(placed):
-        raise LabkitError(
-            "geometry must hold at least one place on the Earth, instead all are empty. "
-            "Open the interferograms with their lookup table, or give the scene a CRS"
-        )
-    bounds = placed.bounds.to_numpy()
-    if bounds[:, 0].min() < -180 or bounds[:, 2].max() > 180 or np.ptp(bounds[:, [0, 2]]) > 180:
-        west, south, east, north = around_the_date_line(bounds).T
-    else:
-        west, south, east, north = bounds.T
-    return _crs(int(utm_zone((west.min() + east.max()) / 2, (south.min() + north.max()) / 2)))
-
-
-@functools.lru_cache(maxsize=128)
-def _crs(code: int) -> CRS:
-    """Build the reference system of an EPSG code once: a search for it in PROJ's database takes 80 ms."""
-    return CRS.from_epsg(code)
 
 
 def around_the_date_line(bounds: Array) -> Array:

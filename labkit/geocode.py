@@ -15,6 +15,7 @@ from shapely.geometry import MultiPoint
 
 from labkit import geo
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 
 Array = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.float32]
@@ -263,7 +264,7 @@ def _one_more(table: Array) -> Array:
 def _zone(lon: Array, lat: Array) -> CRS:
     known = np.isfinite(lon) & np.isfinite(lat)
     corners = MultiPoint([(lon[known].min(), lat[known].min()), (lon[known].max(), lat[known].max())])
-    return geo.metric_crs(gpd.GeoSeries([corners], crs=geo.WGS84))
+    return metric_crs(gpd.GeoSeries([corners], crs=geo.WGS84))
 
 
 def _projected(lon: Array, lat: Array, crs: CRS) -> tuple[Array, Array]:

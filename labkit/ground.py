@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
@@ -180,6 +182,34 @@ def _several(parts: list[BaseGeometry]) -> BaseGeometry:
     return kinds[names.pop()](parts) if len(names) == 1 else shapely.GeometryCollection(parts)
 
 
+def metric_crs(lonlat: gpd.GeoDataFrame | gpd.GeoSeries) -> CRS:
+    """Give the UTM zone in which these lon/lat geometries have true lengths and areas in metres.
+
+    Raises
+    ------
+    LabkitError
+        There is no geometry with a place.
+    """
+    placed = lonlat.geometry[~(lonlat.geometry.isna() | lonlat.geometry.is_empty)]
+    if not len(placed):
+        raise LabkitError(
+            "geometry must hold at least one place on the Earth, instead all are empty. "
+            "Open the interferograms with their lookup table, or give the scene a CRS"
+        )
+    bounds = placed.bounds.to_numpy()
+    if bounds[:, 0].min() < -180 or bounds[:, 2].max() > 180 or np.ptp(bounds[:, [0, 2]]) > 180:
+        west, south, east, north = geo.around_the_date_line(bounds).T
+    else:
+        west, south, east, north = bounds.T
+    return _crs(int(geo.utm_zone((west.min() + east.max()) / 2, (south.min() + north.max()) / 2)))
+
+
+@functools.lru_cache(maxsize=128)
+def _crs(code: int) -> CRS:
+    """Build the reference system of an EPSG code once: a search for it in PROJ's database takes 80 ms."""
+    return CRS.from_epsg(code)
+
+
 def metric_system(name: str, shapes: gpd.GeoSeries) -> CRS:
     """Choose the coordinate system in which shapes are measured in metres.
 
@@ -204,7 +234,7 @@ def metric_system(name: str, shapes: gpd.GeoSeries) -> CRS:
     lat, lon, reach = _middle_of(name, shapes)
     south, north = shapes.bounds["miny"].min(), shapes.bounds["maxy"].max()
     if reach <= UTM_KM and south >= _UTM_SOUTH and north <= _UTM_NORTH:
-        return geo.metric_crs(gpd.GeoSeries([shapely.Point(lon, lat)], crs=geo.WGS84))
+        return metric_crs(gpd.GeoSeries([shapely.Point(lon, lat)], crs=geo.WGS84))
     return _lambert(lat, lon)
 
 

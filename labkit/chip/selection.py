@@ -11,6 +11,7 @@ import xarray as xr
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 
 Array = npt.NDArray[np.float64]
 
@@ -116,6 +117,6 @@ def _river_km(chips: gpd.GeoDataFrame, rivers: gpd.GeoDataFrame) -> Array:
         )
     if chips.geometry.isna().any():
         raise LabkitError("chips must have lon/lat for their distance from a river. Leave rivers out for such scenes")
-    crs = geo.metric_crs(chips)
+    crs = metric_crs(chips)
     water = rivers.geometry.to_crs(crs).union_all()
     return np.asarray(chips.geometry.to_crs(crs).distance(water), float) / 1000.0

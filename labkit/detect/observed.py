@@ -13,6 +13,7 @@ from pyproj import CRS, Transformer
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 
 Image = npt.NDArray[np.floating]
 
@@ -80,7 +81,7 @@ def of_chips(chips: gpd.GeoDataFrame, edge: float) -> pd.DataFrame | None:
     """
     if chips.geometry.isna().any() or chips.geometry.is_empty.any():
         return None
-    metres = chips.to_crs(geo.metric_crs(chips)).geometry.area.to_numpy()
+    metres = chips.to_crs(metric_crs(chips)).geometry.area.to_numpy()
     tables = []
     for name, rows in chips.assign(m2=metres / chips["size"].to_numpy(float) ** 2).groupby("scene", sort=True):
         shape = tuple(int((rows[axis] + rows["size"]).max()) for axis in ("row", "col"))
@@ -121,7 +122,7 @@ def on_ground(known: list[tuple[xr.Dataset, Image]], edge_m: float, crs: CRS | N
         seen = [place for place in lonlat if len(place[0])]
         if not seen:
             return pd.DataFrame({"site": np.zeros(0, object), "row": [], "col": [], "km2": []})
-        crs = geo.metric_crs(gpd.GeoSeries(gpd.points_from_xy(seen[0][0], seen[0][1]), crs=geo.WGS84))
+        crs = metric_crs(gpd.GeoSeries(gpd.points_from_xy(seen[0][0], seen[0][1]), crs=geo.WGS84))
     to_metres = Transformer.from_crs(geo.WGS84, crs, always_xy=True)
     cells: pd.Series | None = None
     for lon, lat, km2 in lonlat:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from labkit import geo, schema
+from labkit import schema
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 from labkit.label.voices import CORNERS, Array
 
 #: What a chip can be worth labelling for, each in boxes in doubt, with the weight that it has unless told otherwise.
@@ -220,7 +221,7 @@ def _places(pool: gpd.GeoDataFrame) -> list[Array]:
     On the Earth where all chips have a place; else in pixels of each scene.
     """
     if pool.geometry.notna().all() and not pool.geometry.is_empty.any():
-        ground = pool.geometry.to_crs(geo.metric_crs(pool))
+        ground = pool.geometry.to_crs(metric_crs(pool))
         edge = np.sqrt(ground.area.to_numpy(float))
         middle = ground.centroid
         return [np.column_stack([middle.x, middle.y]) / np.median(edge), np.zeros(len(pool))]

@@ -14,6 +14,7 @@ import xarray as xr
 import labkit
 from labkit import detect, geo, maps, read, view
 from labkit.errors import FileError, LabkitError
+from labkit.ground import metric_crs
 from labkit.region import records
 from labkit.region.burst import DETECTIONS, STACK, Outcome
 from labkit.region.plan import Plan
@@ -94,7 +95,7 @@ def _known_pixels(home: Path, outcomes: Sequence[Outcome]) -> Iterator[xr.DataAr
 
 def _area_km2(grounds: gpd.GeoSeries) -> float:
     """The ground that the bursts cover together, what several see counted once."""
-    return float(grounds.to_crs(geo.metric_crs(grounds)).union_all().area) / 1e6
+    return float(grounds.to_crs(metric_crs(grounds)).union_all().area) / 1e6
 
 
 def _counties(path: Path) -> gpd.GeoDataFrame:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from labkit import geo
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 from labkit.schema import layers
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -67,7 +68,7 @@ def burst_overlaps(bursts: Iterable[xr.Dataset], *, min_area_km2: float = 0.01) 
     grounds = gpd.GeoSeries([_ground(burst) for burst in given], crs=geo.WGS84)
     if not (~grounds.is_empty).any():
         return _table([])
-    crs = geo.metric_crs(grounds)
+    crs = metric_crs(grounds)
     areas = grounds.to_crs(crs).area.to_numpy()
     rows: list[dict[str, object]] = []
     for i, j in combinations(range(len(given)), 2):

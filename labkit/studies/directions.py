@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm.auto import tqdm
 
-from labkit import geo, schema
+from labkit import schema
 from labkit.detect import couplets, merge_detections
 from labkit.errors import LabkitError
+from labkit.ground import metric_crs
 from labkit.simulate import Scene
 from labkit.stack import select_pairs
 from labkit.studies.detection import ALL, EITHER, false_boxes, overlapping, with_intervals
@@ -179,7 +180,7 @@ def _on_the_ground(landslides: gpd.GeoDataFrame, merged: gpd.GeoDataFrame) -> np
     """Whether the centre of one's north-up envelope lies in the other's, (landslide, merged)."""
     if not len(merged):
         return np.zeros((len(landslides), 0), bool)
-    crs = geo.metric_crs(landslides)
+    crs = metric_crs(landslides)
     columns = ["xmin", "ymin", "xmax", "ymax"]
     first, second = (
         pd.DataFrame(table.geometry.to_crs(crs).bounds.to_numpy(float), columns=columns)
