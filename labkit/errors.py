@@ -18,6 +18,15 @@ class LabkitError(ValueError):
     """A thing given to labkit breaks a rule; the message says which, and what to do.
 
     In a notebook it is one paragraph, with the traceback folded above it; in plain Python it is like any other error.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> try:
+    ...     lk.simulate.scene("tiny", seed=-1)
+    ... except lk.LabkitError as error:
+    ...     print(error)
+    seed must be a whole number of at least 0, instead got seed=-1
     """
 
     #: The traceback that a notebook shows already.
@@ -39,8 +48,28 @@ class LabkitError(ValueError):
 
 
 class FileError(LabkitError):
-    """A file is missing, cut, of another size, or not what its name says; the message names the file."""
+    """A file is missing, cut, of another size, or not what its name says; the message names the file.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> try:
+    ...     lk.read.load_scene("nowhere.nc")
+    ... except lk.FileError as error:
+    ...     print(error)
+    path must be a file, instead there is nothing at nowhere.nc. Make it with lk.read.save_scene
+    """
 
 
 class ServerError(LabkitError):
-    """A server did not answer, or refused; the message names its address and the remedy."""
+    """A server did not answer, or refused; the message names its address and the remedy.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> try:
+    ...     lk.label.connect("http://127.0.0.1:9", "no-token")
+    ... except lk.ServerError as error:
+    ...     print(str(error).partition(" (")[0])
+    Label Studio must answer at http://127.0.0.1:9, instead it cannot be reached
+    """

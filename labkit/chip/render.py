@@ -116,6 +116,17 @@ def write_images(
     The file's name holds chip, direction and a hash of what it shows: other content has another name, so that no
     browser shows an old image, and an image that exists already is not written again. Each file is written aside and
     then renamed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> gradients = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> chips = lk.make_chips(gradients, size=96, overlap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = write_images(chips, gradients, folder, progress=False)
+    >>> len(chips), images["direction"].value_counts().to_dict()
+    (4, {'azimuth': 4, 'range': 4})
     """
     _check_scene(schema.check_chips(chips), data)
     if scale < 1:
@@ -175,6 +186,17 @@ def write_pictures(
     ------
     LabkitError
         A layer has another name, or other dims, or the scale is below 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> rates = lk.simulate.scene("tiny").rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=96, overlap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     beside = write_pictures(chips, {"coherence": rates["rate"] * 0 + 0.7}, folder, progress=False)
+    >>> list(beside.columns), len(beside) == len(chips)
+    (['chip_id', 'direction', 'path'], True)
     """
     schema.check_chips(chips)
     if scale < 1:

@@ -32,6 +32,17 @@ def contact_sheet(images: pd.DataFrame, columns: int = 4, *, gap: int = 6) -> Im
     ------
     LabkitError
         There is no image, or a number is out of its bounds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> gradients = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> chips = lk.make_chips(gradients, size=64, overlap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = contact_sheet(lk.chip.write_images(chips, gradients, folder, progress=False), columns=3)
+    >>> len(chips), page.size
+    (9, (414, 216))
     """
     if not len(images):
         raise LabkitError("images must hold at least one row, instead got an empty table")

@@ -66,6 +66,17 @@ def write_detections(
     shape that crosses the date line is cut there. A shapefile cuts names at 10 bytes and texts at 254, and holds
     booleans as 0 and 1 and times as text: ``x.fields.csv`` beside it tells which field is which column, and how many
     texts were cut.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import geopandas as gpd
+    >>> import labkit as lk
+    >>> landslides = lk.simulate.scene("tiny").landslides
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = write_detections(landslides, folder + "/landslides.gpkg")
+    ...     len(landslides), len(gpd.read_file(file))
+    (5, 5)
     """
     path = Path(path)
     writer = _WRITERS.get(path.suffix.lower())
@@ -107,6 +118,17 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
     ------
     LabkitError
         The suffix is not ``.tif`` or ``.tiff``, or the map lacks its coordinates or coordinate system.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rasterio
+    >>> import labkit as lk
+    >>> field = lk.density(lk.simulate.scene("tiny").landslides, cell_m=500, bandwidth_m=1000)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with rasterio.open(write_density(field, folder + "/density.tif")) as file:
+    ...         file.shape == field.shape, file.dtypes
+    (True, ('float32',))
     """
     path = Path(path)
     if path.suffix.lower() not in (".tif", ".tiff"):

@@ -81,6 +81,17 @@ def write_cache(
     With 8 bits of coherence the bound holds for more than 99.9 % of the pixels of ``lsq`` and ``circular``, and for
     97 % of ``sum`` on Danba's pairs: where a filter finds neighbours that cancel, small errors of their weights turn
     what is left.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cache = write_cache(ifgs, folder + "/ascending.zarr", progress=False)
+    ...     kept = lk.open_interferograms(cache, progress=False).load()
+    >>> bool(np.nanmax(abs(np.angle(np.exp(1j * (kept["phase"] - ifgs["phase"]))))) < 1e-4)
+    True
     """
     check_interferograms(ifgs)
     target = Path(path).absolute()

@@ -143,6 +143,18 @@ def open_interferograms(
         The folder holds no known product, or no whole pair; a header is missing; with "raise", a pair is damaged.
     LabkitError
         ``product``, ``on_error`` or a stated name is unknown.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = lk.simulate.write_scene(lk.simulate.scene("tiny"), folder)
+    ...     ifgs = open_interferograms(folder + "/ascending", progress=False)
+    ...     print(dict(ifgs.sizes), ifgs.attrs["processor"])
+    ...     print(float(ifgs["coherence"][0].mean()).__round__(2))
+    {'pair': 21, 'y': 160, 'x': 192} GAMMA
+    0.71
     """
     if on_error not in ("raise", "skip"):
         raise LabkitError(f"on_error must be 'raise' or 'skip', instead got on_error={on_error!r}")
@@ -206,6 +218,20 @@ def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: ob
     ------
     FileError
         There is no rate map at ``path``, or it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import rasterio
+    >>> grid = {"driver": "GTiff", "width": 3, "height": 2, "count": 1, "dtype": "float32", "crs": "EPSG:4326",
+    ...         "transform": rasterio.Affine(0.001, 0, 102, 0, -0.001, 31)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with rasterio.open(folder + "/rates.tif", "w", **grid) as file:
+    ...         file.write(np.full((1, 2, 3), -12.5, "float32"))
+    ...     rates = open_rates(folder + "/rates.tif", orbit_direction="ascending")
+    ...     print(rates["rate"].dims, float(rates["rate"][0, 0]))
+    ('y', 'x') -12.5
     """
     unknown = sorted(set(stated) - set(_STATED))
     if unknown:

@@ -57,6 +57,20 @@ def open_sentinel2(
     References
     ----------
     Fu et al. (2022), sections 3 and 4.2.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import rasterio
+    >>> grid = {"driver": "GTiff", "width": 3, "height": 2, "count": 1, "dtype": "uint16", "crs": "EPSG:32647",
+    ...         "transform": rasterio.Affine(20, 0, 500_000, 0, -20, 3_400_000)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for band in ("B03", "B8A", "B11"):
+    ...         with rasterio.open(f"{folder}/T47RQQ_20200115T040109_{band}_20m.tif", "w", **grid) as file:
+    ...             file.write(np.full((1, 2, 3), 5000, "uint16"))
+    ...     looks = open_sentinel2(folder, quantification=10_000, offset=0)
+    ...     print(dict(looks.sizes), float(looks["reflectance"][0, 0, 0, 0]))
+    {'time': 1, 'band': 3, 'y': 2, 'x': 3} 0.5
     """
     folder = Path(path)
     if not folder.is_dir():

@@ -34,6 +34,16 @@ def save_scene(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         ``data`` is neither gradients nor rates, or ``path`` does not end in ``.nc``.
     FileError
         The disk is full or the folder cannot be written; the older file is untouched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> rates = lk.simulate.scene("tiny").rates["ascending"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_scene(rates, folder + "/rates.nc")
+    ...     load_scene(file).identical(rates)
+    True
     """
     target = Path(path)
     if target.suffix != ".nc":
@@ -52,6 +62,15 @@ def load_scene(path: str | os.PathLike[str]) -> xr.Dataset:
     ------
     FileError
         There is no such file, or it is cut or not one of labkit's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_scene(lk.simulate.scene("tiny").rates["ascending"], folder + "/rates.nc")
+    ...     load_scene(file)["rate"].dims
+    ('y', 'x')
     """
     target = Path(path)
     if not target.is_file():

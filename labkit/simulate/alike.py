@@ -82,6 +82,14 @@ def pairs_like(
     ------
     LabkitError
         The pairs are not in radar geometry, or the heights are not of their shape.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> real = lk.simulate.scene("tiny").interferograms["ascending"].isel(pair=slice(3))
+    >>> like = pairs_like(real)
+    >>> list(like["pair"].values) == list(real["pair"].values), like["phase"].shape
+    (True, (3, 160, 192))
     """
     schema.check_interferograms(ifgs)
     if ifgs.attrs["geometry"] != "radar":

@@ -24,7 +24,13 @@ _SHARE, _LEAST_PX = 0.5, 2.0
 
 @dataclass(frozen=True)
 class Annotator:
-    """The habits of a simulated person."""
+    """The habits of a simulated person.
+
+    Examples
+    --------
+    >>> Annotator(misses=0.3, jitter_px=2.0)
+    Annotator(misses=0.3, invents=0.05, jitter_px=2.0, grows=1.0, unsure=0.0)
+    """
 
     #: Chance that a landslide is passed over, in [0, 1].
     misses: float = 0.1
@@ -73,6 +79,15 @@ def annotate(
     ------
     LabkitError
         A table breaks its rule or there is nobody.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips = lk.make_chips(lk.stack_gradients(scene.interferograms["ascending"], progress=False), size=96, overlap=0)
+    >>> labels, looks = annotate(scene.truth, chips, {"ann": Annotator(misses=0), "bob": Annotator(misses=0.5)})
+    >>> labels["annotator"].value_counts().to_dict(), looks["annotator"].value_counts().to_dict()
+    ({'ann': 7, 'bob': 3}, {'ann': 4, 'bob': 4})
     """
     schema.check_chips(chips)
     schema.check_boxes(truth, "truth")

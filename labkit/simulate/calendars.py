@@ -48,6 +48,12 @@ class Calendar:
         By track: dates (datetime64[D]) in order, each once.
     max_days : int
         Longest temporal baseline of a pair, days.
+
+    Examples
+    --------
+    >>> dates = np.array(["2020-01-01", "2020-01-13", "2020-02-06"], "datetime64[D]")
+    >>> [pair.days for pair in Calendar("short", {"ascending": dates}).pairs("ascending")]
+    [12.0, 36.0, 24.0]
     """
 
     name: str

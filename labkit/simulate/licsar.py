@@ -57,6 +57,17 @@ def write_licsar(simulated: Scene, folder: str | Path, *, progress: bool = False
     -----
     The grid has 0.001 degrees; each of its pixels takes the radar pixel in which its centre lies. Everything is written
     to a temporary folder beside the target, which is then renamed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     frames = write_licsar(lk.simulate.scene("tiny"), folder)
+    ...     [frame.name for frame in frames]
+    ...     lk.open_interferograms(frames[0], progress=False).attrs["geometry"]
+    ['026A_05915_010101', '135D_05915_010101']
+    'map'
     """
     target = Path(folder).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

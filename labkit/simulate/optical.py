@@ -64,6 +64,15 @@ def sentinel2_looks(simulated: Scene, dates: npt.ArrayLike) -> xr.Dataset:
     References
     ----------
     .. [1] Dozier (1989), Spectral signature of alpine snow cover from the Landsat Thematic Mapper.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> snowy = lk.simulate.scene("tiny", effects=lk.simulate.Effects(snow_share=0.05))
+    >>> looks = sentinel2_looks(snowy, np.array(["2018-01-15", "2018-07-15"], "datetime64[D]"))
+    >>> snow = lk.snow_mask(looks, like=snowy.rates["ascending"])
+    >>> dict(looks.sizes), snow.dims
+    ({'time': 2, 'band': 3, 'y': 426, 'x': 477}, ('y', 'x'))
     """
     effects = simulated.effects
     if effects is None or not effects.snow_share:

@@ -89,6 +89,16 @@ class Scene:
         Of scenes in bursts, by track: the radar frame of each burst.
     burst_truth : geopandas.GeoDataFrame, optional
         Of scenes with effects: ``truth`` on the arrays of the bursts, one row for each burst in which it is visible.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.simulate.scene("tiny")
+    Scene 'tiny', seed 0 (simulated)
+      ascending: 21 pairs of 160 × 192 pixels
+      descending: 21 pairs of 160 × 192 pixels
+      5 landslides: 13 boxes on gradients, 5 on rates
+      4 counties, 3 rivers
     """
 
     name: str
@@ -110,6 +120,17 @@ class Scene:
     bursts: dict[str, list[xr.Dataset]] = field(default_factory=dict, repr=False)
     burst_frames: dict[str, list[Frame]] = field(default_factory=dict, repr=False)
     burst_truth: gpd.GeoDataFrame | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        """Say what the scene holds, in a few lines."""
+        lines = [f"Scene {self.name!r}, seed {self.seed} (simulated)"]
+        for track, pairs in self.interferograms.items():
+            size = " × ".join(str(pairs.sizes[dim]) for dim in ("y", "x"))
+            lines.append(f"  {track}: {pairs.sizes['pair']} pairs of {size} pixels")
+        truth = [f"{len(self.truth)} boxes on gradients", f"{len(self.rate_truth)} on rates"]
+        lines.append(f"  {len(self.landslides)} landslides: {', '.join(truth)}")
+        lines.append(f"  {len(self.counties)} counties, {len(self.rivers)} rivers")
+        return "\n".join(lines)
 
     @property
     def hillshade(self) -> xr.DataArray:

@@ -110,6 +110,14 @@ def layover_and_shadow(dem: xr.DataArray, frame: Frame, place: Place) -> xr.Data
     References
     ----------
     Kropatsch and Strobl (1990), The generation of SAR layover and shadow maps from digital elevation models.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> masks = layover_and_shadow(scene.dem, scene.frames["ascending"], scene.place)
+    >>> [f"{name} {float(masks[name].mean()):.1%}" for name in ("layover", "shadow")]
+    ['layover 1.7%', 'shadow 0.0%']
     """
     height = _heights(dem, frame, place)
     theta = np.radians(frame.incidence_angle)
@@ -139,6 +147,14 @@ def radar_lookup(dem: xr.DataArray, frame: Frame, place: Place) -> xr.Dataset:
     xarray.Dataset
         On the map's posts, dims (lat, lon): ``row`` and ``col``, the pixel-edge coordinates in the image, NaN outside
         it; on the image, dims (y, x): ``longitude`` and ``latitude`` of the pixels' centres, degrees.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> table = radar_lookup(scene.dem, scene.frames["ascending"], scene.place)
+    >>> table["row"].dims, table["longitude"].dims
+    (('lat', 'lon'), ('y', 'x'))
     """
     lon, lat = dem["x"].values, dem["y"].values
     rows, cols = frame.pixel(*place.to_ground(*np.meshgrid(lon, lat)))

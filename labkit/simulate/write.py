@@ -67,6 +67,15 @@ def write_scene(simulated: Scene, folder: str | Path, *, progress: bool = False)
     Everything is written to a temporary folder beside the target, which is then renamed: a scene is there whole, or
     not at all. On disk a scene's id is the name of its folder, which is what :func:`labkit.open_interferograms`
     finds there: the written truth says scene "ascending" where in memory it is "demo-ascending".
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = write_scene(lk.simulate.scene("tiny"), folder)
+    ...     sorted(one.name for one in kept.glob("*.gpkg"))
+    ['counties.gpkg', 'landslides.gpkg', 'rate_truth.gpkg', 'rivers.gpkg', 'truth.gpkg']
     """
     target = Path(folder).absolute()
     refuse_other_files(target)
@@ -108,6 +117,14 @@ def demo(folder: str | Path = "data/demo", *, name: str = "demo", seed: int = 0,
     ------
     FileError
         The folder holds something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kept = demo(folder + "/demo", name="tiny", progress=False)
+    ...     sorted(one.name for one in kept.iterdir())[:3]
+    ['ascending', 'counties.gpkg', 'descending']
     """
     target = Path(folder).absolute()
     if _is_whole(target, name, seed):

@@ -103,6 +103,15 @@ def shared_pixels(burst: xr.Dataset, bursts: Iterable[xr.Dataset]) -> xr.DataArr
     ------
     LabkitError
         As :func:`burst_overlaps`.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> whole = lk.simulate.scene("tiny").rates["ascending"]
+    >>> upper = whole.isel(y=slice(0, 100)).assign_attrs(scene="upper")
+    >>> lower = whole.isel(y=slice(80, 160)).assign_attrs(scene="lower")
+    >>> shared_pixels(upper, [upper, lower]).max("x").values[[0, 79, 80, 99]]
+    array([0, 0, 1, 1], dtype=int16)
     """
     others = [other for other in bursts if other is not burst]
     scenes = _scenes([burst, *others])

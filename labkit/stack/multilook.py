@@ -47,6 +47,14 @@ def multilook(ifgs: xr.Dataset, ground_m: float = 40, *, looks: tuple[int, int] 
     Fu et al. (2022), section 4.1, take 2 looks along azimuth and 8 along range, ``looks=(2, 8)``, for a resolution of
     about 40 m. Sentinel-1's pixels of about 14.0 m × 3.8 m on the ground become cells of 28 m × 31 m by them, while
     ``ground_m=40`` gives 3 × 10 or 11 looks: 42 m × 38 to 42 m.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> fine = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> coarse = multilook(fine, looks=(2, 2))
+    >>> fine["phase"].shape, coarse["phase"].shape, coarse.attrs["y_spacing"] / fine.attrs["y_spacing"]
+    ((21, 160, 192), (21, 80, 96), 2.0)
     """
     check_interferograms(ifgs)
     rows, cols = _looks(ifgs, ground_m) if looks is None else looks

@@ -62,6 +62,15 @@ def select_pairs(
     References
     ----------
     Fu et al. (2022), section 3.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> ifgs.sizes["pair"], select_pairs(ifgs, max_days=24).sizes["pair"]
+    (21, 15)
+    >>> select_pairs(ifgs, max_days=12, months=[6, 7])["pair"].values.tolist()
+    ['20180609_20180621', '20180621_20180703']
     """
     check_interferograms(ifgs)
     _check_criteria(max_days, max_perpendicular_m, months, min_coherence)
@@ -93,7 +102,14 @@ def select_pairs(
 
 
 def mean_coherence(ifgs: xr.Dataset) -> npt.NDArray[np.float64]:
-    """Give the mean coherence of each pair, (pair,) 0..1, from a regular sample of its pixels; NaN without data."""
+    """Give the mean coherence of each pair, (pair,) 0..1, from a regular sample of its pixels; NaN without data.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> mean_coherence(lk.simulate.scene("tiny").interferograms["ascending"].isel(pair=slice(3))).round(2)
+    array([0.71, 0.64, 0.59])
+    """
     step = max(1, int(np.sqrt(ifgs.sizes["y"] * ifgs.sizes["x"] / _JUDGED_PIXELS)))
     sampled = ifgs["coherence"].isel(y=slice(None, None, step), x=slice(None, None, step))
     return np.asarray(sampled.mean(("y", "x"), skipna=True).values, np.float64)

@@ -85,6 +85,15 @@ def unwrap(data: xr.Dataset, *, looks: float = 50.0) -> xr.Dataset:
     References
     ----------
     Fu et al. (2022), section 4.1; Chen (2001), SNAPHU.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"].isel(pair=slice(1))
+    >>> unwrapped = unwrap(ifgs)["unwrapped"].load()
+    >>> cycles = (unwrapped - ifgs["phase"]) / (2 * np.pi)
+    >>> sorted(set(cycles.values[np.isfinite(cycles)].round(3).tolist()))
+    [-1.0, 0.0, 1.0]
     """
     if not looks >= 1:
         raise LabkitError(f"looks must be at least 1, instead got looks={looks}")
