@@ -74,6 +74,18 @@ def filter_detections(
     References
     ----------
     Fu et al. (2022), section 4.3: below 1.2 rad, or above it in less than 10 % of the pixels; snow: section 4.2.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> gradients = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> boxes = scene.truth[scene.truth["scene"] == gradients.attrs["scene"]].assign(score=1.0)
+    >>> kept = filter_detections(boxes, gradients, min_gradient=20)
+    >>> len(boxes), len(kept), kept.attrs["dropped"][0]["reason"]
+    (7, 3, '3.8 % of its pixels above 20 rad, fewer than the required 10.0 %')
+    >>> kept[["max_gradient", "fraction"]].round(1).values.tolist()[0]
+    [87.0, 0.6]
     """
     schema.check_boxes(detections)
     _check(min_gradient, min_fraction, max_masked, quiet_count)
@@ -144,6 +156,18 @@ def quiet_share(
         Share that passes, in [0, 1]; NaN without a box.
     count : int
         Boxes that found quiet ground, at least half of it with data.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> gradients = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> boxes = scene.truth[scene.truth["scene"] == gradients.attrs["scene"]].assign(score=1.0)
+    >>> for threshold in (1.2, 20.0):
+    ...     share, count = quiet_share(gradients, boxes, min_gradient=threshold)
+    ...     print(f"{threshold} rad: {share:.1%} of {count} boxes on quiet ground pass")
+    1.2 rad: 100.0% of 500 boxes on quiet ground pass
+    20.0 rad: 0.0% of 500 boxes on quiet ground pass
     """
     _check(min_gradient, min_fraction, max_masked, count)
     stacks = by_scene(gradients)

@@ -38,6 +38,16 @@ class Comparison:
         The detections, with ``outcome`` ("correct" or "new") and ``matches`` (the row names of the items, a tuple).
     buffer_m : float
         The distance that counted as a match.
+
+    Examples
+    --------
+    >>> from shapely.geometry import Point, box
+    >>> found = schema.boxes_table({"scene": "s", "direction": "rate", "xmin": [0], "ymin": [0], "xmax": [4],
+    ...     "ymax": [4], "geometry": [box(101, 31, 101.01, 31.01)]})
+    >>> known = gpd.GeoDataFrame(geometry=[Point(101.005, 31.005), Point(101.5, 31.5)], crs="EPSG:4326")
+    >>> result = compare_inventories(found, known)
+    >>> result.correct, result.missed, result.new, result.items["outcome"].tolist()
+    (1, 1, 0, ['detected', 'missed'])
     """
 
     items: gpd.GeoDataFrame

@@ -42,6 +42,19 @@ class MethodComparison:
     ----------
     comparisons : dict of str to Comparison
         By the name of the method.
+
+    Examples
+    --------
+    >>> from shapely.geometry import Point, box
+    >>> from labkit import schema
+    >>> known = gpd.GeoDataFrame(geometry=[Point(101.005, 31.005), Point(101.5, 31.5)], crs="EPSG:4326")
+    >>> corners = {"xmin": [0, 9], "ymin": [0, 0], "xmax": [4, 12], "ymax": [4, 4]}
+    >>> places = [box(101, 31, 101.01, 31.01), box(101.49, 31.49, 101.51, 31.51)]
+    >>> both = schema.boxes_table({"scene": "s", "direction": "rate", "geometry": places} | corners)
+    >>> compare_methods({"couplets": both, "hot spots": both[:1]}, known).detected
+       couplets  hot spots
+    0      True       True
+    1      True      False
     """
 
     comparisons: dict[str, Comparison]
@@ -105,6 +118,21 @@ def compare_methods(
     References
     ----------
     Zhang et al. (2025), section 4.3 and Table 4.
+
+    Examples
+    --------
+    >>> from shapely.geometry import Point, box
+    >>> from labkit import schema
+    >>> known = gpd.GeoDataFrame(geometry=[Point(101.005, 31.005), Point(101.5, 31.5)], crs="EPSG:4326")
+    >>> corners = {"xmin": [0, 9], "ymin": [0, 0], "xmax": [4, 12], "ymax": [4, 4]}
+    >>> places = [box(101, 31, 101.01, 31.01), box(101.49, 31.49, 101.51, 31.51)]
+    >>> both = schema.boxes_table({"scene": "s", "direction": "rate", "geometry": places} | corners)
+    >>> result = compare_methods({"couplets": both, "hot spots": both[:1]}, known)
+    >>> result.table[["correctly detected", "not detected"]]
+               correctly detected  not detected
+    method
+    couplets                    2             0
+    hot spots                   1             1
     """
     if not methods:
         raise LabkitError("methods must name at least one table of detections, instead got none")
@@ -132,6 +160,18 @@ def mcnemar(first: Comparison, second: Comparison) -> McNemar:
     ----------
     McNemar (1947), Note on the sampling error of the difference between correlated proportions or percentages, in its
     exact form.
+
+    Examples
+    --------
+    >>> from shapely.geometry import Point, box
+    >>> from labkit import schema
+    >>> from labkit.detect import compare_inventories
+    >>> known = gpd.GeoDataFrame(geometry=[Point(101.005, 31.005), Point(101.5, 31.5)], crs="EPSG:4326")
+    >>> one = {"scene": "s", "direction": "rate", "xmin": [0], "ymin": [0], "xmax": [4], "ymax": [4]}
+    >>> first = schema.boxes_table(one | {"geometry": [box(101, 31, 101.01, 31.01)]})
+    >>> second = schema.boxes_table(one | {"geometry": [box(102, 31, 102.01, 31.01)]})
+    >>> mcnemar(compare_inventories(first, known), compare_inventories(second, known))
+    McNemar(both=0, only_first=1, only_second=0, neither=1, p_value=1.0)
     """
     same = first.items.index.equals(second.items.index) and first.items.crs == second.items.crs
     if not same or not first.items.geometry.geom_equals(second.items.geometry).all():

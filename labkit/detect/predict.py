@@ -27,6 +27,23 @@ class LandslideDetector(Protocol):
     duplicates. A detector that also has ``directions`` = 2 gets images (n, 2, size, size) instead: the direction that
     is searched, and the other one. Its boxes are those of the first. One that has ``standard_error`` = True gets the
     standard errors of these after them, in the same unit.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> class Threshold:
+    ...     name, kind, size = "threshold", "rates", 64
+    ...     def predict(self, images, score=0.5):
+    ...         boxes = []
+    ...         for image in images:
+    ...             rows, cols = np.nonzero(np.abs(np.nan_to_num(image)) > 20)
+    ...             edges = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1, 0.9] if rows.size else []
+    ...             boxes.append(np.array(edges, float).reshape(-1, 5))
+    ...         return boxes
+    >>> rates = lk.simulate.scene("tiny").rates["ascending"]
+    >>> lk.detect_landslides(rates, Threshold(), progress=False)[["direction", "score", "model"]].head(1)
+      direction  score      model
+    0      rate    0.9  threshold
     """
 
     name: str
@@ -101,6 +118,22 @@ def detect_landslides(
     A larger landslide comes back as the envelope of its parts. A network is not local: what lies far from a landslide
     moves its answer a little, and each tile is scaled by its own noise where ``spread`` is set, so that boxes and
     scores differ in their last digits, and some at the limit of ``score`` come or go.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> gradients = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> found = detect_landslides(gradients, lk.load_detector("gradients-small"), score=0.3, progress=False)
+    >>> found[["direction", "score", "xmin", "ymin", "xmax", "ymax"]].round(2)
+      direction  score    xmin    ymin    xmax    ymax
+    0   azimuth   0.90   93.44   17.95  117.30   47.90
+    1   azimuth   0.89   54.79   97.12   66.67  111.42
+    2   azimuth   0.87  137.68  100.59  163.15  120.38
+    3   azimuth   0.83   97.41   93.00  114.02  107.93
+    4     range   0.93   53.18   97.99   69.00  110.85
+    5     range   0.92   92.89   20.44  118.78   46.53
+    6     range   0.74  135.36   99.86  165.50  118.49
+    7     range   0.66   95.90   92.91  116.82  107.39
     """
     kind = "gradients" if schema.is_gradients(data) else "rates"
     if detector.kind != kind:

@@ -79,6 +79,21 @@ class Evaluation:
     froc : pandas.DataFrame
         ``false_per_1000_km2`` with ``recall``, ``low`` and ``high``: what is found at the lowest score threshold with
         at most so many false boxes.
+
+    Examples
+    --------
+    >>> from labkit import schema
+    >>> from labkit.detect import evaluate
+    >>> corners = {"xmin": [10, 60], "ymin": [10, 60], "xmax": [30, 90], "ymax": [30, 90]}
+    >>> labels = schema.boxes_table({"scene": "a", "direction": "azimuth"} | corners)
+    >>> found = labels.assign(score=[0.9, 0.8], xmin=[10, 200], xmax=[31, 240])
+    >>> result = evaluate(found, labels)
+    >>> result.true_positives, result.false_positives, result.false_negatives, result.ap50
+    (1, 1, 1, 0.5)
+    >>> result.table().round(2).head(2)
+         measure  value  low  high
+    0  precision    0.5  NaN   NaN
+    1     recall    0.5  NaN   NaN
     """
 
     precision: float

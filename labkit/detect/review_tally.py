@@ -91,6 +91,15 @@ def consensus_answers(answers: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``detection_id``, ``answer``, ``reviewers`` (how many answered) and ``votes`` (how many gave the most frequent
         answer).
+
+    Examples
+    --------
+    >>> given = [("d1", "ann", "landslide"), ("d1", "bob", "landslide"),
+    ...          ("d2", "ann", "landslide"), ("d2", "bob", "unsure")]
+    >>> consensus_answers(pd.DataFrame(given, columns=["detection_id", "reviewer", "answer"]))
+      detection_id     answer  reviewers  votes
+    0           d1  landslide          2      2
+    1           d2     unsure          2      1
     """
     table = _checked(answers)
     votes = pd.crosstab(table["detection_id"], table["answer"]).reindex(columns=list(ANSWERS), fill_value=0)
@@ -131,6 +140,15 @@ def review_agreement(answers: pd.DataFrame, confidence: float = 0.95) -> pd.Data
     References
     ----------
     Cohen (1960), A coefficient of agreement for nominal scales. Educational and Psychological Measurement 20, 37–46.
+
+    Examples
+    --------
+    >>> given = [("d1", "ann", "landslide"), ("d1", "bob", "landslide"),
+    ...          ("d2", "ann", "landslide"), ("d2", "bob", "unsure")]
+    >>> answers = pd.DataFrame(given, columns=["detection_id", "reviewer", "answer"])
+    >>> review_agreement(answers)[["first", "second", "agree", "share", "kappa"]]
+      first second  agree  share  kappa
+    0   ann    bob      1    0.5    0.0
     """
     table = _checked(answers)
     by_person = {who: own.set_index("detection_id")["answer"] for who, own in table.groupby("reviewer", sort=False)}

@@ -142,6 +142,17 @@ class Review:
         What is to be looked at, in its order, with ``detection_id``.
     about : dict of str
         ``n``, ``seed``, how many ``detections`` there were, when it was ``begun``, the version of ``labkit``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> landslides = lk.simulate.scene("tiny").truth
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     review = lk.detect.open_review(folder + "/review.gpkg", landslides, n=3)
+    ...     review.answer(review.sample["detection_id"].iloc[0], "landslide", reviewer="ann", note="fresh scarp")
+    ...     review.answers("ann")[["answer", "note"]].values.tolist()
+    [['landslide', 'fresh scarp']]
     """
 
     def __init__(self, file: ReviewFile) -> None:
@@ -266,6 +277,18 @@ def gather_answers(reviews: Iterable[Review | str | Path]) -> pd.DataFrame:
     ------
     LabkitError
         There is no review, or two hold different samples.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> landslides = lk.simulate.scene("tiny").truth
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     reviews = [lk.detect.open_review(f"{folder}/{who}.gpkg", landslides, n=3) for who in ("ann", "bob")]
+    ...     for review, who in zip(reviews, ("ann", "bob"), strict=True):
+    ...         review.answer(review.sample["detection_id"].iloc[0], "landslide", reviewer=who)
+    ...     gather_answers(reviews)[["reviewer", "answer"]].values.tolist()
+    [['ann', 'landslide'], ['bob', 'landslide']]
     """
     opened = [one if isinstance(one, Review) else open_review(one) for one in reviews]
     if not opened:
