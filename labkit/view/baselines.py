@@ -157,6 +157,13 @@ def network(ifgs: xr.Dataset, *, among: xr.Dataset | None = None, colour_by: str
     References
     ----------
     Fu et al. (2022), Figure 2.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> drawn = lk.view.network(lk.simulate.scene("tiny").interferograms["ascending"])
+    >>> type(drawn).__name__
+    'Overlay'
     """
     if colour_by not in COLOURS_BY:
         raise LabkitError(f"colour_by must be one of {COLOURS_BY}, instead got colour_by={colour_by!r}")

@@ -59,6 +59,17 @@ def save_side_by_side_png(
     LabkitError
         The stacks differ in pairs or shape, there are too few pairs or too few places, the size is too large, or the
         path is no PNG.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> real = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     like = lk.simulate.pairs_like(real)
+    ...     key = save_side_by_side_png(real, like, folder + "/blind.png", count=4, size=(64, 64))
+    >>> key
+    ['real', 'real', 'simulated', 'real', 'simulated', 'real', 'simulated', 'simulated']
     """
     path = Path(path)
     if path.suffix.lower() != ".png":

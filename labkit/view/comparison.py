@@ -61,6 +61,14 @@ def compare(
     References
     ----------
     Fu et al. (2022), Figure 4: stacked gradients (a, b) and stacked unwrapped phase (c).
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> stacks = {name: lk.stack_gradients(ifgs, estimator=name, progress=False) for name in ("sum", "lsq")}
+    >>> len(lk.view.compare(stacks))
+    2
     """
     _check(scenes, directions, columns)
     panels.check_limit(limit)

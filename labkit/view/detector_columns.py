@@ -80,6 +80,18 @@ def compare_detectors(
     References
     ----------
     Fu et al. (2022), Figure 6; Zhang et al. (2025), Figure 6.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> stack = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> chips = lk.make_chips(stack, size=96, overlap=0)
+    >>> found = {"couplets": lk.couplets(stack)}
+    >>> scenes = {stack.attrs["scene"]: stack}
+    >>> drawn = lk.view.compare_detectors(scenes, chips[:2], scene.truth, found, direction="azimuth")
+    >>> len(drawn.axes)
+    3
     """
     from matplotlib.figure import Figure
 
@@ -135,6 +147,24 @@ def mistakes(
     ------
     LabkitError
         ``score`` or ``iou`` is out of its range.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> stack = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> chip = lk.make_chips(stack, size=160, overlap=0).iloc[0]
+    >>> found = lk.view.mistakes(chip, "azimuth", scene.truth, lk.couplets(stack))
+    >>> found[["xmin", "ymin", "what"]].round(0)
+        xmin  ymin   what
+    0   55.0  97.0  right
+    1   95.0  20.0  right
+    2  100.0  92.0  right
+    3  138.0  98.0  right
+    4   54.0  97.0  found
+    5  135.0  98.0  found
+    6   95.0  92.0  found
+    7   92.0  18.0  found
     """
     if not 0 <= score <= 1:
         raise LabkitError(f"score must be in [0, 1], instead got score={score}")

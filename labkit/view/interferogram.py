@@ -40,6 +40,13 @@ def pair(ifgs: xr.Dataset, name: str, *, max_pixels: int = pixels.MAX_PIXELS) ->
     ------
     LabkitError
         There is no such pair.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> len(lk.view.pair(ifgs, "20180305_20180317"))  # phase and coherence
+    2
     """
     _check_pair(ifgs, name)
     drawn = draw_pair(ifgs, name, max_pixels)
@@ -74,6 +81,14 @@ def phases(
     ------
     LabkitError
         There is nothing to show, or a scene lacks the pair.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> looks = {"full": ifgs, "four looks": lk.multilook(ifgs, looks=(2, 2))}
+    >>> len(lk.view.phases(looks, "20180305_20180317"))
+    2
     """
     if not scenes:
         raise LabkitError("scenes must name at least one scene, instead got none")

@@ -92,6 +92,14 @@ def map(
     -----
     Vectors are drawn on one canvas, and the page is told no more of a detection than its shape and colour, so that
     thousands stay fluent.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> drawn = lk.view.map(scene.landslides, counties=scene.counties, rivers=scene.rivers)
+    >>> [layer.name for layer in drawn.layers]
+    ['counties', 'rivers', 'detections']
     """
     given = {"counties": counties, "rivers": rivers, "labels": labels, "detections": detections}
     tables = _placed({name: table for name, table in given.items() if table is not None})

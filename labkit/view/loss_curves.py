@@ -41,6 +41,14 @@ def losses(history: pd.DataFrame) -> hv.Overlay:
     References
     ----------
     Zhang et al. (2025), Figure 5.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [2.0, 0.7, 0.3], "val_loss": [2.2, 0.9, 0.6]})
+    >>> drawn = losses(history)
+    >>> len(drawn)
+    4
     """
     missing = [name for name in ("epoch", *_TOTALS) if name not in history]
     if missing or not len(history):

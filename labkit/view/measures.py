@@ -47,6 +47,16 @@ def measures(evaluations: Evaluation | Mapping[str, Evaluation]) -> hv.Layout:
     -----
     As for average precision, the precision drawn at a recall is the best at that recall or beyond: a dot may lie below
     its curve. A curve ends at the recall that is reached, its band falls to 0 where one draw in forty reaches less.
+
+    Examples
+    --------
+    >>> from labkit import schema
+    >>> from labkit.detect import evaluate
+    >>> corners = {"xmin": [10, 60], "ymin": [10, 60], "xmax": [30, 90], "ymax": [30, 90]}
+    >>> labels = schema.boxes_table({"scene": "a", "direction": "azimuth"} | corners)
+    >>> drawn = measures(evaluate(labels.assign(score=[0.9, 0.8]), labels))
+    >>> len(drawn)
+    1
     """
     named = dict(evaluations) if isinstance(evaluations, Mapping) else {"": evaluations}
     if not 1 <= len(named) <= len(_COLOURS):

@@ -75,6 +75,15 @@ def gradients(
     References
     ----------
     Fu et al. (2022), Figures 4 and 6.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> stack = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> shown = lk.view.gradients(stack, labels=scene.truth)
+    >>> len(shown)  # azimuth and range
+    2
     """
     schema.check_gradients(gradients)
     check_limit(limit)
@@ -115,6 +124,13 @@ def rates(
     References
     ----------
     Zhang et al. (2025), Figure 2.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> shown = lk.view.rates(lk.simulate.scene("tiny").rates["ascending"], limit=20)
+    >>> len(shown)
+    1
     """
     schema.check_rates(rates)
     limit = rate_limit(rates["rate"].values) if limit is None else limit

@@ -56,6 +56,15 @@ def save_gradients_png(
     -------
     pathlib.Path
         The file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> stack = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_gradients_png(stack, folder + "/gradients.png").stat().st_size > 10_000
+    True
     """
     path = _checked(path)
     layers = schema.layers(schema.check_gradients(gradients))
@@ -124,6 +133,16 @@ def save_map_png(
     ------
     LabkitError
         There are neither detections nor a density map, or the suffix is not ``.png``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> field = lk.density(scene.landslides, cell_m=500, bandwidth_m=1000)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_map_png(scene.landslides, field, folder + "/map.png", counties=scene.counties).stat().st_size > 10_000
+    True
     """
     path = _checked(path)
     shapes = placed_tables({"counties": counties, "rivers": rivers, "detections": detections})

@@ -56,6 +56,15 @@ def series(displacement: xr.Dataset) -> hv.Layout:
     ------
     LabkitError
         This is no displacement series.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs = scene.interferograms["ascending"]
+    >>> slide = scene.truth[scene.truth["scene"] == ifgs.attrs["scene"]].iloc[0]
+    >>> len(series(lk.displacement_series(ifgs, slide)))
+    2
     """
     missing = {"displacement", "standard_error", "part", "misfit"} - {str(name) for name in displacement.variables}
     if missing:
@@ -175,6 +184,16 @@ def history(
     ------
     LabkitError
         The box breaks its rule, ``direction`` is unknown, or no pair lies in any period.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs = scene.interferograms["ascending"]
+    >>> slide = scene.truth[scene.truth["scene"] == ifgs.attrs["scene"]].iloc[0]
+    >>> drawn = history(ifgs, slide, progress=False)
+    >>> len(drawn)
+    3
     """
     if direction not in DIRECTIONS:
         raise LabkitError(f"direction must be among {DIRECTIONS}, instead got direction={direction!r}")

@@ -86,6 +86,17 @@ def print_map(
     0.1 % up to 400 km from its central meridian. The arrow points to true north in the middle of the map, which
     meridian convergence turns against the sheet. The scale that stands under the bar holds for the sheet printed at its
     own size.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> field = lk.density(scene.landslides, cell_m=500, bandwidth_m=1000)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sheet = print_map(folder + "/map.png", field, rivers=scene.rivers, title="Tiny", dpi=72)
+    ...     sheet.name, sheet.stat().st_size > 10_000
+    ('map.png', True)
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:

@@ -51,6 +51,14 @@ def terrain(
     ------
     LabkitError
         The DEM is no grid in degrees, or a table has no CRS.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> drawn = terrain(scene.dem, rivers=scene.rivers, counties=scene.counties)
+    >>> type(drawn).__name__
+    'Overlay'
     """
     if set(dem.dims) != {"y", "x"} or min(dem.sizes.values()) < 2:
         raise LabkitError(f"dem must be heights (y, x) of at least 2 × 2 pixels, instead got {dict(dem.sizes)}")

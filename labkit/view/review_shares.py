@@ -37,6 +37,14 @@ def reviewed(review: Review | pd.DataFrame) -> hv.Layout:
     ------
     LabkitError
         Nothing is answered yet.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> given = [("d1", "ann", "landslide"), ("d2", "ann", "landslide"), ("d3", "ann", "human activity")]
+    >>> drawn = reviewed(pd.DataFrame(given, columns=["detection_id", "reviewer", "answer"]))
+    >>> len(drawn)
+    1
     """
     answers = review.answers() if isinstance(review, Review) else review
     shares = review_shares(answers)

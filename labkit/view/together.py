@@ -49,6 +49,16 @@ def agreement(table: pd.DataFrame) -> hv.Layout:
     ------
     LabkitError
         A column is missing, or there is no row.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips = lk.make_chips(scene.rates["ascending"], size=96, overlap=0)
+    >>> people = {"ann": lk.simulate.Annotator(misses=0), "bob": lk.simulate.Annotator(misses=0.5)}
+    >>> labels, looks = lk.simulate.annotate(scene.rate_truth, chips, people)
+    >>> len(agreement(lk.label.agreement(labels, looks)))
+    3
     """
     wanted = ["label", "first", "second", *(f"{name}{end}" for name in _MEASURES for end in ("", "_low", "_high"))]
     missing = [name for name in wanted if name not in table]
@@ -108,6 +118,14 @@ def progress(
     ------
     LabkitError
         A column is missing, there is no row, or only one of assignment and looks is given.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> people = pd.Index(["ann", "bob"], name="annotator")
+    >>> table = pd.DataFrame({"assigned": [20, 20], "finished": [20, 7]}, index=people)
+    >>> len(progress(table))
+    1
     """
     missing = [name for name in ("assigned", "finished") if name not in table]
     if missing or not len(table):
@@ -209,6 +227,17 @@ def voices(
     ------
     LabkitError
         The chip is of another scene.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=96, overlap=0)
+    >>> people = {"ann": lk.simulate.Annotator(misses=0), "bob": lk.simulate.Annotator(misses=0.5)}
+    >>> labels, _ = lk.simulate.annotate(scene.rate_truth, chips, people)
+    >>> len(voices(rates, chips.iloc[0], labels))
+    1
     """
     scene = str(data.attrs.get("scene", ""))
     if str(chip["scene"]) != scene:
