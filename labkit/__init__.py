@@ -20,6 +20,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "open_interferograms": "labkit.read",
     "open_rates": "labkit.read",
+    "survey": "labkit.read",
+    "quicklook": "labkit.first_look",
     "multilook": "labkit.stack",
     "select_pairs": "labkit.stack",
     "stack_gradients": "labkit.stack",
@@ -76,10 +78,11 @@ if TYPE_CHECKING:
     from labkit.detect.hot_spots import hot_spot_scores, hot_spots
     from labkit.detect.inventories import compare_inventories
     from labkit.detect.kmeans import kmeans_regions
+    from labkit.first_look import quicklook
     from labkit.geocode import geocoding
     from labkit.maps import write_detections, write_map
     from labkit.maps.density import density
-    from labkit.read import open_interferograms, open_rates
+    from labkit.read import open_interferograms, open_rates, survey
     from labkit.stack import integrate_rate, select_pairs, snow_mask, stack_gradients
     from labkit.stack.multilook import multilook
     from labkit.stack.series import displacement_series
@@ -93,6 +96,8 @@ __all__ = [
     "__version__",
     "open_interferograms",
     "open_rates",
+    "survey",
+    "quicklook",
     "multilook",
     "select_pairs",
     "stack_gradients",

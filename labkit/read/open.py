@@ -28,6 +28,7 @@ from labkit.read import (
     snap,
 )
 from labkit.read.skipped import Skipped
+from labkit.read.stated import check_stated, state
 from labkit.schema import check_interferograms, check_rates
 
 
@@ -58,9 +59,6 @@ _RATES: dict[str, tuple[Callable[[Path], bool], Callable[[Path], xr.Dataset]]] =
     "egms": (egms.recognise, egms.open_points),
     "geotiff": (rates.recognise, rates.open_rate_map),
 }
-
-#: What a person may state when the files do not say it.
-_STATED = ("scene", "wavelength", "heading", "incidence_angle", "orbit_direction", "phase_sign", "track", "burst")
 
 
 def open_interferograms(
@@ -129,7 +127,8 @@ def open_interferograms(
         With "skip", show a bar while the pixels are checked, and say which pairs are left out.
     **stated
         What the files do not say, or say wrongly: ``scene``, ``wavelength`` (m), ``heading`` (degrees),
-        ``incidence_angle`` (degrees), ``orbit_direction``, ``phase_sign`` (+1 or −1), ``track``, ``burst``.
+        ``incidence_angle`` (degrees), ``orbit_direction``, ``phase_sign`` (+1 or −1), ``track``, ``burst``,
+        ``y_spacing`` and ``x_spacing`` (m of the array; of the slant range in radar geometry).
 
     Returns
     -------
@@ -142,7 +141,7 @@ def open_interferograms(
     FileError
         The folder holds no known product, or no whole pair; a header is missing; with "raise", a pair is damaged.
     LabkitError
-        ``product``, ``on_error`` or a stated name is unknown.
+        ``product``, ``on_error`` or a stated name is unknown, or a stated number is impossible (a wavelength in cm).
 
     Examples
     --------
@@ -158,17 +157,14 @@ def open_interferograms(
     """
     if on_error not in ("raise", "skip"):
         raise LabkitError(f"on_error must be 'raise' or 'skip', instead got on_error={on_error!r}")
-    unknown = sorted(set(stated) - set(_STATED))
-    if unknown:
-        raise LabkitError(f"stated attributes must be among {_STATED}, instead got {unknown}")
+    check_stated(stated)
     skipped = Skipped(on_error == "skip")
     readers = {
         name: (_claims(recognise) if skipped.wanted else recognise, _noting(opener, skipped))
         for name, (recognise, opener) in _INTERFEROGRAMS.items()
     }
     dataset = skipped.check_pixels(_open(path, product, readers, "interferograms"), Path(path), progress=progress)
-    dataset.attrs.update(stated)
-    return check_interferograms(dataset)
+    return check_interferograms(state(dataset, stated))
 
 
 def _noting(opener: Callable[[Path, Skipped], xr.Dataset], skipped: Skipped) -> Callable[[Path], xr.Dataset]:
@@ -233,12 +229,17 @@ def open_rates(path: str | os.PathLike[str], product: str = "auto", **stated: ob
     ...     print(rates["rate"].dims, float(rates["rate"][0, 0]))
     ('y', 'x') -12.5
     """
-    unknown = sorted(set(stated) - set(_STATED))
-    if unknown:
-        raise LabkitError(f"stated attributes must be among {_STATED}, instead got {unknown}")
-    dataset = _open(path, product, _RATES, "rates")
-    dataset.attrs.update(stated)
-    return check_rates(dataset)
+    check_stated(stated)
+    return check_rates(state(_open(path, product, _RATES, "rates"), stated))
+
+
+def readers_that_know(place: Path) -> tuple[list[str], list[str]]:
+    """Name the readers that know a place, of interferograms and of rates, in the order in which they are asked.
+
+    A reader that finds fault with a file there knows the place.
+    """
+    pairs = [name for name, (recognise, _) in _INTERFEROGRAMS.items() if _claims(recognise)(place)]
+    return pairs, [name for name, (recognise, _) in _RATES.items() if _claims(recognise)(place)]
 
 
 def _open(

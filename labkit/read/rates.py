@@ -27,14 +27,19 @@ def recognise(path: Path) -> bool:
     """Whether this is a GeoTIFF, or a folder with one named as a rate or velocity."""
     if path.is_file():
         return path.suffix.lower() in (".tif", ".tiff")
-    return any(_RATE.search(p.stem) for p in find_files(path, r"\.tiff?$"))
+    return any(named_as_rate(p) for p in find_files(path, r"\.tiff?$"))
+
+
+def named_as_rate(path: Path) -> bool:
+    """Whether a file's name says that it holds rates: any GeoTIFF that is named to the reader is taken for them."""
+    return _RATE.search(path.stem) is not None
 
 
 def open_rate_map(path: Path) -> xr.Dataset:
     """Open a rate map (:func:`labkit.open_rates` says what it may be); 0 exactly, −9999, NaN and no-data become NaN."""
     folder = path if path.is_dir() else path.parent
     tiffs = find_files(folder, r"\.tiff?$")
-    found = [path] if path.is_file() else [p for p in tiffs if _RATE.search(p.stem)]
+    found = [path] if path.is_file() else [p for p in tiffs if named_as_rate(p)]
     if len({p.parent for p in found}) > 1:
         raise FileError(
             f"{path} must hold the rates of one scene, instead they lie in {sorted({p.parent.name for p in found})}. "
