@@ -60,6 +60,7 @@ _STAGES = (
     "view",
     "studies",
     "region",
+    "course",
     "schema",
     "geo",
 )
@@ -134,6 +135,7 @@ __all__ = [
     "view",
     "studies",
     "region",
+    "course",
     "schema",
     "geo",
 ]

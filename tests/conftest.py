@@ -12,6 +12,7 @@ import side_by_side  # before labkit, whose compiled functions ask at once where
 import pytest
 from bench_fixtures import demo_folder
 from couplet_plants import planted_slides
+from course_material import course_material, own_progress
 from detector_fixture import small_detector
 from hypothesis import settings
 from label_studio_fixture import (
@@ -29,6 +30,7 @@ from scene_fixtures import tiny_scene
 
 __all__ = [
     "couplet_scene",
+    "course_material",
     "demo_folder",
     "label_studio",
     "label_studio_environment",
@@ -36,6 +38,7 @@ __all__ = [
     "migrated_home",
     "migrated_postgresql",
     "mintpy_reader",
+    "own_progress",
     "planted_slides",
     "postgresql",
     "project",

@@ -1,0 +1,28 @@
+"""The material of the course, made once for all test files; ``conftest.py`` hands it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from side_by_side import made_once
+
+from labkit.course import Material, open_material, prepare
+
+
+@pytest.fixture(scope="session")
+def course_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    """That of the demo scene, which takes a third of the workshop scene's time. Not to be changed by a test."""
+
+    def make(folder: Path) -> None:
+        prepare(folder, scene="demo", progress=False)
+
+    return open_material(made_once(tmp_path_factory, "course", make))
+
+
+@pytest.fixture
+def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the progress of one test alone."""
+    folder = tmp_path / "progress"
+    monkeypatch.setenv("LABKIT_PROGRESS", str(folder))
+    return folder
