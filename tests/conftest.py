@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: the real files, simulated scenes, a real Label Studio."""
+"""Fixtures that several test files share: the real files, simulated scenes; those of Label Studio: ../conftest.py."""
 
 from __future__ import annotations
 
@@ -15,34 +15,20 @@ from couplet_plants import planted_slides
 from course_material import course_material, own_progress
 from detector_fixture import small_detector
 from hypothesis import settings
-from label_studio_fixture import (
-    couplet_scene,
-    fresh_home,
-    label_studio,
-    label_studio_environment,
-    migrated_home,
-    running_label_studio,
-)
 from label_studio_projects import project, studio, two_chips
 from mintpy_reader import mintpy_reader
 from postgresql_fixture import migrated_postgresql, postgresql
 from scene_fixtures import tiny_scene
 
 __all__ = [
-    "couplet_scene",
     "course_material",
     "demo_folder",
-    "label_studio",
-    "label_studio_environment",
-    "fresh_home",
-    "migrated_home",
     "migrated_postgresql",
     "mintpy_reader",
     "own_progress",
     "planted_slides",
     "postgresql",
     "project",
-    "running_label_studio",
     "small_detector",
     "studio",
     "tiny_scene",

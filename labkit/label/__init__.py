@@ -34,8 +34,10 @@ _HOMES = {
     "PushReport": "studio",
     "Studio": "studio",
     "connect": "studio",
+    "read_people": "people",
     "add_people": "people",
     "reset_password": "people",
+    "write_sheet": "people",
     "back_up": "backup",
     "restore": "restoring",
     "read_coco": "coco",
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
     from labkit.label.guidance import guidance_text
     from labkit.label.hidden import Calibration
     from labkit.label.labelfile import load_labels, save_labels
-    from labkit.label.people import add_people, reset_password
+    from labkit.label.people import add_people, read_people, reset_password, write_sheet
     from labkit.label.pictures import Pictures, labels_of, pictures_of
     from labkit.label.proposals import count_proposals
     from labkit.label.ready_made import PictureScenes, picture_scenes, values_of
@@ -134,8 +136,10 @@ __all__ = [
     "write_yolo",
     "read_yolo",
     "ensure_environment",
+    "read_people",
     "add_people",
     "reset_password",
+    "write_sheet",
     "back_up",
     "restore",
     "agreement",

@@ -78,6 +78,14 @@ def fleiss_kappa(counts: npt.ArrayLike, weights: npt.ArrayLike | None = None) ->
     References
     ----------
     Fleiss (1971), Measuring nominal scale agreement among many raters. Psychological Bulletin 76, 378–382.
+
+    Examples
+    --------
+    Three people said no or yes of each of four chips:
+
+    >>> import labkit as lk
+    >>> float(lk.label.fleiss_kappa([[3, 0], [2, 1], [0, 3], [0, 3]]).round(3))
+    0.657
     """
     table = np.asarray(counts, float)
     if table.ndim != 2:
@@ -144,6 +152,18 @@ def agreement(
     The intervals are percentiles over chips drawn with replacement. Chips that overlap show the same ground: thin them,
     or know that the intervals are then too narrow. Samples in which a measure is undefined are left out; where most
     are, the limits are NaN.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips = lk.make_chips(scene.rates["ascending"], size=64, overlap=0)
+    >>> people = {"ann": lk.simulate.Annotator(misses=0), "bob": lk.simulate.Annotator(misses=0.4, invents=0.1)}
+    >>> labels, looks = lk.simulate.annotate(scene.rate_truth, chips, people)
+    >>> table = lk.label.agreement(labels, looks)
+    >>> table[["first", "second", "chips", "both", "only_first", "only_second", "kappa", "iou"]].round(2)
+      first second  chips  both  only_first  only_second  kappa   iou
+    0   ann    bob      9     4           2            1   0.31  0.68
     """
     drawn, seen = check_voices(labels, looks, min_iou)
     draw = _Bootstrap(resamples, level, seed)
@@ -191,6 +211,18 @@ def agreement_of_all(
     ------
     LabkitError
         As for :func:`agreement`.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips = lk.make_chips(scene.rates["ascending"], size=64, overlap=0)
+    >>> people = {name: lk.simulate.Annotator(misses=0.3) for name in ("ann", "bob", "eve")}
+    >>> labels, looks = lk.simulate.annotate(scene.rate_truth, chips, people, seed=2)
+    >>> table = lk.label.agreement_of_all(labels, looks)
+    >>> table[["label", "chips", "people", "judgements", "present", "kappa", "kappa_low", "kappa_high"]].round(2)
+           label  chips  people  judgements  present  kappa  kappa_low  kappa_high
+    0  landslide      9       3          27     0.48   0.26       -0.2        0.69
     """
     drawn, seen = check_voices(labels, looks, 0.5)
     draw = _Bootstrap(resamples, level, seed)

@@ -44,6 +44,20 @@ def assign_chips(chips: gpd.GeoDataFrame, people: Sequence[str], overlap: int = 
     ------
     LabkitError
         An argument breaks its rule.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> rates = lk.simulate.scene("tiny").rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> assignment = lk.label.assign_chips(chips, ["ann", "bob", "eve"], overlap=2)
+    >>> assignment.head(3)
+                         chip_id annotator
+    0   tiny-ascending-r0-c0-s64       ann
+    1   tiny-ascending-r0-c0-s64       eve
+    2  tiny-ascending-r0-c64-s64       ann
+    >>> assignment["annotator"].value_counts(sort=False).to_dict()
+    {'ann': 6, 'eve': 6, 'bob': 6}
     """
     schema.check_chips(chips)
     if not people or len(set(people)) < len(people):
@@ -110,6 +124,24 @@ def push_apart(
     ------
     LabkitError
         The assignment names other chips, or a hidden chip has the name of another one or no image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> assignment = lk.label.assign_chips(chips, ["ann", "bob", "eve"], overlap=2)
+    >>> studio = lk.label.connect()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     reports = lk.label.push_apart(studio, chips, images, assignment, "spring")
+    >>> for who, report in reports.items():
+    ...     print(who, report.project, report.new)
+    ann spring · ann 6
+    bob spring · bob 6
+    eve spring · eve 6
     """
     names = chips["chip_id"].astype(str)
     unknown = set(assignment["chip_id"]) - set(names)
@@ -151,6 +183,16 @@ def count_progress(assignment: pd.DataFrame, looks: pd.DataFrame) -> pd.DataFram
         Of :func:`assign_chips`.
     looks : pandas.DataFrame
         ``chip_id`` and ``annotator`` of every finished annotation, by the names of the assignment; others do not count.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> assignment = pd.DataFrame({"chip_id": ["a", "b", "a", "c"], "annotator": ["ann", "ann", "bob", "bob"]})
+    >>> lk.label.count_progress(assignment, looks=assignment.iloc[:3])
+               assigned  finished
+    annotator
+    ann               2         2
+    bob               2         1
     """
     done = set(looks[["chip_id", "annotator"]].astype(str).itertuples(index=False, name=None))
     given = assignment[["chip_id", "annotator"]].astype(str)
@@ -182,6 +224,27 @@ def gather(
         By person: chips ``assigned`` and ``finished``, ``boxes``, and ``accounts``, who worked in that project; more
         than one, or another person's, and the labels are not that person's own. Where the store has hidden chips they
         are in none of these, and the columns of :func:`labkit.label.calibration_scores` follow.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> assignment = lk.label.assign_chips(chips, ["ann", "bob", "eve"], overlap=2)
+    >>> studio = lk.label.connect()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     reports = lk.label.push_apart(studio, chips, images, assignment, "autumn")
+    ...     done = studio.annotate("autumn · ann", scene.rate_truth)  # ann does this in the browser
+    ...     table = lk.label.gather(studio, assignment, "autumn", rates, store=f"{folder}/labels")
+    >>> table[["assigned", "finished", "boxes"]]
+               assigned  finished  boxes
+    annotator
+    ann               6         2      2
+    bob               6         0      0
+    eve               6         0      0
     """
     kept = store if isinstance(store, LabelStore) else LabelStore(store)
     looks, people = [], {}

@@ -55,6 +55,16 @@ def back_up(target: str | Path, *, images: bool = True, progress: bool = True) -
         The file cannot be written, or the database is damaged.
     LabkitError
         Label Studio was never started here, or PostgreSQL's programs refuse.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = lk.label.back_up(f"{folder}/labels.tar", images=False, progress=False)
+    ...     with tarfile.open(path) as archive:
+    ...         path.name, archive.getnames()
+    ('labels.tar', ['database', 'secrets.json', 'manifest.json'])
     """
     path = Path(target).absolute()
     database = remembered_database()

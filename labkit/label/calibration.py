@@ -67,6 +67,16 @@ def hide_chips(
     with the others; later they would come last.
 
     A landslide of which a chip holds less than half of the box need not be found on it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips, known = (lk.make_chips(scene.rates[track], size=64, overlap=0) for track in ("ascending", "descending"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lk.label.hide_chips(lk.label.open_store(folder), known, scene.rate_truth, among=chips)
+    Calibration(9 hidden chips, 3 boxes to be found)
     """
     for table in (known, among):
         schema.check_chips(table)
@@ -128,6 +138,22 @@ def calibration_scores(
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     Journal of the American Statistical Association 22, 209–212.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips, known = (lk.make_chips(scene.rates[track], size=64, overlap=0) for track in ("ascending", "descending"))
+    >>> people = {"ann": lk.simulate.Annotator(misses=0), "bob": lk.simulate.Annotator(misses=0.5, invents=0.2)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hidden = lk.label.hide_chips(lk.label.open_store(folder), known, scene.rate_truth, among=chips)
+    >>> labels, looks = lk.simulate.annotate(hidden.truth, hidden.chips, people)
+    >>> lk.label.calibration_scores(labels, looks, hidden)[["looked", "known", "found", "recall", "drawn", "precision"]]
+               looked  known  found    recall  drawn  precision
+    annotator
+    ann             9      3      3  1.000000      4       0.75
+    bob             9      3      1  0.333333      2       0.50
     """
     if not z > 0:
         raise LabkitError(f"z must be above 0, instead got z={z}")

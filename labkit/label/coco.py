@@ -25,6 +25,19 @@ def write_coco(pictures: Pictures, path: str | Path) -> Path:
     -------
     pathlib.Path
         The file. A box is [xmin, ymin, width, height] in px from the upper left edge; categories count from 1.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = lk.label.write_coco(lk.label.Pictures(shown, drawn), f"{folder}/labels.json")
+    ...     json.loads(path.read_text())["annotations"][0]["bbox"]
+    [10, 20, 50, 70]
     """
     target = Path(path)
     words = sorted(set(pictures.boxes["label"]))
@@ -65,6 +78,21 @@ def read_coco(path: str | Path) -> Pictures:
     ------
     FileError
         It is damaged, or a box names a picture or category that is not there, or has no area.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = lk.label.write_coco(lk.label.Pictures(shown, drawn), f"{folder}/labels.json")
+    ...     lk.label.read_coco(path).boxes
+        file  xmin  ymin  xmax  ymax      label
+    0  a.png  10.0  20.0  60.0  90.0  landslide
+    1  b.png  10.0  20.0  60.0  90.0  landslide
     """
     source = Path(path)
     try:

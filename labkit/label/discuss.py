@@ -58,6 +58,18 @@ def disagreements(
     The contest is the largest of: 4 p (1 − p), with p the share of those who looked that drew; 2 (1 − q), at most 1,
     with q the share of the commonest label among the boxes; 1 − IoU, where the IoU is below ``good_iou``. Chips that
     one person alone has seen hold no disagreement.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> edges = {"xmin": [10, 16, 60], "ymin": [10, 10, 60], "xmax": [30, 36, 80], "ymax": [30, 30, 80]}
+    >>> drawn = {"scene": "s", "direction": "rate", "chip_id": "c", "annotator": ["ann", "bob", "bob"], **edges}
+    >>> looks = pd.DataFrame({"chip_id": "c", "annotator": ["ann", "bob"]})
+    >>> queue = lk.label.disagreements(lk.schema.boxes_table(drawn), looks)
+    >>> queue[["xmin", "xmax", "reason", "contest", "annotators", "without", "iou"]].round(2)
+       xmin  xmax    reason  contest annotators without   iou
+    0  60.0  80.0  presence     1.00        bob     ann   NaN
+    1  13.0  33.0   outline     0.46   ann; bob          0.54
     """
     drawn, seen = check_voices(labels, looks, min_iou)
     if not 0 <= good_iou <= 1:

@@ -31,6 +31,15 @@ def drop_duplicates(labels: gpd.GeoDataFrame, *, min_overlap: float = 0.6) -> gp
     ------
     LabkitError
         ``min_overlap`` is out of its range, or ``chip_id`` is missing.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> edges = {"xmin": [300, 310], "ymin": [40, 42], "xmax": [350, 349], "ymax": [90, 89]}
+    >>> drawn_twice = {"scene": "a", "direction": "range", "chip_id": ["left", "right"], **edges}
+    >>> lk.label.drop_duplicates(lk.schema.boxes_table(drawn_twice))[["chip_id", "xmin", "xmax"]]
+      chip_id   xmin   xmax
+    0    left  300.0  350.0
     """
     schema.check_boxes(labels, "labels")
     if not 0 < min_overlap <= 1:

@@ -57,6 +57,12 @@ def ensure_environment() -> Path:
     ------
     LabkitError
         The named environment holds no Label Studio, or the installation fails; the message ends with pip's last words.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.label.ensure_environment().stem
+    'label-studio'
     """
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:

@@ -14,7 +14,18 @@ from labkit.errors import LabkitError
 
 @dataclass(frozen=True)
 class Total:
-    """An unbiased estimate of a sum over all chips."""
+    """An unbiased estimate of a sum over all chips.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> chosen = pd.DataFrame({"chip_id": list("abcde"), "why": ["random"] * 4 + ["spread"], "pool": 50})
+    >>> total = lk.label.estimate_total(chosen, {"a": 2, "b": 0, "c": 1, "d": 1, "e": 4})
+    >>> print(total)
+    50.0 (8.0–112.3) over 50 chips, from 4 by lot
+    >>> total.mean, round(total.error, 1)
+    (1.0, 19.6)
+    """
 
     #: The sum over all chips, and the sum for each chip in the mean.
     total: float

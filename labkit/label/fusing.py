@@ -115,6 +115,19 @@ def consensus(
     References
     ----------
     Solovyev, Wang and Gabruseva (2021), Weighted boxes fusion. Image and Vision Computing 107, 104117.
+
+    Examples
+    --------
+    Two of three people saw the landslide, a little apart; one saw another:
+
+    >>> import labkit as lk
+    >>> edges = {"xmin": [10, 14, 60], "ymin": [10, 10, 60], "xmax": [30, 34, 80], "ymax": [30, 30, 80]}
+    >>> drawn = {"scene": "s", "direction": "rate", "chip_id": "c", "annotator": ["ann", "bob", "bob"], **edges}
+    >>> looks = pd.DataFrame({"chip_id": "c", "annotator": ["ann", "bob", "eve"]})
+    >>> fused = lk.label.consensus(lk.schema.boxes_table(drawn), looks)
+    >>> fused[["xmin", "xmax", "score", "voices", "looked", "annotators", "spread"]].round(2)
+       xmin  xmax  score  voices  looked annotators  spread
+    0  12.0  32.0   0.67       2       3   ann; bob    1.41
     """
     drawn, seen = check_voices(labels, looks, min_iou)
     if not 0 <= min_share < 1:

@@ -22,7 +22,23 @@ from labkit.errors import FileError, LabkitError
 
 @dataclass(frozen=True)
 class Calibration:
-    """Chips with known landslides in disguise (:func:`labkit.label.hide_chips`)."""
+    """Chips with known landslides in disguise (:func:`labkit.label.hide_chips`).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> chips, known = (lk.make_chips(scene.rates[track], size=64, overlap=0) for track in ("ascending", "descending"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hidden = lk.label.hide_chips(lk.label.open_store(folder), known, scene.rate_truth, among=chips)
+    >>> hidden
+    Calibration(9 hidden chips, 3 boxes to be found)
+    >>> hidden.chips[["chip_id", "known_as"]].head(2)
+                           chip_id                    known_as
+    0  tiny-ascending-r64-c320-s64   tiny-descending-r0-c0-s64
+    1  tiny-ascending-r160-c64-s64  tiny-descending-r0-c64-s64
+    """
 
     #: :data:`labkit.schema.CHIP_COLUMNS` as people meet them, and ``known_as``, the chip that each is in truth.
     chips: gpd.GeoDataFrame

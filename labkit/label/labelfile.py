@@ -52,6 +52,19 @@ def save_labels(labels: gpd.GeoDataFrame, path: str | Path) -> Path:
     -----
     Every column comes back from :func:`load_labels` as it was; in KML the polygon is rounded to 1e-8°, about 1 mm, and
     the pixel corners are not. Times are text (ISO 8601, µs) in all but GeoParquet.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> truth = lk.simulate.scene("tiny").rate_truth
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("labels.parquet", "labels.gpkg", "labels.kmz"):
+    ...         path = lk.label.save_labels(truth, f"{folder}/{name}")
+    ...         print(path.name, len(lk.label.load_labels(path)))
+    labels.parquet 5
+    labels.gpkg 5
+    labels.kmz 5
     """
     schema.check_boxes(labels, "labels")
     target = _known(path)
@@ -90,6 +103,22 @@ def load_labels(
         The file is missing or cannot be read.
     LabkitError
         It holds no labels, or outlines without a scene to lay them on.
+
+    Examples
+    --------
+    Outlines from a GIS, laid on a scene:
+
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scene.landslides[["geometry"]].to_file(f"{folder}/outlines.geojson")
+    ...     rates = scene.rates["ascending"]
+    ...     labels = lk.label.load_labels(f"{folder}/outlines.geojson", rates, direction="rate")
+    >>> labels[["scene", "direction", "xmin", "ymin", "xmax", "ymax"]].round(1).head(2)
+                scene direction   xmin  ymin   xmax   ymax
+    0  tiny-ascending      rate   54.1  97.8   67.3  110.9
+    1  tiny-ascending      rate  133.7  98.7  166.3  121.4
     """
     source = _known(path)
     if not source.is_file():

@@ -74,6 +74,17 @@ def read_people(path: str | Path) -> list[Person]:
     ------
     FileError
         The file cannot be read, a line cannot be understood, or two are alike.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = Path(folder) / "names.txt"
+    ...     _ = names.write_text("# the course of May\\nAnn Lee\\nBo, bo@example.org\\n")
+    ...     lk.label.read_people(names)
+    [Person(name='Ann Lee', email='ann.lee@workshop.local'), Person(name='Bo', email='bo@example.org')]
     """
     source = Path(path)
     try:
@@ -114,6 +125,18 @@ def add_people(people: Iterable[Person]) -> list[Person]:
     ------
     LabkitError
         Label Studio was never started here, or refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = Path(folder) / "names.txt"
+    ...     _ = names.write_text("Ann Lee\\nBo, bo@example.org\\n")
+    ...     people = lk.label.add_people(lk.label.read_people(names))
+    >>> [(person.name, person.email, len(person.password)) for person in people]
+    [('Ann Lee', 'ann.lee@workshop.local', 19), ('Bo', 'bo@example.org', 19)]
     """
     asked = [replace(person, password=_password()) for person in people]
     told = _tell(asked, reset=False)
@@ -127,6 +150,17 @@ def reset_password(email: str) -> Person:
     ------
     LabkitError
         There is no account of that address, or it is the owner's, whose password is among the secrets.
+
+    Examples
+    --------
+    For somebody else it gives the person with a new password, to be printed with :func:`write_sheet`. The owner's
+    stays:
+
+    >>> import labkit as lk
+    >>> lk.label.reset_password("labkit@localhost.local")
+    Traceback (most recent call last):
+    ...
+    labkit.errors.LabkitError: email must not be the owner's, whose password is in the secrets, instead got email=...
     """
     if email.lower() == home.load_secrets().user.lower():
         raise LabkitError(
@@ -149,6 +183,19 @@ def write_sheet(people: Sequence[Person], path: str | Path, address: str) -> Pat
         The HTML file to be, of mode 0600.
     address : str
         Of the server, as the people's browsers reach it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = Path(folder) / "names.txt"
+    ...     _ = names.write_text("Ann Lee\\nBo, bo@example.org\\n")
+    ...     people = lk.label.read_people(names)
+    ...     sheet = lk.label.write_sheet(people, f"{folder}/sheet.html", "http://192.168.1.5:8080")
+    ...     "user <b>ann.lee@workshop.local</b>" in sheet.read_text(), oct(sheet.stat().st_mode & 0o777)
+    (True, '0o600')
     """
     slips = "\n".join(
         f"<section><h2>{escape(person.name)}</h2><p>{escape(address)}</p><p>user <b>{escape(person.email)}</b></p>"

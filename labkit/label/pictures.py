@@ -36,6 +36,15 @@ class Pictures:
 
     ``pictures``: ``file`` (its name), ``width``, ``height`` (px); also pictures without a box. ``boxes``: ``file``,
     ``xmin ymin xmax ymax`` (px of the picture, edges), ``label``.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> lk.label.Pictures(shown, drawn)
+    Pictures(2 pictures, 2 boxes)
     """
 
     pictures: pd.DataFrame
@@ -102,6 +111,23 @@ def pictures_of(labels: gpd.GeoDataFrame, chips: gpd.GeoDataFrame, images: pd.Da
     -------
     Pictures
         A label is on every chip that holds at least half of it, clipped to the chip.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, scale=2, progress=False)
+    ...     pictures = lk.label.pictures_of(scene.rate_truth, chips, images)
+    >>> pictures
+    Pictures(9 pictures, 5 boxes)
+    >>> pictures.boxes[["xmin", "ymin", "xmax", "ymax"]].head(2)
+        xmin  ymin   xmax  ymax
+    0   62.0  44.0  104.0  88.0
+    1  110.0  70.0  128.0  92.0
     """
     schema.check_boxes(labels, "labels")
     shown, drawn = [], []
@@ -142,6 +168,26 @@ def labels_of(pictures: Pictures, chips: gpd.GeoDataFrame, images: pd.DataFrame)
     ------
     LabkitError
         A picture is none of the chips'.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     pictures = lk.label.pictures_of(scene.rate_truth, chips, images)
+    ...     labels = lk.label.labels_of(pictures, chips, images)
+    >>> labels[["chip_id", "xmin", "ymin", "xmax", "ymax"]].head(2)
+                         chip_id  xmin  ymin   xmax   ymax
+    0  tiny-ascending-r0-c64-s64  95.0  22.0  116.0   44.0
+    1  tiny-ascending-r64-c0-s64  55.0  99.0   64.0  110.0
+    >>> scene.rate_truth[["xmin", "ymin", "xmax", "ymax"]].head(2)
+        xmin  ymin   xmax   ymax
+    0   55.0  99.0   66.0  110.0
+    1  100.0  96.0  113.0  105.0
     """
     by_file = (
         {

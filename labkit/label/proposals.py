@@ -183,6 +183,16 @@ def count_proposals(
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     Journal of the American Statistical Association 22, 209–212.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> fates = {"fate": ["accepted", "moved", "deleted", "added"], "said": ["landslide", "landslide", "", "landslide"]}
+    >>> boxes = {"model": "small", "task_id": 1, "region_id": list("abcd"), "score": [0.9, 0.8, 0.6, math.nan]}
+    >>> counted = lk.label.count_proposals(pd.DataFrame(boxes | fates))
+    >>> counted[["model", "accepted", "moved", "deleted", "added", "precision", "low", "high"]].round(2)
+       model  accepted  moved  deleted  added  precision   low  high
+    0  small         1      1        1      1       0.67  0.21  0.94
     """
     unknown = [name for name in by if name not in PROPOSAL_COLUMNS]
     if unknown or not by:

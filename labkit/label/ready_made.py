@@ -28,11 +28,31 @@ _APART, _ALIKE = 0.1, 25.0
 
 @dataclass(frozen=True)
 class PictureScenes:
-    """A data set as :func:`labkit.train.fit` takes it: a chip and a scene for each picture, and the boxes as labels."""
+    """A data set as :func:`labkit.train.fit` takes it: a chip and a scene for each picture, and the boxes as labels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> pictures = lk.label.Pictures(shown, drawn)
+    >>> samples = lk.label.picture_scenes(pictures, "samples", direction="azimuth", colours="seismic")
+    >>> samples
+    PictureScenes(2 pictures, 2 labels)
+    >>> samples.labels[["scene", "direction", "xmin", "ymin", "xmax", "ymax"]]
+       scene direction  xmin  ymin  xmax  ymax
+    0  a.png   azimuth  10.0  20.0  60.0  90.0
+    1  b.png   azimuth  10.0  20.0  60.0  90.0
+    """
 
     chips: gpd.GeoDataFrame
     scenes: dict[str, xr.Dataset]
     labels: gpd.GeoDataFrame
+
+    def __repr__(self) -> str:
+        return f"PictureScenes({len(self.scenes)} pictures, {len(self.labels)} labels)"
 
 
 def picture_scenes(
@@ -73,6 +93,23 @@ def picture_scenes(
         A direction or the scale is none, or there is no picture.
     FileError
         When its pixels are asked for: a picture is missing, damaged, or of another size than its boxes say.
+
+    Examples
+    --------
+    A picture whose colours run from −4 to 4 rad, and a box on it:
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png"], "width": 64, "height": 64})
+    >>> drawn = pd.DataFrame({"file": ["a.png"], "label": "landslide", "xmin": 10, "ymin": 20, "xmax": 40, "ymax": 50})
+    >>> scale = lk.chip.colourize(np.linspace(-4, 4, 255))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.fromarray(lk.chip.colourize(np.tile(np.linspace(-4, 4, 64), (64, 1)))).save(f"{folder}/a.png")
+    ...     pictures = lk.label.Pictures(shown, drawn)
+    ...     samples = lk.label.picture_scenes(pictures, folder, direction="azimuth", colours=scale)
+    ...     samples.scenes["a.png"]["gradient"].sel(direction="azimuth").values[0, ::21].round(2)
+    array([-4.  , -1.32,  1.32,  4.  ], dtype=float32)
     """
     if not len(pictures.pictures):
         raise LabkitError("pictures must hold at least one picture, instead got none")

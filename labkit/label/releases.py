@@ -112,6 +112,18 @@ def load_release(folder: str | os.PathLike[str], *, expect: str | None = None) -
         It is missing, damaged, or not what its hash says.
     LabkitError
         Its hash is another than the expected one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> box = {"scene": ["a"], "direction": ["range"], "xmin": [10], "ymin": [10], "xmax": [30], "ymax": [30]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = lk.label.open_store(folder)
+    ...     _ = store.add(lk.schema.boxes_table(box), by="ann", source="an inventory")
+    ...     _ = store.release("v1", note="for the first detector")
+    ...     print(lk.label.load_release(f"{folder}/releases/v1").attrs["citation"])
+    Landslide labels, release v1 of ...: 1 box on 1 scene by 1 person, sha256:...
     """
     source = Path(folder)
     about = _describe(source)
@@ -149,10 +161,11 @@ def list_releases(folder: Path) -> pd.DataFrame:
 
 def cite(about: dict[str, Any]) -> str:
     """Say in one sentence what a release is, so that it can be named in a paper."""
-    people, scenes = len(about["annotators"]), len(about["scenes"])
+    boxes, people, scenes = about["labels"], len(about["annotators"]), len(about["scenes"])
     return (
-        f"Landslide labels, release {about['name']} of {about['made'][:10]}: {about['labels']} boxes on {scenes} "
-        f"scene{'s' * (scenes != 1)} by {people} {'people' if people != 1 else 'person'}, sha256:{about['hash']}"
+        f"Landslide labels, release {about['name']} of {about['made'][:10]}: "
+        f"{boxes} box{'es' * (boxes != 1)} on {scenes} scene{'s' * (scenes != 1)} "
+        f"by {people} {'people' if people != 1 else 'person'}, sha256:{about['hash']}"
     )
 
 

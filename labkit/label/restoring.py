@@ -36,6 +36,16 @@ def restore(backup: str | Path, *, replace: bool = False) -> Path | None:
         The backup is damaged; nothing was changed.
     LabkitError
         The server runs, there are data and ``replace`` is False, or the backup is of another kind of database.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     backup = lk.label.back_up(f"{folder}/labels.tar", progress=False)
+    ...     before = lk.label.restore(backup, replace=True)
+    >>> before.name, sorted(path.name for path in before.iterdir())
+    ('before-restore-...', ['database', 'secrets.json'])
     """
     path = Path(backup).absolute()
     if not path.is_file():

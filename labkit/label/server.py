@@ -48,6 +48,15 @@ class LabelServer:
 
     Leaving it as a context manager stops it only if this very call started it, so that a notebook cannot take the
     server away from colleagues; :meth:`stop` always stops it.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> server = lk.label.start_server()
+    >>> server.url, server.secrets_file.name
+    ('http://127.0.0.1:...', 'secrets.json')
+    >>> server
+    LabelServer(url='http://127.0.0.1:...', user='...', pid=..., started=False)
     """
 
     url: str
@@ -114,6 +123,13 @@ def start_server(
         It ended or did not answer in time; the message holds the last lines of its log.
     LabkitError
         Its environment could not be made, no port is free, or it runs with another database.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> with lk.label.start_server() as server:  # stopped in the end if it was not there before
+    ...     lk.label.is_healthy(server.url)
+    True
     """
     known = home.load_secrets()
     state = home.folder() / STATE_FILE
@@ -160,6 +176,13 @@ def find_server() -> LabelServer | None:
 
     It counts as running when the process named in the state file lives, its address is healthy and it accepts this
     bench's token.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> server = lk.label.find_server()
+    >>> "none runs" if server is None else server.url
+    'http://127.0.0.1:...'
     """
     state = home.folder() / STATE_FILE
     content = _read_state(state)
@@ -182,7 +205,14 @@ def find_server() -> LabelServer | None:
 
 
 def is_healthy(url: str, *, timeout_s: float = 5.0) -> bool:
-    """Whether a Label Studio answers "UP" at this address."""
+    """Whether a Label Studio answers "UP" at this address.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.label.is_healthy(lk.label.find_server().url), lk.label.is_healthy("http://127.0.0.1:9")
+    (True, False)
+    """
     try:
         answer = _get(f"{url}/health", timeout_s)
         return answer.status_code == 200 and answer.json().get("status") == "UP"

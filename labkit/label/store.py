@@ -43,6 +43,20 @@ class LabelStore(StoredLabels):
         Made on the first write.
     wait_s : float
         How long a write waits for another one to end, s.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> box = {"scene": ["a"], "direction": ["range"], "xmin": [10], "ymin": [10], "xmax": [30], "ymax": [30]}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = lk.label.LabelStore(folder)
+    ...     _ = store.add(lk.schema.boxes_table(box), by="ann", source="an inventory")
+    ...     _ = store.amend(store.labels().assign(xmax=35.0), by="bob")
+    ...     store.history()[["revision", "change", "by", "source", "xmax"]]
+       revision   change   by          source  xmax
+    0         1    added  ann    an inventory  30.0
+    1         2  changed  bob  edited by hand  35.0
     """
 
     def __init__(self, folder: str | Path, *, wait_s: float = 60.0) -> None:

@@ -28,7 +28,23 @@ from labkit.label.store import LabelStore
 
 @dataclass(frozen=True)
 class PushReport:
-    """What a push did."""
+    """What a push did.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> studio = lk.label.connect()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     studio.push(chips.iloc[:6], images, "pushed twice")
+    ...     studio.push(chips, images, "pushed twice")
+    PushReport(project='pushed twice', url='http://127.0.0.1:.../data', new=6, known=0, predictions=0, updated=0)
+    PushReport(project='pushed twice', url='http://127.0.0.1:.../data', new=3, known=6, predictions=0, updated=0)
+    """
 
     project: str
     #: The address to open in the browser.
@@ -45,7 +61,24 @@ class PushReport:
 
 @dataclass(frozen=True)
 class AnnotateReport:
-    """What :meth:`Studio.annotate` did."""
+    """What :meth:`Studio.annotate` did.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> studio = lk.label.connect()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     report = studio.push(chips, images, "known landslides")
+    >>> studio.annotate("known landslides", scene.rate_truth)
+    AnnotateReport(annotated=5, known=0, boxes=5)
+    >>> studio.annotate("known landslides", scene.rate_truth, include_empty=True)
+    AnnotateReport(annotated=4, known=5, boxes=0)
+    """
 
     #: Tasks that got an annotation.
     annotated: int
@@ -86,7 +119,25 @@ def connect(url: str | None = None, token: str | None = None, *, files: str | Pa
 
 
 class Studio:
-    """A connection to Label Studio; made by :func:`connect`."""
+    """A connection to Label Studio; made by :func:`connect`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.make_chips(rates, size=64, overlap=0)
+    >>> studio = lk.label.connect()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     images = lk.chip.write_images(chips, rates, folder, progress=False)
+    ...     report = studio.push(chips, images, "valley")
+    >>> done = studio.annotate("valley", scene.rate_truth)  # a person does this in the browser
+    >>> studio.pull("valley", rates)[["scene", "xmin", "xmax", "annotator", "origin"]].head(2)
+                scene  xmin   xmax               annotator  origin
+    0  tiny-ascending  95.0  116.0  labkit@localhost.local  manual
+    1  tiny-ascending  55.0   64.0  labkit@localhost.local  manual
+    """
 
     def __init__(self, url: str, client: Any, files: Path) -> None:
         self.url = url

@@ -43,6 +43,21 @@ def write_voc(pictures: Pictures, folder: str | Path, *, counting: Counting = "e
         Two pictures would share a file.
     FileError
         The disk is full or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = lk.label.write_voc(lk.label.Pictures(shown, drawn), folder)
+    ...     sorted(path.name for path in written.iterdir())
+    ...     lk.label.read_voc(folder)
+    ['a.xml', 'b.xml']
+    Pictures(2 pictures, 2 boxes)
     """
     home = Path(folder)
     names = [Path(name).with_suffix(".xml").name for name in pictures.pictures["file"]]
@@ -85,6 +100,21 @@ def read_voc(folder: str | Path, *, counting: Counting = "edges") -> Pictures:
     ------
     FileError
         There is no XML file, or one is damaged, declares entities, or has a box without an area.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = lk.label.write_voc(lk.label.Pictures(shown, drawn), folder, counting="inclusive")
+    ...     lk.label.read_voc(folder, counting="inclusive").boxes
+        file  xmin  ymin  xmax  ymax      label
+    0  a.png  10.0  20.0  60.0  90.0  landslide
+    1  b.png  10.0  20.0  60.0  90.0  landslide
     """
     home = Path(folder)
     paths = sorted(home.glob("*.xml"))

@@ -35,6 +35,19 @@ def write_yolo(pictures: Pictures, folder: str | Path) -> Path:
     ------
     LabkitError
         Two pictures would share a file, or a label is empty or holds a line break.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = lk.label.write_yolo(lk.label.Pictures(shown, drawn), folder)
+    ...     print((written / "labels" / "a.txt").read_text())
+    0 0.08413461538461539 0.13221153846153846 0.1201923076923077 0.16826923076923078
     """
     home = Path(folder)
     names = [Path(name).with_suffix(".txt").name for name in pictures.pictures["file"]]
@@ -79,6 +92,22 @@ def read_yolo(folder: str | Path) -> Pictures:
     ------
     FileError
         There are no pictures or words, or a line is no box.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from PIL import Image
+    >>> import labkit as lk
+    >>> shown = pd.DataFrame({"file": ["a.png", "b.png"], "width": 416, "height": 416})
+    >>> box = {"label": "landslide", "xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}
+    >>> drawn = pd.DataFrame({"file": ["a.png", "b.png"], **box})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = lk.label.write_yolo(lk.label.Pictures(shown, drawn), folder)
+    ...     for name in shown["file"]:
+    ...         Image.new("RGB", (416, 416)).save(written / name)
+    ...     lk.label.read_yolo(folder)
+    Pictures(2 pictures, 2 boxes)
     """
     home = Path(folder)
     pictures = home / "images" if (home / "images").is_dir() else home
