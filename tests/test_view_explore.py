@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from bokeh.events import SelectionGeometry
-from bokeh.models import BoxSelectTool, ColorBar, GlyphRenderer, HoverTool, Image, Plot, Segment
+from bokeh.models import BoxSelectTool, ColorBar, HoverTool, Image, Plot, Segment
 
 import labkit as lk
 from labkit import LabkitError
@@ -39,14 +39,12 @@ def figures_of(explorer: Explorer) -> list[Plot]:
     """The figures as they stand on a page: the network, azimuth, range, and the third."""
     root = explorer.panel().get_root()
     figures = list(root.select({"type": Plot}))
-    titles = ("", "Along azimuth", "Along range")
-    first = [next(f for f in figures if f.title.text == title) for title in titles]
-    return [*first, *(f for f in figures if f not in first)]
+    return [next(f for f in figures if f.name == name) for name in ("network", "azimuth", "range", "third")]
 
 
 def image_in(figure: Plot) -> np.ndarray:
     """The values that a panel shows, first row first."""
-    drawn = next(r for r in figure.select({"type": GlyphRenderer}) if isinstance(r.glyph, Image))
+    drawn = next(r for r in figure.renderers if isinstance(r.glyph, Image))
     return np.array(drawn.data_source.data["image"][0])[::-1]
 
 
@@ -85,7 +83,7 @@ def test_the_panels_show_the_stack_and_follow_a_slider_while_it_is_dragged(ifgs,
 
 def test_the_colours_and_the_third_panel_are_chosen(ifgs, explorer):
     _, azimuth, _, third = figures_of(explorer)
-    (bar,) = azimuth.select({"type": ColorBar})
+    (bar,) = (item for item in azimuth.below if isinstance(item, ColorBar))
     assert "red: it grows" in bar.title and bar.ticker.ticks == [-4.0, 0.0, 4.0]
     explorer.change(limit=2.0, palette="orange-purple", third="pair", pair=str(ifgs["pair"].values[3]))
     assert "orange: it grows" in bar.title and bar.ticker.ticks == [-2.0, 0.0, 2.0]
@@ -95,7 +93,7 @@ def test_the_colours_and_the_third_panel_are_chosen(ifgs, explorer):
     assert reds[0] < 0 < reds[1], "low is purple, high is orange"
     assert same(image_in(third), ifgs["phase"].values[3])
     assert third.title.text == f"Wrapped phase {ifgs['pair'].values[3]}"
-    (pointer,) = third.select({"type": HoverTool})
+    (pointer,) = (tool for tool in third.toolbar.tools if isinstance(tool, HoverTool))
     assert [name for name, _ in pointer.tooltips] == ["phase", "coherence", "lon, lat"]
 
 
@@ -112,7 +110,7 @@ def test_a_drag_over_dates_stacks_the_pairs_between_them(ifgs, explorer):
     chosen = lk.select_pairs(ifgs, max_days=None, start=first, end=last)
     assert 0 < chosen.sizes["pair"] < ifgs.sizes["pair"]
     assert explorer.stack.attrs["n_pairs"] == chosen.sizes["pair"]
-    taken = [r for r in network.select({"type": GlyphRenderer}) if isinstance(r.glyph, Segment)]
+    taken = [r for r in network.renderers if isinstance(r.glyph, Segment)]
     assert sorted(len(r.data_source.data["time"]) // 2 for r in taken) == [chosen.sizes["pair"], ifgs.sizes["pair"]]
     assert not explorer.changed
     drag(ends[1], final=True)
@@ -251,7 +249,7 @@ def test_every_control_says_what_it_is(explorer):
 
     rows = [part for row in explorer.panel() for part in (row if isinstance(row, pn.Row) else [row])]
     live = [w for w in rows if isinstance(w, pn.widgets.Widget) and not isinstance(w, pn.widgets.StaticText)]
-    assert len(live) == 18
+    assert len(live) == 22
     assert all(w.label for w in live)
 
 
@@ -264,3 +262,93 @@ def test_the_picture_is_saved_as_a_file(explorer, tmp_path):
     assert "alert" in explorer.widgets.said.value
     explorer.widgets.buttons["Show code"].param.trigger("clicks")
     assert "lk.stack_gradients(pairs" in explorer.widgets.code.value
+
+
+def test_a_line_that_is_drawn_gives_the_profile_of_what_is_shown(explorer, ifgs):
+    explorer.panel().get_root()
+    (copy,) = explorer.panels.copies
+    copy.wires["line"].data = {"x": [20.0, 60.0], "y": [80.0, 110.0]}
+    assert explorer.settings.line == (20.0, 80.0, 60.0, 110.0) and explorer.changed == ["line: any → 20, 80, 60, 110"]
+    assert explorer.widgets.line.value == "20, 80, 60, 110"
+    assert dict(copy.line.data) == {"x": [20.0, 60.0], "y": [80.0, 110.0]}
+    expected = lk.view.line_profile.read_profile(
+        explorer.stack, explorer.settings.line, rates=lk.integrate_rate(explorer.stack)
+    )
+    np.testing.assert_allclose(explorer.profile.table[expected.columns], expected, equal_nan=True)
+    ((figures, pane),) = explorer.profile.copies
+    assert pane.visible
+    before = figures.source.data["azimuth"]
+    explorer.widgets.window.value = 9
+    assert not np.array_equal(figures.source.data["azimuth"], before, equal_nan=True), "it follows the slider"
+    explorer.widgets.line.value = ""
+    assert explorer.settings.line is None and not pane.visible
+    explorer.widgets.line.value = "1, 2, 3"
+    assert "line must be 4 numbers" in explorer.widgets.said.value
+
+
+def test_the_profile_of_a_preview_is_that_of_the_scenes_own_pixels():
+    pairs, slopes = ramp()
+    explorer = explore(pairs, live_pixel_pairs=pairs.sizes["pair"] * 96 * 120 // 9)
+    explorer.change(line=[30.0, 20.0, 60.0, 60.0])
+    explorer.widgets.window.value = 1
+    assert not explorer.picture.exact
+    years = float(pairs["temporal_baseline"].sum()) / 365.25
+    table = explorer.profile.table
+    for direction, slope in zip(("azimuth", "range"), slopes, strict=True):
+        np.testing.assert_allclose(table[direction], slope * years, rtol=2e-3)
+    assert (table["x"].iloc[0], table["y"].iloc[-1]) == (30.0, 60.0)
+    across = pairs.attrs["x_spacing"] / np.sin(np.radians(pairs.attrs["incidence_angle"]))
+    assert table["distance"].iloc[-1] == pytest.approx(np.hypot(30 * across, 40 * pairs.attrs["y_spacing"]), rel=1e-6)
+
+
+def test_a_click_gives_the_history_of_that_place(explorer, ifgs):
+    explorer.panel().get_root()
+    (copy,) = explorer.panels.copies
+    copy.wires["place"].data = {"x": [80.2], "y": [84.9]}
+    assert explorer.settings.place == (70.0, 75.0, 90.0, 95.0)
+    assert {name: column[0] for name, column in copy.place.data.items()} == {
+        "left": 70.0, "right": 90.0, "top": 75.0, "bottom": 95.0,
+    }  # fmt: skip
+    expected = lk.displacement_series(ifgs, (70, 75, 90, 95), progress=False)
+    xr.testing.assert_identical(explorer.history.displacement, expected)
+    explorer.change(max_days=24)
+    fewer = lk.displacement_series(lk.select_pairs(ifgs, max_days=24), (70, 75, 90, 95), progress=False)
+    xr.testing.assert_identical(explorer.history.displacement, fewer)
+    explorer.widgets.place.value = ""
+    assert explorer.settings.place is None and explorer.history.displacement is None
+
+
+def test_the_ground_lies_under_the_panels_and_the_pointer_reads_heights(ifgs):
+    scene = lk.simulate.scene("tiny", seed=0)
+    explorer = explore(ifgs, dem=scene.dem, ground=scene.hillshade)
+    explorer.change(third="hillshade")
+    _, azimuth, _, third = figures_of(explorer)
+    y, x = np.mgrid[:160, :192] + 0.5
+    lon, lat = lk.geo.pixel_to_lonlat(ifgs, y, x)
+    expected = scene.dem.interp(y=xr.DataArray(lat), x=xr.DataArray(lon)).values
+    (copy,) = explorer.panels.copies
+    np.testing.assert_allclose(copy.places.data["height"][0].reshape(160, 192), expected, atol=0.05)
+    table = np.asarray(ifgs["lon"])
+    np.testing.assert_allclose(copy.places.data["lon"][0].reshape(160, 192), table, atol=1e-5)
+    shade = image_in(third)[::-1]
+    lit = lk.view.relief.hillshade(scene.dem.values, *lk.view.explorer_ground._steps_m(scene.dem))
+    nearest = scene.dem.copy(data=lit).interp(y=xr.DataArray(lat), x=xr.DataArray(lon)).values
+    np.testing.assert_allclose(shade, nearest, atol=0.02)
+    (pointer,) = (tool for tool in azimuth.toolbar.tools if isinstance(tool, HoverTool))
+    assert [name for name, _ in pointer.tooltips] == [
+        "gradient along azimuth", "standard error", "lon, lat", "height",
+    ]  # fmt: skip
+    explorer.change(third="optical")
+    assert third.title.text == "Optical image"
+    without = explore(ifgs)
+    with pytest.raises(LabkitError, match="hillshade wants heights"):
+        without.change(third="hillshade")
+    with pytest.raises(LabkitError, match="no image was given"):
+        without.change(third="optical")
+
+
+def test_an_explorer_that_is_shown_twice_follows_on_both_pages(explorer):
+    pages = [figures_of(explorer)[1] for _ in range(2)]
+    explorer.widgets.window.value = 9
+    shown = [image_in(page) for page in pages]
+    np.testing.assert_array_equal(shown[0], shown[1])

@@ -106,7 +106,7 @@ def test_the_picture_follows_the_slider_and_comes_back_after_a_restart(tmp_path)
         heard["back"] = look("back")
 
     seen = run_notebook_in_browser(tmp_path / "explore.ipynb", folder, 240, then=hand)
-    assert seen.errors == [] and seen.outside_requests == [] and seen.figures == 4
+    assert seen.errors == [] and seen.outside_requests == [] and seen.figures == 7
     for picture in seen.pictures("figure")[1:3]:
         red, blue = shares_of_red_and_blue(picture)
         assert red > 0.01 and blue > 0.01, f"{picture} must show red and blue, instead {red:.3%} and {blue:.3%}"

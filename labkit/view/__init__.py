@@ -16,6 +16,7 @@ from labkit.view.explore import explore
 from labkit.view.ground_picture import ground_picture
 from labkit.view.interferogram import pair, phases
 from labkit.view.leaflet import map
+from labkit.view.line_profile import profile
 from labkit.view.loss_curves import live_losses, losses
 from labkit.view.measures import measures
 from labkit.view.panels import gradients, rates
@@ -43,6 +44,7 @@ __all__ = [
     "ground_picture",
     "map",
     "measures",
+    "profile",
     "print_map",
     "history",
     "series",

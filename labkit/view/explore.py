@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,28 +12,35 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from labkit import schema
-from labkit.errors import FileError, LabkitError
-from labkit.files import whole
+from labkit.errors import LabkitError
 from labkit.view import notebook
+from labkit.view.background import Background
+from labkit.view.explorer_faces import Face, gradient_face, third_face
+from labkit.view.explorer_ground import Ground
+from labkit.view.explorer_history import ExplorerHistory
 from labkit.view.explorer_network import ExplorerNetwork
-from labkit.view.explorer_panels import ExplorerPanels, Face, gradient_face, third_face
+from labkit.view.explorer_panels import ExplorerPanels
+from labkit.view.explorer_profile import ExplorerProfile
 from labkit.view.explorer_settings import Settings, code_of, differences, from_table, to_table
-from labkit.view.explorer_widgets import ExplorerWidgets
+from labkit.view.explorer_state import as_state, read_state, write_state
+from labkit.view.explorer_widgets import ExplorerWidgets, numbers_typed
 from labkit.view.pictures import save_gradients_png
 from labkit.view.restacking import LIVE_PIXEL_PAIRS, Picture, Restacker
 
 if TYPE_CHECKING:
     import panel as pn
 
-#: Of the files of states; a newer form gets another number.
-_FORM = 1
-
 #: A drag over dates has ended when nothing moves for so long, s.
 _REST_S = 0.6
 
 
 def explore(
-    ifgs: xr.Dataset, *, state: str | Path | Mapping[str, Any] | None = None, live_pixel_pairs: int = LIVE_PIXEL_PAIRS
+    ifgs: xr.Dataset,
+    *,
+    state: str | Path | Mapping[str, Any] | None = None,
+    dem: xr.DataArray | None = None,
+    ground: xr.DataArray | None = None,
+    live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
 ) -> Explorer:
     """Explore a scene: the stack follows while you move sliders for pairs, dates, months, filter and estimator.
 
@@ -45,6 +50,10 @@ def explore(
         interferograms, best multilooked to about 40 m (:func:`labkit.multilook`).
     state : path or mapping, optional
         Where to begin: a file of :meth:`Explorer.save`, or :attr:`Explorer.state` of another explorer.
+    dem : xarray.DataArray, optional
+        Heights (y, x), m, with 1-D ``y`` and ``x`` and a CRS: for the pointer and a panel of shaded relief.
+    ground : xarray.DataArray, optional
+        An optical image (band, y, x) with red, green and blue, or one (y, x), with a CRS or lon/lat: a panel of it.
     live_pixel_pairs : int
         So many pixels, counted over all pairs, are stacked anew while a slider moves, and held in memory (8 bytes
         each). A part in view that has more is shown by means of cells while the slider moves, and at full resolution
@@ -65,6 +74,11 @@ def explore(
     -----
     Drag over dates in the network to stack the pairs between them alone. Zooming into a part stacks that part, whose
     standard errors are then measured on it. *Undo* takes back the last change, but no zoom.
+
+    A line that is drawn on a panel (*a drag draws a line*), or typed, gives the profile along it
+    (:func:`labkit.view.profile`). A click, or a place that is typed, gives the history of the ground around it: its
+    displacement (:func:`labkit.displacement_series`) and its gradients by season and by year, worked out while the page
+    goes on.
 
     Where complex files are opened, what was held in memory was stacked from phase and coherence; the code reads the
     files, and differs by their rounding (:func:`labkit.stack_gradients`).
@@ -90,7 +104,7 @@ def explore(
             f"live_pixel_pairs must be at least the number of pairs, {ifgs.sizes['pair']}, instead got "
             f"live_pixel_pairs={live_pixel_pairs}"
         )
-    return Explorer(ifgs, live_pixel_pairs, state)
+    return Explorer(ifgs, state, Ground(ifgs, dem, ground), live_pixel_pairs)
 
 
 class Explorer:
@@ -104,31 +118,37 @@ class Explorer:
         The stack that is shown, with where it lies in the scene and how long it took.
     """
 
-    def __init__(self, ifgs: xr.Dataset, live_pixel_pairs: int, state: str | Path | Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        ifgs: xr.Dataset,
+        state: str | Path | Mapping[str, Any] | None,
+        ground: Ground,
+        live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
+    ) -> None:
         notebook.ready()
-        self._ifgs = ifgs
+        self._ifgs, self._ground = ifgs, ground
         self._shape = (ifgs.sizes["y"], ifgs.sizes["x"])
         self._scene = str(ifgs.attrs.get("scene", ""))
         self._restacker = Restacker(ifgs, live_pixel_pairs)
         self._past: list[Settings] = []
         self._began: Settings | None = None
         self._number = 0
-        self._sharpening: Future[Picture] | None = None
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="labkit-explorer")
-        self.panels = ExplorerPanels(ifgs, self._viewed)
+        self._sharpening = Background("labkit-sharpening")
+        self.panels = ExplorerPanels(ifgs, ground, self._viewed, self._drew, self._clicked)
         self.network = ExplorerNetwork(ifgs, self._dragged)
-        self.widgets = ExplorerWidgets(ifgs, self._moved)
-        self.settings = Settings() if state is None else self._read(state)
+        self.widgets = ExplorerWidgets(ifgs, self._moved, self._typed)
+        self.profile, self.history = ExplorerProfile(ifgs, ground), ExplorerHistory()
+        self.settings = Settings() if state is None else read_state(state, self._scene)
         self.picture = self._restacker.quick(self.settings)
         self._draw(self._faces(self.settings, self.picture), self.settings)
         self.widgets.fill(self.settings)
         self._connect()
-        self._sharpen()
+        self._end()
 
     @property
     def state(self) -> dict[str, Any]:
         """The picture as a small table that JSON can hold."""
-        return {"form": _FORM, "scene": self._scene, "settings": to_table(self.settings)}
+        return as_state(self.settings, self._scene)
 
     @property
     def stack(self) -> xr.Dataset:
@@ -174,9 +194,7 @@ class Explorer:
 
     def save(self, path: str | Path) -> Path:
         """Write the state as JSON, whole or not at all, and give the file's name."""
-        with whole(path) as partial:
-            partial.write_text(json.dumps(self.state, indent=1) + "\n")
-        return Path(path)
+        return write_state(self.state, path)
 
     def restore(self, state: str | Path | Mapping[str, Any]) -> None:
         """Show a state that was saved.
@@ -186,7 +204,7 @@ class Explorer:
         LabkitError
             The file is none of :meth:`save`, or of another scene; the picture stays as it was.
         """
-        self.change(**to_table(self._read(state)))
+        self.change(**to_table(read_state(state, self._scene)))
 
     def save_png(self, path: str | Path) -> Path:
         """Save the gradients that are shown as a ``.png``."""
@@ -196,37 +214,14 @@ class Explorer:
         """Give the whole explorer: widgets, network, panels, and what they say."""
         import panel as pn
 
-        network = pn.pane.HoloViews(self.network.figure(), linked_axes=False)
-        drawn = pn.pane.HoloViews(self.panels.figure(self.settings), linked_axes=False)
-        return pn.Column(*self.widgets.above(), network, drawn, *self.widgets.below())
+        network, drawn = self.network.pane(), self.panels.pane(self.settings)
+        below = (self.profile.pane(), *self.widgets.below(), self.history.panel())
+        return pn.Column(*self.widgets.above(), network, drawn, *below)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         display(self.panel())
-
-    def _read(self, state: str | Path | Mapping[str, Any]) -> Settings:
-        if isinstance(state, Mapping):
-            table: Any = state
-            name = "state"
-        else:
-            name = str(state)
-            try:
-                table = json.loads(Path(state).read_text())
-            except (OSError, ValueError) as error:
-                raise FileError(f"{state} must be a file of Explorer.save, instead got: {error}") from error
-        if (
-            not isinstance(table, Mapping)
-            or table.get("form") != _FORM
-            or not isinstance(table.get("settings"), Mapping)
-        ):
-            raise LabkitError(f"{name} must be a state of an explorer, form {_FORM}, instead got {str(table)[:80]!r}")
-        if table.get("scene") != self._scene:
-            raise LabkitError(
-                f"{name} must be of the scene {self._scene!r}, instead got scene={table.get('scene')!r}. "
-                'Change "scene" in it to use its settings here'
-            )
-        return from_table(table["settings"])
 
     def _connect(self) -> None:
         does: dict[str, Callable[[], None]] = {
@@ -236,6 +231,7 @@ class Explorer:
             "Restore state": lambda: self.restore(self.widgets.state_file.value),
             "Save picture": lambda: self._say(f"Saved {self.save_png(self.widgets.picture_file.value)}."),
         }
+        self.widgets.hand.param.watch(lambda event: self.panels.take(event.new), "value")
         for word, button in self.widgets.buttons.items():
             button.on_click(partial(self._pressed, does[word]))
 
@@ -251,7 +247,10 @@ class Explorer:
         try:
             do()
         except LabkitError as error:
-            self._say(str(error), alert=True)
+            self._alert(error)
+
+    def _alert(self, error: LabkitError) -> None:
+        self._say(str(error), alert=True)
 
     def _show_code(self) -> None:
         self.widgets.code.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
@@ -270,7 +269,7 @@ class Explorer:
         self._try(follow)
         if notebook.in_kernel() and not let_go:
             # a page does not always say when the hand lets go of the network: at rest, it has
-            _loop().call_later(_REST_S, self._rested, self._number)
+            notebook.kernel_loop().call_later(_REST_S, self._rested, self._number)
 
     def _rested(self, number: int) -> None:
         """Take a drag for ended when nothing has moved since."""
@@ -291,6 +290,42 @@ class Explorer:
             self._end()
 
         self._try(follow)
+
+    def _drew(self, line: tuple[float, ...]) -> None:
+        """Somebody drew a line on a panel."""
+        self._try(lambda: self._point(line=line))
+
+    def _clicked(self, at: tuple[float, ...]) -> None:
+        """Somebody clicked on a panel."""
+        self._try(lambda: self._point(place=self._box_at(at)))
+
+    def _typed(self, name: str, words: str) -> None:
+        """Somebody typed the ends of a line, or a place."""
+
+        def point() -> None:
+            numbers = numbers_typed(words, (4,) if name == "line" else (2, 4), name)
+            if numbers is not None and len(numbers) == 2:
+                numbers = self._box_at(numbers)
+            self._point(**{name: numbers})
+
+        self._try(point)
+
+    def _box_at(self, at: tuple[float, ...]) -> tuple[float, ...]:
+        """The box around a place, cut at the scene's edges."""
+        half = self.widgets.edge.value / 2
+        height, width = self._shape
+        x, y = round(at[0]), round(at[1])
+        return (
+            float(max(x - half, 0)),
+            float(max(y - half, 0)),
+            float(min(x + half, width)),
+            float(min(y + half, height)),
+        )
+
+    def _point(self, **what: Any) -> None:
+        """Take a line or a place."""
+        self._follow(replace(self.settings, **what), True)
+        self.widgets.fill(self.settings)
 
     def _follow(self, new: Settings, let_go: bool) -> None:
         """Go along with the hand; the change counts, and is sharpened, when it lets go."""
@@ -327,10 +362,12 @@ class Explorer:
 
     def _faces(self, settings: Settings, picture: Picture) -> dict[str, Face]:
         drawn = {d: gradient_face(picture, settings, d) for d in schema.DIRECTIONS}
-        return drawn | {"third": third_face(picture, settings, self._ifgs)}
+        return drawn | {"third": third_face(picture, settings, self._ifgs, self._ground)}
 
     def _draw(self, faces: dict[str, Face], settings: Settings) -> None:
         self.panels.show(faces)
+        self.panels.draw(settings.line, settings.place)
+        self.profile.show(self.picture, settings)
         self.network.show(self._restacker.chosen(settings))
 
     def _end(self) -> None:
@@ -339,25 +376,17 @@ class Explorer:
         if self.widgets.code.value:
             self._show_code()
         self._sharpen()
+        self.history.show(self._ifgs.isel(pair=self._restacker.chosen(self.settings)), self.settings)
 
     def _sharpen(self) -> None:
         """Stack at full resolution what is not: beside the kernel's work where there is a page, at once without."""
-        if self._sharpening is not None:
-            self._sharpening.cancel()
+        self._sharpening.drop()
         if self.picture.exact:
             return
         number, settings = self._number, self.settings
-        if not notebook.in_kernel():
-            self._sharpened(number, settings, self._restacker.sharp(settings))
-            return
-        loop = _loop()
-        self._sharpening = self._pool.submit(self._restacker.sharp, settings)
-
-        def ended(future: Future[Picture]) -> None:
-            if not future.cancelled():
-                loop.add_callback(lambda: self._try(lambda: self._sharpened(number, settings, future.result())))
-
-        self._sharpening.add_done_callback(ended)
+        self._sharpening.begin(
+            partial(self._restacker.sharp, settings), partial(self._sharpened, number, settings), self._alert
+        )
 
     def _sharpened(self, number: int, settings: Settings, picture: Picture) -> None:
         if number == self._number:
@@ -381,11 +410,3 @@ class Explorer:
             + (f"<br>What changed: {html.escape(changed)}" if changed else "")
             + "</p>"
         )
-
-
-def _loop() -> Any:
-    """The loop of the kernel's main thread."""
-    from IPython.core.getipython import get_ipython
-
-    shell: Any = get_ipython()
-    return shell.kernel.io_loop

@@ -10,15 +10,19 @@ import numpy.typing as npt
 import xarray as xr
 
 from labkit.view.baselines import solve_network
+from labkit.view.explorer_copies import Copies
 
 if TYPE_CHECKING:
-    import holoviews as hv
+    import panel as pn
 
 _WIDTH, _HEIGHT = 1120, 170
 _TAKEN, _LEFT_OUT, _DATE = "#0072b2", "#d0d0d0", "#222222"
 
 #: A drag over less than this, days, is a slip of the hand.
 _LEAST_DRAG = 1.0
+
+#: Ends of the straight pieces that a pair is drawn of.
+_ENDS = ("time", "baseline", "time_end", "baseline_end")
 
 #: Called with the first and last date, "YYYY-MM-DD", and whether the hand has let go.
 Dragged = Callable[[str, str, bool], None]
@@ -36,8 +40,6 @@ class ExplorerNetwork:
     """
 
     def __init__(self, ifgs: xr.Dataset, dragged: Dragged) -> None:
-        import holoviews as hv
-
         solved = solve_network(ifgs)
         self._dragged = dragged
         self._dates = solved.dates
@@ -54,54 +56,50 @@ class ExplorerNetwork:
         )  # fmt: skip
         self._heights = heights
         self._taken: npt.NDArray[np.intp] = np.arange(len(solved.edges))
-        self._redraw = hv.streams.Stream.define("Redraw", number=0)()
+        #: The lines of the pairs that enter, on each page.
+        self.copies: Copies[Any] = Copies()
 
     def show(self, taken: npt.NDArray[np.intp]) -> None:
         """Draw the pairs of these numbers as those that enter."""
+        if np.array_equal(taken, self._taken):
+            return
         self._taken = taken
-        self._redraw.event(number=self._redraw.number + 1)
+        for source in self.copies:
+            source.data = self._lines(taken)
+        self.copies.push()
 
-    def figure(self) -> hv.Overlay:
+    def pane(self) -> pn.pane.Bokeh:
         """Give the figure for one place on a page."""
-        import holoviews as hv
-
-        everything = self._lines(np.arange(len(self._pieces[0]) // 2), _LEFT_OUT)
-        taken = hv.DynamicMap(self._draw, streams=[self._redraw])
-        words = [str(d.astype("datetime64[D]")) for d in self._dates]
-        dots = hv.Scatter((self._dates, self._heights, words), "time", ["baseline", "date"]).opts(
-            size=6, fill_color="white", line_color=_DATE, tools=["hover"], hover_tooltips=[("acquisition", "@date")]
-        )
-        drawn = everything * taken * dots
-        return drawn.opts(
-            hv.opts.Overlay(
-                frame_width=_WIDTH, frame_height=_HEIGHT, xlabel="drag over dates to stack these alone",
-                ylabel="perpendicular baseline, m" if self._known else "length of pair, days", hooks=[self._attach],
-                show_legend=False, title="", toolbar="right",
-            )
-        )  # fmt: skip
-
-    def _draw(self, number: int) -> hv.Segments:
-        return self._lines(self._taken, _TAKEN)
-
-    def _lines(self, chosen: npt.NDArray[np.intp], colour: str) -> hv.Segments:
-        import holoviews as hv
-
-        both = np.concatenate([chosen, chosen + len(self._pieces[0]) // 2])
-        pieces = tuple(column[both] for column in self._pieces)
-        return hv.Segments(pieces, ["time", "baseline", "time_end", "baseline_end"]).opts(color=colour, line_width=1.5)
-
-    def _attach(self, plot: Any, element: Any) -> None:
+        import panel as pn
         from bokeh.events import SelectionGeometry
-        from bokeh.models import BoxSelectTool
+        from bokeh.models import BoxSelectTool, ColumnDataSource, HoverTool
+        from bokeh.plotting import figure
 
-        figure = plot.state
-        tool = figure.select_one({"type": BoxSelectTool})
-        if tool is None:
-            tool = BoxSelectTool(dimensions="width", continuous=True, renderers=[], persistent=True)
-            figure.add_tools(tool)
-            figure.on_event(SelectionGeometry, self._selected)
-        # holoviews goes back to panning whenever it draws anew
-        figure.toolbar.active_drag = tool
+        drawn: Any = figure(
+            name="network", title="", frame_width=_WIDTH, frame_height=_HEIGHT, x_axis_type="datetime",
+            tools="xwheel_zoom,reset,save",
+            x_axis_label="drag over dates to stack these alone", min_border_left=60, output_backend="canvas",
+            y_axis_label="perpendicular baseline, m" if self._known else "length of pair, days",
+        )  # fmt: skip
+        drawn.axis.axis_label_text_font_style = "normal"
+        sources = [ColumnDataSource(self._lines(k)) for k in (np.arange(len(self._pieces[0]) // 2), self._taken)]
+        for source, colour in zip(sources, (_LEFT_OUT, _TAKEN), strict=True):
+            x0, y0, x1, y1 = _ENDS
+            drawn.segment(x0, y0, x1, y1, source=source, line_color=colour, line_width=1.5)
+        words = [str(d.astype("datetime64[D]")) for d in self._dates]
+        dates = ColumnDataSource({"time": self._dates, "baseline": self._heights, "date": words})
+        dots = drawn.scatter("time", "baseline", source=dates, size=6, fill_color="white", line_color=_DATE)
+        drag = BoxSelectTool(dimensions="width", continuous=True, renderers=[], persistent=True)
+        drawn.add_tools(drag, HoverTool(renderers=[dots], tooltips=[("acquisition", "@date")]))
+        drawn.toolbar.update(active_drag=drag, active_scroll=None, logo=None)
+        drawn.on_event(SelectionGeometry, self._selected)
+        pane = pn.pane.Bokeh(drawn)
+        self.copies.add(pane, sources[1])
+        return pane
+
+    def _lines(self, chosen: npt.NDArray[np.intp]) -> dict[str, Any]:
+        both = np.concatenate([chosen, chosen + len(self._pieces[0]) // 2])
+        return {name: column[both] for name, column in zip(_ENDS, self._pieces, strict=True)}
 
     def _selected(self, event: Any) -> None:
         """Hear of a drag; the axis counts milliseconds."""

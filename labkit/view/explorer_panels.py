@@ -2,132 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from labkit import geo, schema
-from labkit.errors import LabkitError
-from labkit.stack import integrate_rate
-from labkit.view import colours, panels, pixels
+from labkit.view import colours, explorer_script, panels, pixels
+from labkit.view.explorer_copies import Copies
+from labkit.view.explorer_faces import Face, places_of, pointer_words
+from labkit.view.explorer_ground import Ground
 from labkit.view.explorer_settings import Settings
-from labkit.view.restacking import Picture
 
 if TYPE_CHECKING:
-    import holoviews as hv
+    import panel as pn
 
-#: Width of one of three panels, px of the screen.
-_WIDTH = 340
+#: Width of one of three panels, and the room beside and below it, px of the screen: what grows there moves nothing.
+_WIDTH, _LEFT, _ACROSS = 340, 48, 18
 
-#: Palette → its colours, and what its ends are called, low and high.
-_PALETTES = {
-    "red-blue": (colours.GRADIENT_COLOURS, "blue", "red"),
-    "orange-purple": ("PuOr_r", "purple", "orange"),
-}
-_RATE_PALETTES = {"red-blue": colours.RATE_COLOURS, "orange-purple": "PuOr"}
+PANELS = (*schema.DIRECTIONS, "third")
 
 #: Called with the rows and columns that come into view, pixel edges.
 Viewed = Callable[[tuple[float, float], tuple[float, float]], None]
 
-
-@dataclass(frozen=True)
-class Face:
-    """One panel as it is to look: its arrays and their place in the scene, its colours and its words."""
-
-    part: pixels.Shown
-    title: str
-    low: float
-    high: float
-    colours: str
-    words: str
-    tooltips: tuple[tuple[str, str], ...]
-
-
-def gradient_face(picture: Picture, settings: Settings, direction: str) -> Face:
-    """Give the panel of one direction."""
-    stack, share = picture.stack, np.float32(picture.gradient_share)
-    layers = {name: stack[name].sel(direction=direction, drop=True) * share for name in ("gradient", "standard_error")}
-    value = layers["gradient"]
-    if not picture.exact and settings.estimator == "rewrapped":
-        value = (value + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
-    shade, falls, grows = _PALETTES[settings.palette]
-    return Face(
-        _placed(picture, {"value": value, "other": layers["standard_error"]}, settings),
-        f"Along {direction}" + ("" if picture.exact else f", means of {picture.step} × {picture.step} px"),
-        -settings.limit,
-        settings.limit,
-        shade,
-        f"rad  ·  {falls}: phase falls, {grows}: it grows",
-        ((f"gradient along {direction}", "@value{0.00} rad"), ("standard error", "@other{0.00} rad")),
-    )
-
-
-def third_face(picture: Picture, settings: Settings, ifgs: xr.Dataset) -> Face:
-    """Give the third panel.
-
-    Raises
-    ------
-    LabkitError
-        The stack makes no rate, or there is no such pair.
-    """
-    if settings.third == "rate":
-        return _rate_face(picture, settings)
-    if settings.third == "pair":
-        return _pair_face(picture, settings, ifgs)
-    coherence = picture.stack["coherence"]
-    return Face(
-        _placed(picture, {"value": coherence, "other": coherence}, settings),
-        "Mean coherence", 0.0, 1.0, "gray", "black: noise, white: the phase is sure", (("coherence", "@value{0.00}"),),
-    )  # fmt: skip
-
-
-def _rate_face(picture: Picture, settings: Settings) -> Face:
-    rates = integrate_rate(picture.stack)
-    limit = panels.rate_limit(rates["rate"].values)
-    words = {"red-blue": ("red", "blue"), "orange-purple": ("orange", "purple")}[settings.palette]
-    return Face(
-        _placed(picture, {"value": rates["rate"], "other": rates["standard_error"]}, settings),
-        "Line-of-sight rate", -limit, limit, _RATE_PALETTES[settings.palette],
-        f"mm/yr  ·  {words[0]}: away from the radar, {words[1]}: toward it",
-        (("LOS rate", "@value{0.0} mm/yr"), ("standard error", "@other{0.0} mm/yr")),
-    )  # fmt: skip
-
-
-def _pair_face(picture: Picture, settings: Settings, ifgs: xr.Dataset) -> Face:
-    if settings.pair not in ifgs["pair"].values:
-        raise LabkitError(f"pair must be one of the {ifgs.sizes['pair']} pairs, instead got pair={settings.pair!r}")
-    stack = picture.stack
-    rows = slice(picture.top, picture.top + stack.sizes["y"] * picture.step)
-    cols = slice(picture.left, picture.left + stack.sizes["x"] * picture.step)
-    # wrapped phase has no mean: single pixels stand for their neighbours
-    pixel_count = (rows.stop - rows.start) * (cols.stop - cols.start)
-    step = max(picture.step, math.ceil(math.sqrt(pixel_count / pixels.MAX_PIXELS)))
-    one = ifgs.sel(pair=settings.pair).isel(y=rows, x=cols).isel(y=slice(None, None, step), x=slice(None, None, step))
-    one = one.compute()
-    thinned = Picture(one, picture.top, picture.left, step, True, 0.0)
-    return Face(
-        _placed(thinned, {"value": one["phase"], "other": one["coherence"]}, Settings()),
-        f"Wrapped phase {settings.pair}", -np.pi, np.pi, colours.PHASE_COLOURS,
-        "rad  ·  a full circle is half a wavelength",
-        (("phase", "@value{0.00} rad"), ("coherence", "@other{0.00}")),
-    )  # fmt: skip
-
-
-def _placed(picture: Picture, layers: dict[str, xr.DataArray], settings: Settings) -> pixels.Shown:
-    """What fits on a screen, its bounds in pixels of the scene; of a large stack what is in view alone."""
-    view: dict[str, tuple[float, float]] = {}
-    if settings.rows is not None and settings.cols is not None and layers["value"].size > pixels.MAX_PIXELS:
-        for name, span, first in (("rows", settings.rows, picture.top), ("cols", settings.cols, picture.left)):
-            view[name] = ((span[0] - first) / picture.step, (span[1] - first) / picture.step)
-    part = pixels.shown(picture.stack, layers, rows=view.get("rows"), cols=view.get("cols"))
-    left, top, right, bottom = (edge * picture.step for edge in part.bounds)
-    bounds = (left + picture.left, top + picture.top, right + picture.left, bottom + picture.top)
-    return pixels.Shown(part.arrays, bounds, part.step * picture.step)
+#: Called with the ends of a line, x0, y0, x1, y1, or with a place, x, y; px of the scene.
+Pointed = Callable[[tuple[float, ...]], None]
 
 
 class ExplorerPanels:
@@ -137,98 +36,226 @@ class ExplorerPanels:
     ----------
     ifgs : xarray.Dataset
         The scene.
-    viewed : callable
-        Called when somebody zooms or pans.
+    ground : Ground
+        What lies under it.
+    viewed, drew, clicked : callable
+        Called when somebody has zoomed or panned, drawn a line, or clicked.
     """
 
-    def __init__(self, ifgs: xr.Dataset, viewed: Viewed) -> None:
-        import holoviews as hv
-
-        self._ifgs, self._viewed = ifgs, viewed
+    def __init__(self, ifgs: xr.Dataset, ground: Ground, viewed: Viewed, drew: Pointed, clicked: Pointed) -> None:
+        self._ifgs, self._ground = ifgs, ground
+        self._viewed, self._drew, self._clicked = viewed, drew, clicked
         self.faces: dict[str, Face] = {}
-        self._redraw = {name: hv.streams.Stream.define("Redraw", number=0)() for name in (*schema.DIRECTIONS, "third")}
-        self._figures: list[Any] = []
+        self._places: dict[str, Any] = {}
+        self._placed: tuple[Any, ...] = ()
+        self._mode = "zoom"
+        self.copies: Copies[_Copy] = Copies()
 
     def show(self, faces: dict[str, Face]) -> None:
         """Draw these panels anew, "azimuth", "range" and "third"; what is left out stays as it is."""
         self.faces |= faces
-        for name in faces:
-            stream = self._redraw[name]
-            stream.event(number=stream.number + 1)
+        part = self.faces[PANELS[0]].part
+        moved = (part.bounds, part.step) != self._placed
+        if moved and geo.has_lonlat(self._ifgs):
+            self._placed = (part.bounds, part.step)
+            self._places = places_of(part, self._ifgs, self._ground)
+        for copy in self.copies:
+            if moved:
+                copy.places.data = self._places
+            for name, face in faces.items():
+                copy.fill(name, face, pointer_words(face, self._ifgs, self._ground))
+        self.copies.push()
 
     def look_at(self, settings: Settings) -> None:
         """Bring the part in view of these settings into view."""
-        for figure in self._figures:
-            _set_view(figure, settings, (self._ifgs.sizes["y"], self._ifgs.sizes["x"]))
+        for copy in self.copies:
+            copy.look_at(settings)
+        self.copies.push()
 
-    def figure(self, settings: Settings) -> hv.Layout:
+    def take(self, mode: str) -> None:
+        """Let a drag zoom ("zoom") or draw a line ("line")."""
+        self._mode = mode
+        for copy in self.copies:
+            copy.mode.tags = [mode]
+        self.copies.push()
+
+    def draw(self, line: tuple[float, ...] | None, place: tuple[float, ...] | None) -> None:
+        """Draw a line (x0, y0, x1, y1) and the frame of a place (xmin, ymin, xmax, ymax) on all panels."""
+        for copy in self.copies:
+            copy.draw(line, place)
+        self.copies.push()
+
+    def pane(self, settings: Settings) -> pn.pane.Bokeh:
         """Give the panels for one place on a page."""
-        import holoviews as hv
-        from bokeh.models import CrosshairTool
-        from bokeh.models.annotations import Span
+        import panel as pn
+        from bokeh.layouts import row
 
-        across, along = (Span(dimension=d, line_color="#222222", line_width=1) for d in ("width", "height"))
-        crosshair = CrosshairTool(overlay=(across, along))
-        self._figures = []
-
-        def attach(plot: Any, element: Any) -> None:
-            figure = plot.state
-            if figure not in self._figures:
-                self._figures.append(figure)
-                figure.add_tools(crosshair)
-                _set_view(figure, settings, (self._ifgs.sizes["y"], self._ifgs.sizes["x"]))
-
-        drawn = [hv.DynamicMap(partial(self._draw, name, attach), streams=[s]) for name, s in self._redraw.items()]
-        hv.streams.RangeXY(source=drawn[0]).add_subscriber(self._moved)
-        layout = hv.Layout(drawn).cols(len(drawn))
-        return layout.opts(hv.opts.Layout(shared_axes=True, merge_tools=True, toolbar="right"))
+        copy = _Copy(self._ifgs)
+        copy.places.data = self._places
+        for name, face in self.faces.items():
+            copy.fill(name, face, pointer_words(face, self._ifgs, self._ground))
+        copy.mode.tags = [self._mode]
+        copy.look_at(settings)
+        copy.draw(settings.line, settings.place)
+        copy.hear(self._moved, self._drew, self._clicked)
+        pane = pn.pane.Bokeh(row(list(copy.figures.values())))
+        self.copies.add(pane, copy)
+        return pane
 
     def _moved(self, x_range: Any = None, y_range: Any = None) -> None:
         if x_range is not None and y_range is not None:
             rows, cols = (tuple(sorted(map(float, span))) for span in (y_range, x_range))
             self._viewed((rows[0], rows[1]), (cols[0], cols[1]))
 
-    def _draw(self, name: str, attach: Callable[[Any, Any], None], number: int) -> hv.Image:
-        import holoviews as hv
 
-        face = self.faces[name]
-        left, top, right, bottom = face.part.bounds
-        stack = np.dstack(list(face.part.arrays.values()))[::-1]
-        shape = (self._ifgs.sizes["y"], self._ifgs.sizes["x"])
-        radar = self._ifgs.attrs["geometry"] == "radar"
-        tooltips = list(face.tooltips)
-        if geo.has_lonlat(self._ifgs):
-            tooltips.append(("lon, lat", "@lon{0.00000}, @lat{0.00000}"))
+class _Copy:
+    """The figures of one page, with what they draw from."""
+
+    def __init__(self, ifgs: xr.Dataset) -> None:
+        from bokeh.models import (
+            BoxZoomTool,
+            ColumnDataSource,
+            CrosshairTool,
+            PanTool,
+            Range1d,
+            ResetTool,
+            SaveTool,
+            WheelZoomTool,
+        )
+        from bokeh.models.annotations import Span
+
+        shape = (ifgs.sizes["y"], ifgs.sizes["x"])
+        self._shape = shape
+        self.across, self.along = Range1d(start=0, end=shape[1]), Range1d(start=shape[0], end=0)
+        self.places = ColumnDataSource({"lon": [], "lat": [], "height": [], "shape": [], "corner": []})
+        self.line = ColumnDataSource({"x": [], "y": []})
+        self.place = ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []})
+        self.wires = {name: ColumnDataSource({"x": [], "y": []}) for name in ("view", "line", "place")}
+        self.images = {name: ColumnDataSource(_image(None)) for name in PANELS}
+        self.colour_images = {name: ColumnDataSource(_image(None)) for name in PANELS}
+        spans = [Span(dimension=d, line_color="#222222", line_width=1) for d in ("width", "height")]
+        self._drags = [BoxZoomTool(match_aspect=True), PanTool()]
+        tools = [*self._drags, WheelZoomTool(), ResetTool(), SaveTool(), CrosshairTool(overlay=(spans[0], spans[1]))]
+        height = panels.frame_height(ifgs, shape, _WIDTH)
+        radar = ifgs.attrs["geometry"] == "radar"
+        self._of: dict[str, dict[str, Any]] = {}
+        self._formatter = explorer_script.place_formatter(self.places)
+        self.figures = {
+            name: self._figure(name, height, ("range, px", "azimuth, px") if radar else ("column, px", "row, px"))
+            for name in PANELS
+        }
+        for figure in self.figures.values():
+            figure.add_tools(*tools)
+            figure.toolbar.update(active_drag=self._drags[0], active_scroll=None, logo=None)
+        self.mode = self.figures[PANELS[0]]
+
+    def hear(self, viewed: Callable[[Any, Any], None], drew: Pointed, clicked: Pointed) -> None:
+        """Connect what the page says."""
+        explorer_script.follow_view(self.across, self.along, self.wires["view"])
+        explorer_script.follow_mode(self.mode, self._drags)
+        for figure in self.figures.values():
+            explorer_script.let_draw(figure, self.mode, self.line, self.wires["line"])
+            explorer_script.let_click(figure, self.wires["place"])
+        self.wires["view"].on_change("data", lambda _, old, new: viewed(new["x"], new["y"]))
+        self.wires["line"].on_change("data", lambda _, old, new: drew(_ends(new)))
+        self.wires["place"].on_change("data", lambda _, old, new: clicked((float(new["x"][0]), float(new["y"][0]))))
+
+    def fill(self, name: str, face: Face, pointer: list[tuple[str, str]]) -> None:
+        """Put another picture on a panel."""
+        from bokeh.models import FixedTicker
+
+        figure, mapper, bar, hover = (self._of[name][key] for key in ("figure", "mapper", "bar", "hover"))
+        value = face.part.arrays["value"]
+        colour = value.ndim == 3
+        self.images[name].data = _image(None) if colour else _image(face)
+        self.colour_images[name].data = _image(face) if colour else _image(None)
         ticks = [face.low, (face.low + face.high) / 2, face.high]
-        drawn = hv.Image(stack, ["x", "y"], list(face.part.arrays), bounds=(left, top, right, bottom))
-        return drawn.opts(
-            title=face.title, cmap=face.colours, clim=(face.low, face.high), clipping_colors={"NaN": colours.NO_DATA},
-            colorbar=True, colorbar_position="bottom", clabel=face.words,
-            colorbar_opts={
-                "title_standoff": 8, "title_text_font_style": "normal", "title_text_font_size": "9pt",
-            },
-            xlim=(0, shape[1]), ylim=(0, shape[0]), invert_yaxis=True, frame_width=_WIDTH,
-            frame_height=panels.frame_height(self._ifgs, shape, _WIDTH), xlabel="range, px" if radar else "column, px",
-            ylabel="azimuth, px" if radar else "row, px", tools=["hover"], hover_tooltips=tooltips,
-            active_tools=["box_zoom"], hooks=[attach, partial(_dress, face, tooltips, ticks)],
+        _set(figure.title, text=face.title)
+        if mapper.name != face.colours:
+            mapper.update(palette=_palette(face.colours), name=face.colours)
+        _set(mapper, low=face.low, high=face.high)
+        if bar.title != face.words or bar.ticker.ticks != ticks:
+            bar.update(title=face.words, ticker=FixedTicker(ticks=ticks))
+        _set(hover, tooltips=pointer)
+
+    def look_at(self, settings: Settings) -> None:
+        """Bring a part into view."""
+        rows, cols = settings.rows or (0.0, float(self._shape[0])), settings.cols or (0.0, float(self._shape[1]))
+        _set(self.across, start=cols[0], end=cols[1])
+        # the axis is turned over: rows run down
+        _set(self.along, start=rows[1], end=rows[0])
+
+    def draw(self, line: tuple[float, ...] | None, place: tuple[float, ...] | None) -> None:
+        """Draw the line and the place."""
+        _fill(self.line, {"x": list(line[::2]), "y": list(line[1::2])} if line else {"x": [], "y": []})
+        edges = ("left", "top", "right", "bottom")
+        _fill(self.place, {edge: [place[i]] if place else [] for i, edge in enumerate(edges)})
+
+    def _figure(self, name: str, height: int, words: tuple[str, str]) -> Any:
+        from bokeh.models import HoverTool, LinearColorMapper
+        from bokeh.models.annotations import ColorBar
+        from bokeh.plotting import figure
+
+        first, last = name == PANELS[0], name == PANELS[-1]
+        drawn: Any = figure(
+            name=name, title="", frame_width=_WIDTH, frame_height=height, x_range=self.across,
+            y_range=self.along, tools="",
+            toolbar_location="right" if last else None, background_fill_color=colours.NO_DATA, output_backend="canvas",
+            min_border_left=_LEFT if first else _ACROSS, min_border_right=_ACROSS,
         )  # fmt: skip
+        drawn.grid.visible = False
+        drawn.xaxis.axis_label = words[0]
+        drawn.yaxis.update(
+            axis_label=words[1] if first else None, major_label_text_font_size="11px" if first else "0px"
+        )
+        drawn.axis.axis_label_text_font_style = "normal"
+        place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
+        mapper = LinearColorMapper(palette=_palette("gray"), name="gray", low=0, high=1, nan_color=colours.NO_DATA)
+        shown = drawn.image(**place, source=self.images[name], color_mapper=mapper)
+        drawn.image_rgba(**place, source=self.colour_images[name])
+        for width, colour in ((5, colours.CASING), (2.5, colours.TRUTH)):
+            drawn.line("x", "y", source=self.line, line_color=colour, line_width=width)
+            drawn.quad(
+                "left", "right", "bottom", "top", source=self.place, fill_alpha=0, line_color=colour, line_width=width
+            )
+        bar = ColorBar(
+            color_mapper=mapper, height=10, title_text_font_size="9pt", title_text_font_style="normal",
+            title_standoff=6, padding=4,
+        )  # fmt: skip
+        drawn.add_layout(bar, "below")
+        hover = HoverTool(renderers=[shown], tooltips=[], formatters={"$x": self._formatter})
+        drawn.add_tools(hover)
+        self._of[name] = {"figure": drawn, "mapper": mapper, "bar": bar, "hover": hover}
+        return drawn
 
 
-def _dress(face: Face, tooltips: list[tuple[str, str]], ticks: list[float], plot: Any, element: Any) -> None:
-    """Bring what holoviews sets only once to a figure that stands: its title, its bar and what the pointer reads."""
-    from bokeh.models import FixedTicker, HoverTool
-    from bokeh.models.annotations import ColorBar
-
-    figure = plot.state
-    figure.title.text = face.title
-    for bar in figure.select({"type": ColorBar}):
-        bar.title, bar.ticker = face.words, FixedTicker(ticks=ticks)
-    for tool in figure.select({"type": HoverTool}):
-        tool.tooltips = tooltips
+def _ends(said: Mapping[str, Any]) -> tuple[float, ...]:
+    return tuple(float(said[axis][end]) for end in (0, 1) for axis in "xy")
 
 
-def _set_view(figure: Any, settings: Settings, shape: tuple[int, int]) -> None:
-    rows, cols = settings.rows or (0.0, float(shape[0])), settings.cols or (0.0, float(shape[1]))
-    figure.x_range.update(start=cols[0], end=cols[1])
-    # the axis is turned over: rows run down
-    figure.y_range.update(start=rows[1], end=rows[0])
+def _image(face: Face | None) -> dict[str, list[Any]]:
+    if face is None:
+        return {"image": [], "other": [], "x": [], "y": [], "dw": [], "dh": []}
+    left, top, right, bottom = face.part.bounds
+    value = face.part.arrays["value"]
+    image = pixels.packed(value) if value.ndim == 3 else value
+    other = face.part.arrays.get("other", image)
+    return {"image": [image], "other": [other], "x": [left], "y": [top], "dw": [right - left], "dh": [bottom - top]}
+
+
+def _palette(name: str) -> list[str]:
+    from holoviews.plotting.util import process_cmap
+
+    return list(process_cmap(name, 256))
+
+
+def _set(model: Any, **values: Any) -> None:
+    """Change what differs alone: the page lays a figure out anew for some of it."""
+    changed = {name: value for name, value in values.items() if getattr(model, name) != value}
+    if changed:
+        model.update(**changed)
+
+
+def _fill(source: Any, columns: dict[str, list[Any]]) -> None:
+    if dict(source.data) != columns:
+        source.data = columns

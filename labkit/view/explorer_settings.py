@@ -18,7 +18,7 @@ ESTIMATORS = ("lsq", "circular", "sum", "rewrapped")
 PALETTES = ("red-blue", "orange-purple")
 
 #: What the third panel can show.
-THIRDS = ("coherence", "rate", "pair")
+THIRDS = ("coherence", "rate", "pair", "hillshade", "optical")
 
 #: A part of the scene begins and ends at multiples of this, px, so that a small pan asks for no other part.
 _GRAIN = 64
@@ -39,6 +39,8 @@ _WORDS = {
     "pair": "pair",
     "rows": "rows in view",
     "cols": "columns in view",
+    "line": "line",
+    "place": "place",
 }
 
 
@@ -62,6 +64,10 @@ class Settings:
         Which pair, where the third panel shows one; "" otherwise.
     rows, cols : (float, float), optional
         What is in view, pixel edges; None: the whole scene.
+    line : (float, float, float, float), optional
+        Ends of a line, x0, y0, x1, y1, px: the profile along it is shown.
+    place : (float, float, float, float), optional
+        A box, xmin, ymin, xmax, ymax, px: its history is shown.
 
     Raises
     ------
@@ -83,6 +89,8 @@ class Settings:
     pair: str = ""
     rows: tuple[float, float] | None = None
     cols: tuple[float, float] | None = None
+    line: tuple[float, float, float, float] | None = None
+    place: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("estimator", ESTIMATORS), ("palette", PALETTES), ("third", THIRDS)):
@@ -105,6 +113,11 @@ class Settings:
             span = getattr(self, name)
             rising = span is None or (len(span) == 2 and all(map(_is_number, span)) and span[0] < span[1])
             _require(rising, name, "two rising numbers", span)
+        line, place = self.line, self.place
+        longer = line is None or (_are_four(line) and line[:2] != line[2:])
+        _require(longer, "line", "x0, y0, x1, y1 of two different points", line)
+        rising = place is None or (_are_four(place) and place[0] < place[2] and place[1] < place[3])
+        _require(rising, "place", "xmin, ymin, xmax, ymax with xmin < xmax and ymin < ymax", place)
 
     @property
     def criteria(self) -> dict[str, Any]:
@@ -226,8 +239,9 @@ def _said(value: Any) -> str:
     if value is None:
         return "any"
     if isinstance(value, tuple):
-        span = len(value) == 2 and isinstance(value[0], float)
-        return "–".join(f"{v:.0f}" for v in value) if span else ", ".join(map(str, value))
+        if len(value) == 2 and isinstance(value[0], float):
+            return "–".join(f"{v:.0f}" for v in value)
+        return ", ".join(f"{v:.0f}" if isinstance(v, float) else str(v) for v in value)
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
@@ -237,6 +251,10 @@ def _is_number(value: Any) -> bool:
         and not isinstance(value, bool)
         and math.isfinite(value)
     )
+
+
+def _are_four(values: Any) -> bool:
+    return len(values) == 4 and all(map(_is_number, values))
 
 
 def _is_whole(value: Any) -> bool:

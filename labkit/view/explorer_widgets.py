@@ -5,12 +5,14 @@ from __future__ import annotations
 import calendar
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from labkit.errors import LabkitError
 from labkit.view.explorer_settings import ESTIMATORS, PALETTES, THIRDS, Settings
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset
 
 _WINDOWS = (1, 3, 5, 7, 9, 11, 15, 21)
 _MONTHS = {calendar.month_abbr[m]: m for m in range(1, 13)}
+_HANDS = {"zooms": "zoom", "draws a line": "line"}
 _BUTTONS = ("Undo", "Show code", "Save state", "Restore state", "Save picture")
 
 
@@ -33,9 +36,11 @@ class ExplorerWidgets:
         The scene, for its dates and temporal baselines.
     changed : callable
         Called when somebody has moved a widget; True when the hand has let go of it.
+    typed : callable
+        Called with "line" or "place" and the words when somebody has typed one.
     """
 
-    def __init__(self, ifgs: xr.Dataset, changed: Callable[[bool], None]) -> None:
+    def __init__(self, ifgs: xr.Dataset, changed: Callable[[bool], None], typed: Callable[[str, str], None]) -> None:
         import panel as pn
 
         look: dict[str, Any] = {"stylesheets": [_FOCUS]}
@@ -69,12 +74,18 @@ class ExplorerWidgets:
         self.picture_file: Any = pn.widgets.TextInput(
             label="File of the picture", value="explorer.png", width=190, **look
         )
+        self.hand = pn.widgets.RadioButtonGroup(label="A drag on the panels", options=_HANDS, value="zoom", **look)
+        self.line: Any = pn.widgets.TextInput(label="Line: x0, y0, x1, y1, px", width=190, **look)
+        self.place: Any = pn.widgets.TextInput(label="Place: x, y, or a box, px", width=190, **look)
+        self.edge: Any = pn.widgets.IntInput(label="Edge of a place, px", value=20, start=4, end=400, width=110, **look)
         # a pane of HTML would fetch its style sheets from the network at every change
         self.said = pn.widgets.StaticText(sizing_mode="stretch_width")
         self.code = pn.widgets.StaticText(sizing_mode="stretch_width")
         self._sliders = (self.max_days, self.dates, self.min_coherence, self.window, self.lag, self.limit)
         for widget in (*self._sliders, self.months, self.estimator, self.palette, self.third, self.pair):
             widget.param.watch(self._moved, "value")
+        for name, text in (("line", self.line), ("place", self.place)):
+            text.param.watch(partial(self._typed, typed, name), "value")
         for widget in self._sliders:
             widget.param.watch(self._let_go, "value_throttled")
 
@@ -86,6 +97,7 @@ class ExplorerWidgets:
             pn.Row(self.max_days, self.dates, self.min_coherence),
             pn.Row(self.window, self.lag, self.limit, self.estimator, self.buttons["Undo"]),
             pn.Row(self.months, self.third, self.pair, self.palette),
+            pn.Row(pn.widgets.StaticText(value="A drag", align="center"), self.hand, self.line, self.place, self.edge),
         ]
 
     def below(self) -> list[Any]:
@@ -133,15 +145,49 @@ class ExplorerWidgets:
         self.third.value = settings.third
         if settings.pair:
             self.pair.value = settings.pair
+        self.line.value, self.place.value = _numbers_said(settings.line), _numbers_said(settings.place)
         self._filling = False
 
     def _moved(self, event: Any) -> None:
         if not self._filling:
             self._changed(event.obj not in self._sliders)
 
+    def _typed(self, typed: Callable[[str, str], None], name: str, event: Any) -> None:
+        if not self._filling:
+            typed(name, event.new)
+
     def _let_go(self, _: Any) -> None:
         if not self._filling:
             self._changed(True)
+
+
+def numbers_typed(words: str, counts: tuple[int, ...], name: str) -> tuple[float, ...] | None:
+    """Read the numbers that somebody has typed, parted by commas or blanks; None of nothing.
+
+    Raises
+    ------
+    LabkitError
+        These are no numbers, or too few or too many.
+
+    Examples
+    --------
+    >>> numbers_typed("10, 20.5 30,40", (4,), "line")
+    (10.0, 20.5, 30.0, 40.0)
+    """
+    parts = words.replace(",", " ").split()
+    if not parts:
+        return None
+    try:
+        numbers = tuple(map(float, parts))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in counts:
+        raise LabkitError(f"{name} must be {' or '.join(map(str, counts))} numbers, instead got {name}={words!r}")
+    return numbers
+
+
+def _numbers_said(numbers: tuple[float, ...] | None) -> str:
+    return ", ".join(f"{number:.1f}".removesuffix(".0") for number in numbers or ())
 
 
 def _offer(widget: Any, value: float, words: str) -> None:

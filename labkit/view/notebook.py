@@ -18,6 +18,14 @@ def in_kernel() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def kernel_loop() -> Any:
+    """Give the loop of the kernel's main thread; there has to be a kernel (:func:`in_kernel`)."""
+    from IPython.core.getipython import get_ipython
+
+    shell: Any = get_ipython()
+    return shell.kernel.io_loop
+
+
 def ready() -> None:
     """Load holoviews with bokeh, its scripts and styles written into the notebook instead of fetched from the network.
 
@@ -50,11 +58,9 @@ def _answer_on_one_thread() -> None:
     has taken a zoom, and with it go the changes that the main thread had held back to send: figures then keep old
     pictures (https://github.com/jupyterlab/jupyterlab/issues/19719). On one thread each waits for the other.
     """
-    from IPython.core.getipython import get_ipython
     from panel.io.notebook import JupyterCommJSBinary, JupyterCommManagerBinary
 
-    shell: Any = get_ipython()
-    loop = shell.kernel.io_loop
+    loop = kernel_loop()
 
     class Comm(JupyterCommJSBinary):
         def _handle_msg(self, msg: Any) -> None:

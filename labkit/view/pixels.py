@@ -73,7 +73,7 @@ def shown(
     arrays = {name: _block_mean(np.asarray(layer.isel(window), np.float32), step) for name, layer in layers.items()}
     ys, xs = (np.arange(a, b, step, dtype=np.float64) + step / 2 for a, b in ((top, bottom), (left, right)))
     if geo.has_lonlat(data):
-        arrays["lon"], arrays["lat"] = _places(data, ys, xs)
+        arrays["lon"], arrays["lat"] = places(data, ys, xs)
     bounds = (float(left), float(top), float(xs[-1] + step / 2), float(ys[-1] + step / 2))
     return Shown(arrays, bounds, step)
 
@@ -98,7 +98,8 @@ def _block_mean(values: Array, step: int) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
-def _places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+def places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.float64]) -> tuple[Array, Array]:
+    """Give longitude and latitude (degrees, NaN in a hole of the lookup table) of a grid of rows ys and columns xs."""
     if "lon" in data.coords and data["lon"].ndim == 2:
         # The table itself, holes and all: an extrapolated place under the pointer would look like a known one.
         rows, cols = data["lon"].shape
@@ -107,3 +108,12 @@ def _places(data: xr.Dataset, ys: npt.NDArray[np.float64], xs: npt.NDArray[np.fl
         return tuple(np.asarray(data[c].isel(at), np.float32) for c in ("lon", "lat"))  # type: ignore[return-value]
     lon, lat = geo.pixel_to_lonlat(data, *np.meshgrid(ys, xs, indexing="ij"))
     return lon.astype(np.float32), lat.astype(np.float32)
+
+
+def packed(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.uint32]:
+    """Give a colour image (rows, columns, 3), 0..1, in the four bytes of a page; transparent where any is NaN."""
+    known = np.isfinite(shares).all(axis=-1)
+    bytes_ = np.zeros((*known.shape, 4), np.uint8)
+    bytes_[..., :3] = np.rint(np.where(known[..., None], shares, 0) * 255)
+    bytes_[..., 3] = np.where(known, 255, 0)
+    return bytes_.view(np.uint32)[..., 0]

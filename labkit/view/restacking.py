@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.schema import check_interferograms
-from labkit.stack import mean_coherence, multilook, select_pairs, stack_gradients
+from labkit.stack import integrate_rate, mean_coherence, multilook, select_pairs, stack_gradients
 from labkit.view.explorer_settings import Settings
 
 #: So many pixels, counted over all pairs, are stacked while a slider is dragged; in memory each takes eight bytes.
@@ -42,6 +43,17 @@ class Picture:
     def gradient_share(self) -> float:
         """What a gradient of this stack is multiplied by, to be one of the scene's own pixels and lag."""
         return 1.0 if self.exact else float(self.stack.attrs["gradient_share"])
+
+    @functools.cached_property
+    def rates(self) -> xr.Dataset:
+        """The stack integrated to rates (:func:`labkit.integrate_rate`), once.
+
+        Raises
+        ------
+        LabkitError
+            The stack makes no rate.
+        """
+        return integrate_rate(self.stack)
 
 
 class Restacker:

@@ -48,19 +48,7 @@ class Layer:
     @property
     def spacing(self) -> tuple[float, float]:
         """Metres on the ground from row to row and from column to column; 1, 1 where it is unknown."""
-        attributes = self.grid.attrs
-        if "lon" not in self.grid.coords and geo.has_lonlat(self.grid):
-            steps = [abs(float(self.grid[a][-1] - self.grid[a][0])) / max(self.grid.sizes[a] - 1, 1) for a in "yx"]
-            if "4326" in str(attributes["crs"]):
-                north = float(np.cos(np.radians(self.grid["y"].values.mean())))
-                return steps[0] * _METRES_PER_DEGREE, steps[1] * _METRES_PER_DEGREE * north
-            return steps[0], steps[1]
-        along, across = (abs(float(attributes.get(f"{axis}_spacing", np.nan))) for axis in "yx")
-        incidence = float(attributes.get("incidence_angle", np.nan))
-        if attributes.get("geometry") == "radar" and np.isfinite(incidence):
-            across /= np.sin(np.radians(incidence))
-        known = np.isfinite(along) and np.isfinite(across) and along > 0 and across > 0
-        return (along, across) if known else (1.0, 1.0)
+        return spacing_m(self.grid)
 
 
 @dataclass(frozen=True)
@@ -139,7 +127,7 @@ class Layers:
         rates: Scenes | None,
         ground: xr.DataArray | None,
     ) -> None:
-        given = [*_of_gradients(gradients), *_of_rates(rates), *([] if ground is None else [_of_ground(ground)])]
+        given = [*_of_gradients(gradients), *_of_rates(rates), *([] if ground is None else [ground_layer(ground)])]
         self.layers = sorted(given, key=lambda layer: _ORDER.index(layer.kind))
         if not self.layers:
             raise LabkitError("gradients, rates or ground must be given to look at, instead got none of them")
@@ -196,6 +184,23 @@ class Layers:
         return corners, own
 
 
+def spacing_m(grid: xr.Dataset | xr.DataArray) -> tuple[float, float]:
+    """Give the metres on the ground from row to row and from column to column; 1, 1 where they are unknown."""
+    attributes = grid.attrs
+    if "lon" not in grid.coords and geo.has_lonlat(grid):
+        steps = [abs(float(grid[a][-1] - grid[a][0])) / max(grid.sizes[a] - 1, 1) for a in "yx"]
+        if "4326" in str(attributes["crs"]):
+            north = float(np.cos(np.radians(grid["y"].values.mean())))
+            return steps[0] * _METRES_PER_DEGREE, steps[1] * _METRES_PER_DEGREE * north
+        return steps[0], steps[1]
+    along, across = (abs(float(attributes.get(f"{axis}_spacing", np.nan))) for axis in "yx")
+    incidence = float(attributes.get("incidence_angle", np.nan))
+    if attributes.get("geometry") == "radar" and np.isfinite(incidence):
+        across /= np.sin(np.radians(incidence))
+    known = np.isfinite(along) and np.isfinite(across) and along > 0 and across > 0
+    return (along, across) if known else (1.0, 1.0)
+
+
 def polygons_of(shape: BaseGeometry | None) -> list[Polygon]:
     """Give the polygons of a shape, none of None."""
     if shape is None or shape.is_empty:
@@ -223,7 +228,14 @@ def _of_rates(given: Scenes | None) -> list[Layer]:
     ]
 
 
-def _of_ground(ground: xr.DataArray) -> Layer:
+def ground_layer(ground: xr.DataArray) -> Layer:
+    """Give an optical image (band, y, x), or shaded relief (y, x), as a layer, from its 2nd to its 98th percentile.
+
+    Raises
+    ------
+    LabkitError
+        It has other dims, or lies nowhere on the Earth.
+    """
     bands = ground.dims != ("y", "x")
     if not isinstance(ground, xr.DataArray) or (bands and (ground.dims[1:] != ("y", "x") or ground.shape[0] != 3)):
         raise LabkitError(

@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from labkit import geo
 from labkit.view import colours
+from labkit.view.pixels import packed
 from labkit.view.review_layers import Layers, Window, colour_map, polygons_of
 from labkit.view.review_widgets import ANSWER_COLOURS
 
@@ -301,9 +302,4 @@ def _rings(shapes: list[Any]) -> dict[str, list[Any]]:
 
 def _rgba(values: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     low, high = limits
-    known = np.isfinite(values).all(axis=-1)
-    shares = np.clip(np.where(known[..., None], (values - low) / (high - low), 0), 0, 1)
-    packed = np.zeros((*known.shape, 4), np.uint8)
-    packed[..., :3] = np.rint(shares * 255)
-    packed[..., 3] = np.where(known, 255, 0)
-    return packed.view(np.uint32)[..., 0]
+    return packed(np.clip((values - low) / (high - low), 0, 1))

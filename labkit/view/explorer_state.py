@@ -1,0 +1,54 @@
+"""The picture of an explorer as JSON: a small table of its settings, with the scene that they belong to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labkit.errors import FileError, LabkitError
+from labkit.files import whole
+from labkit.view.explorer_settings import Settings, from_table, to_table
+
+#: Of the files of states; a newer form gets another number.
+_FORM = 1
+
+
+def as_state(settings: Settings, scene: str) -> dict[str, Any]:
+    """Give settings and their scene as JSON holds them."""
+    return {"form": _FORM, "scene": scene, "settings": to_table(settings)}
+
+
+def write_state(state: Mapping[str, Any], path: str | Path) -> Path:
+    """Write a state, whole or not at all, and give the file's name."""
+    with whole(path) as partial:
+        partial.write_text(json.dumps(state, indent=1) + "\n")
+    return Path(path)
+
+
+def read_state(state: str | Path | Mapping[str, Any], scene: str) -> Settings:
+    """Read the settings of a state, or of a file of one.
+
+    Raises
+    ------
+    LabkitError
+        It is none, or of another scene.
+    """
+    if isinstance(state, Mapping):
+        table: Any = state
+        name = "state"
+    else:
+        name = str(state)
+        try:
+            table = json.loads(Path(state).read_text())
+        except (OSError, ValueError) as error:
+            raise FileError(f"{state} must be a file of Explorer.save, instead got: {error}") from error
+    if not isinstance(table, Mapping) or table.get("form") != _FORM or not isinstance(table.get("settings"), Mapping):
+        raise LabkitError(f"{name} must be a state of an explorer, form {_FORM}, instead got {str(table)[:80]!r}")
+    if table.get("scene") != scene:
+        raise LabkitError(
+            f"{name} must be of the scene {scene!r}, instead got scene={table.get('scene')!r}. "
+            'Change "scene" in it to use its settings here'
+        )
+    return from_table(table["settings"])
