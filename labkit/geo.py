@@ -29,7 +29,14 @@ _FOOTPRINT_STEP_PX = 32.0
 
 
 def has_lonlat(data: xr.Dataset | xr.DataArray) -> bool:
-    """Whether the pixels of ``data`` can be placed on the Earth: 2-D ``lon``/``lat``, or 1-D ``y``/``x`` with a CRS."""
+    """Whether the pixels of ``data`` can be placed on the Earth: 2-D ``lon``/``lat``, or 1-D ``y``/``x`` with a CRS.
+
+    Examples
+    --------
+    >>> grid = xr.DataArray(np.zeros((2, 3)), {"y": [31.1, 31.0], "x": [102.0, 102.1, 102.2]}, ("y", "x"))
+    >>> has_lonlat(grid), has_lonlat(grid.assign_attrs(crs="EPSG:4326"))
+    (False, True)
+    """
     if "lon" in data.coords and "lat" in data.coords:
         return True
     return bool(data.attrs.get("crs")) and "y" in data.coords and "x" in data.coords
@@ -80,6 +87,14 @@ def lonlat_to_pixel(data: xr.Dataset | xr.DataArray, lon: npt.ArrayLike, lat: np
     In radar geometry the nearest known pixel is refined by Newton steps on the lookup table until they are shorter than
     1e-9 px, so that the way there and back is exact (to 1e-6 px) wherever the table does not fold; in layover the
     nearest place that the steps met is given. Points outside are extrapolated.
+
+    Examples
+    --------
+    >>> coords = {"y": [31.15, 31.05], "x": [102.05, 102.15, 102.25]}
+    >>> grid = xr.DataArray(np.zeros((2, 3)), coords, ("y", "x"), attrs={"crs": "EPSG:4326"})
+    >>> y, x = lonlat_to_pixel(grid, [102.2, 102.05], [31.1, 31.15])
+    >>> y.round(3), x.round(3)
+    (array([1. , 0.5]), array([2. , 0.5]))
     """
     lon, lat = np.broadcast_arrays(np.asarray(lon, float), np.asarray(lat, float))
     _require_lonlat(data)
@@ -104,6 +119,13 @@ def box_polygons(data: xr.Dataset | xr.DataArray, corners: npt.ArrayLike) -> lis
     -------
     list
         One four-cornered polygon for each box, or None for each where the scene has no lon/lat.
+
+    Examples
+    --------
+    >>> coords = {"y": [31.15, 31.05], "x": [102.05, 102.15, 102.25]}
+    >>> grid = xr.DataArray(np.zeros((2, 3)), coords, ("y", "x"), attrs={"crs": "EPSG:4326"})
+    >>> [tuple(round(edge, 2) for edge in shape.bounds) for shape in box_polygons(grid, [[0, 0, 2, 1]])]
+    [(102.0, 31.1, 102.2, 31.2)]
     """
     corners = np.asarray(corners, float).reshape(-1, 4)
     if not has_lonlat(data):
@@ -127,6 +149,13 @@ def footprint(data: xr.Dataset | xr.DataArray, known: npt.NDArray[np.bool_]) -> 
     -------
     shapely.Polygon
         The convex hull of those pixels, drawn on the array and laid on the Earth; empty where none has data.
+
+    Examples
+    --------
+    >>> coords = {"y": [31.15, 31.05], "x": [102.05, 102.15, 102.25]}
+    >>> grid = xr.DataArray(np.zeros((2, 3)), coords, ("y", "x"), attrs={"crs": "EPSG:4326"})
+    >>> [round(float(edge), 2) for edge in footprint(grid, np.ones((2, 3), bool)).bounds]
+    [102.0, 31.0, 102.3, 31.2]
     """
     rows = np.flatnonzero(known.any(axis=1))
     if not len(rows):
@@ -141,7 +170,17 @@ def footprint(data: xr.Dataset | xr.DataArray, known: npt.NDArray[np.bool_]) -> 
 
 
 def with_geometry(boxes: gpd.GeoDataFrame, data: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:
-    """Give the table of boxes with its ``geometry`` filled from the pixel corners on ``data``."""
+    """Give the table of boxes with its ``geometry`` filled from the pixel corners on ``data``.
+
+    Examples
+    --------
+    >>> from labkit import schema
+    >>> coords = {"y": [31.15, 31.05], "x": [102.05, 102.15, 102.25]}
+    >>> grid = xr.Dataset({"rate": (("y", "x"), np.zeros((2, 3)))}, coords, attrs={"crs": "EPSG:4326"})
+    >>> columns = {"scene": "a", "direction": "rate", "xmin": [0], "ymin": [0], "xmax": [2], "ymax": [1]}
+    >>> with_geometry(schema.boxes_table(columns), grid).total_bounds.round(2).tolist()
+    [102.0, 31.1, 102.2, 31.2]
+    """
     polygons = box_polygons(data, boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float))
     return boxes.set_geometry(gpd.GeoSeries(polygons, index=boxes.index, crs=WGS84))
 
@@ -158,6 +197,11 @@ def around_the_date_line(bounds: Array) -> Array:
     -------
     numpy.ndarray, shape (n, 4)
         Longitudes without a jump, cut where the widest gap between the boxes is; some may be beyond 180.
+
+    Examples
+    --------
+    >>> around_the_date_line(np.array([[179.0, 10, 179.9, 11], [-179.9, 10, -179.0, 11]])).tolist()
+    [[-181.0, 10.0, -180.1, 11.0], [-179.9, 10.0, -179.0, 11.0]]
     """
     bounds = np.array(bounds, float)
     crossing = bounds[:, 2] - bounds[:, 0] > 180
@@ -214,6 +258,13 @@ def envelopes(shapes: npt.NDArray[np.object_], group: npt.NDArray[np.int64]) -> 
     numpy.ndarray of shapely.Geometry, shape (m,)
         The envelopes in the UTM zone of each group's middle, as lon/lat polygons; across the date line with longitudes
         beyond 180.
+
+    Examples
+    --------
+    >>> from shapely import box
+    >>> shapes = np.array([box(102, 31, 102.01, 31.01), box(102.02, 31, 102.03, 31.02), box(103, 31, 103.01, 31.01)])
+    >>> [tuple(round(edge, 2) for edge in shape.bounds) for shape in envelopes(shapes, np.array([0, 0, 1]))]
+    [(102.0, 31.0, 102.03, 31.02), (103.0, 31.0, 103.01, 31.01)]
     """
     count = int(group.max()) + 1 if len(group) else 0
     at, shape = shapely.get_coordinates(shapes, return_index=True)
@@ -305,6 +356,14 @@ def read_window(layer: xr.DataArray, row: int, col: int, size: int) -> npt.NDArr
     -------
     numpy.ndarray
         (size, size) float32, NaN = no data.
+
+    Examples
+    --------
+    >>> image = xr.DataArray(np.arange(6, dtype=np.float32).reshape(2, 3), dims=("y", "x"))
+    >>> read_window(image, 1, 1, 3)
+    array([[ 4.,  5., nan],
+           [nan, nan, nan],
+           [nan, nan, nan]], dtype=float32)
     """
     rows, cols = layer.shape
     top, left = max(row, 0), max(col, 0)

@@ -189,6 +189,12 @@ def metric_crs(lonlat: gpd.GeoDataFrame | gpd.GeoSeries) -> CRS:
     ------
     LabkitError
         There is no geometry with a place.
+
+    Examples
+    --------
+    >>> from shapely import Point
+    >>> metric_crs(gpd.GeoSeries([Point(102, 31), Point(102.5, 31.5)], crs="EPSG:4326")).to_epsg()
+    32648
     """
     placed = lonlat.geometry[~(lonlat.geometry.isna() | lonlat.geometry.is_empty)]
     if not len(placed):
@@ -230,6 +236,12 @@ def metric_system(name: str, shapes: gpd.GeoSeries) -> CRS:
     ------
     LabkitError
         They reach farther than 5,000 km from their middle.
+
+    Examples
+    --------
+    >>> from shapely import Point
+    >>> metric_system("landslides", gpd.GeoSeries([Point(102, 31), Point(102.5, 31.5)], crs="EPSG:4326")).to_epsg()
+    32648
     """
     lat, lon, reach = _middle_of(name, shapes)
     south, north = shapes.bounds["miny"].min(), shapes.bounds["maxy"].max()
@@ -259,6 +271,13 @@ def equal_area_system(name: str, shapes: gpd.GeoSeries) -> CRS:
     References
     ----------
     Snyder (1987), Map projections: a working manual, USGS Professional Paper 1395, chapter 24.
+
+    Examples
+    --------
+    >>> from shapely import Point
+    >>> one = gpd.GeoSeries([Point(102, 31)], crs="EPSG:4326")
+    >>> equal_area_system("landslides", one).coordinate_operation.method_name
+    'Lambert Azimuthal Equal Area'
     """
     lat, lon, _ = _middle_of(name, shapes)
     return _lambert(lat, lon)

@@ -28,6 +28,15 @@ def filled(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
     ------
     LabkitError
         No pixel has a place.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:3, :4] + 0.5
+    >>> table = xr.Dataset(coords={"lon": (("y", "x"), 102 + 0.1 * x), "lat": (("y", "x"), 31 - 0.1 * y)})
+    >>> table["lon"][1, 1] = table["lat"][1, 1] = np.nan
+    >>> lon, lat = filled(table)
+    >>> round(float(lon[1, 1]), 3), round(float(lat[1, 1]), 3)
+    (102.15, 30.85)
     """
     lon, lat = np.asarray(data["lon"].values, float), np.asarray(data["lat"].values, float)
     known = np.isfinite(lon) & np.isfinite(lat)
@@ -49,7 +58,14 @@ def filled(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
 
 
 def at(table: Array, y: Array, x: Array) -> Array:
-    """Read a table given at pixel centres; beyond the outer centres the edge cell is continued linearly."""
+    """Read a table given at pixel centres; beyond the outer centres the edge cell is continued linearly.
+
+    Examples
+    --------
+    >>> table = np.array([[0.0, 1.0], [2.0, 3.0]])
+    >>> at(table, np.array([0.5, 1.0, 0.0]), np.array([0.5, 1.0, 0.0])).tolist()
+    [0.0, 1.5, -1.5]
+    """
     i, j, below, right, fv, fu = _cell(table, y, x)
     top = table[i, j] * (1 - fu) + table[i, right] * fu
     bottom = table[below, j] * (1 - fu) + table[below, right] * fu
@@ -60,6 +76,13 @@ def inverted(lon: Array, lat: Array, at_lon: Array, at_lat: Array) -> tuple[Arra
     """Find the positions (y, x) of places one by one, by Newton steps from the pixel that lies nearest.
 
     For single places and corners; a whole map is laid down by :func:`labkit.geocoding`, which searches nothing.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:3, :4] + 0.5
+    >>> rows, cols = inverted(102 + 0.1 * x, 31 - 0.1 * y, np.array([102.2]), np.array([30.85]))
+    >>> rows.round(3).tolist(), cols.round(3).tolist()
+    ([1.5], [2.0])
     """
     scale = np.cos(np.radians(np.mean(lat)))
     tree = KDTree(np.column_stack([lon.ravel() * scale, lat.ravel()]))

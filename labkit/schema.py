@@ -122,6 +122,18 @@ def check_interferograms(ifgs: xr.Dataset) -> xr.Dataset:
     ------
     LabkitError
         A variable, dimension, coordinate or attribute is missing or wrong.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> check_interferograms(ifgs) is ifgs
+    True
+    >>> try:
+    ...     check_interferograms(ifgs.drop_vars("coherence"))
+    ... except lk.LabkitError as error:
+    ...     print(error)
+    interferograms must be a Dataset with the variable 'coherence', instead got a Dataset with ['phase']
     """
     for variable in ("phase", "coherence"):
         _dims("interferograms", ifgs, variable, ("pair", "y", "x"))
@@ -140,7 +152,16 @@ def check_interferograms(ifgs: xr.Dataset) -> xr.Dataset:
 
 
 def check_gradients(gradients: xr.Dataset) -> xr.Dataset:
-    """Return ``gradients`` when it is a gradients object (module docstring), else raise with the broken rule."""
+    """Return ``gradients`` when it is a gradients object (module docstring), else raise with the broken rule.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> gradients = lk.stack_gradients(ifgs, progress=False)
+    >>> check_gradients(gradients) is gradients
+    True
+    """
     _dims("gradients", gradients, "gradient", ("direction", "y", "x"))
     directions = tuple(map(str, gradients["direction"].values))
     unknown = set(directions) - set(DIRECTIONS)
@@ -151,13 +172,30 @@ def check_gradients(gradients: xr.Dataset) -> xr.Dataset:
 
 
 def check_rates(rates: xr.Dataset) -> xr.Dataset:
-    """Return ``rates`` when it is a rates object (module docstring), else raise with the broken rule."""
+    """Return ``rates`` when it is a rates object (module docstring), else raise with the broken rule.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> try:
+    ...     check_rates(xr.Dataset({"speed": (("y", "x"), np.zeros((2, 2)))}))
+    ... except lk.LabkitError as error:
+    ...     print(error)
+    rates must be a Dataset with the variable 'rate', instead got a Dataset with ['speed']
+    """
     _dims("rates", rates, "rate", ("y", "x"))
     return rates
 
 
 def is_gradients(data: object) -> bool:
-    """Whether ``data`` is a gradients object rather than a rates object."""
+    """Whether ``data`` is a gradients object rather than a rates object.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> is_gradients(lk.simulate.scene("tiny").rates["ascending"])
+    False
+    """
     return isinstance(data, xr.Dataset) and "gradient" in data
 
 
@@ -173,6 +211,15 @@ def layers(data: xr.Dataset) -> dict[str, xr.DataArray]:
     -------
     dict
         ``{"azimuth": (y, x), "range": (y, x)}`` in rad as stacked, or ``{"rate": (y, x)}`` in mm/yr.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> list(layers(scene.rates["ascending"]))
+    ['rate']
+    >>> list(layers(lk.stack_gradients(scene.interferograms["ascending"], progress=False)))
+    ['azimuth', 'range']
     """
     if is_gradients(data):
         check_gradients(data)
@@ -187,6 +234,13 @@ def standard_errors(data: xr.Dataset) -> dict[str, xr.DataArray]:
     ------
     LabkitError
         The scene has none.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> spread = standard_errors(lk.simulate.scene("tiny").rates["ascending"])
+    >>> {direction: round(float(image.mean()), 1) for direction, image in spread.items()}
+    {'rate': 1.4}
     """
     _require(
         "standard_error" in data,
@@ -210,6 +264,13 @@ def reference_factor(gradients: xr.Dataset) -> float:
     ------
     LabkitError
         The ground spacing or the summed temporal baseline is not a positive number.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> gradients = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> round(gradients.attrs["sum_temporal_baseline"], 2), round(reference_factor(gradients), 1)
+    (1.31, 15.2)
     """
     check_gradients(gradients)
     spacing = float(gradients.attrs["ground_spacing"])
@@ -228,13 +289,30 @@ def reference_factor(gradients: xr.Dataset) -> float:
 
 
 def at_reference(gradients: xr.Dataset) -> xr.DataArray:
-    """Give the gradient (direction, y, x) in rad at the reference of 40 m and 20 years (:func:`reference_factor`)."""
+    """Give the gradient (direction, y, x) in rad at the reference of 40 m and 20 years (:func:`reference_factor`).
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> gradients = lk.stack_gradients(lk.simulate.scene("tiny").interferograms["ascending"], progress=False)
+    >>> ratio = (at_reference(gradients) / gradients["gradient"]).mean()
+    >>> bool(np.isclose(ratio, reference_factor(gradients)))
+    True
+    """
     factor = np.float32(reference_factor(gradients))
     return (gradients["gradient"] * factor).assign_attrs(units="rad", reference="40 m, 20 yr")
 
 
 def check_chips(chips: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return ``chips`` when it has :data:`CHIP_COLUMNS` and at least one row, else raise with the broken rule."""
+    """Return ``chips`` when it has :data:`CHIP_COLUMNS` and at least one row, else raise with the broken rule.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> chips = lk.make_chips(lk.simulate.scene("tiny").rates["ascending"], size=96)
+    >>> check_chips(chips) is chips
+    True
+    """
     return _check_table("chips", chips, CHIP_COLUMNS)
 
 
@@ -247,6 +325,16 @@ def check_boxes(boxes: gpd.GeoDataFrame, name: str = "detections") -> gpd.GeoDat
     ------
     LabkitError
         A column is missing, a corner is not finite, or a box has no area.
+
+    Examples
+    --------
+    >>> from labkit.errors import LabkitError
+    >>> corners = {"xmin": [10], "ymin": [10], "xmax": [5], "ymax": [30]}
+    >>> try:
+    ...     check_boxes(boxes_table({"scene": "a", "direction": "azimuth"} | corners), "labels")
+    ... except LabkitError as error:
+    ...     print(error)
+    labels must have finite corners with xmin < xmax and ymin < ymax, instead got row 0 = [10.0, 10.0, 5.0, 30.0]
     """
     _check_columns(name, boxes, BOX_COLUMNS)
     if len(boxes):
