@@ -278,6 +278,73 @@ def new_password(
     _say(f"The new password is in {write_sheet([reset_password(email)], sheet, address)}")
 
 
+class _MakesByDefault(TyperGroup):
+    """`labkit workshop FOLDER` is `labkit workshop make FOLDER`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command's name before a folder."""
+        named = args and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named or not args else ["make", *args])
+
+
+workshop = typer.Typer(
+    cls=_MakesByDefault,
+    help="Everything for a room of people in one folder: make it, open it, put somebody's notebooks back.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(workshop, name="workshop")
+
+
+@workshop.command()
+def make(
+    folder: Annotated[Path, typer.Argument(help="New, or a workshop that shall be completed.")],
+    people: Annotated[int, typer.Option(help="How many.")] = 30,
+    names: Annotated[Path | None, typer.Option(help="A text file: a name, or 'name, e-mail', on each line.")] = None,
+    notebooks: Annotated[Path, typer.Option(help="The notebooks that everybody gets.")] = Path("notebooks"),
+    scene: Annotated[list[str] | None, typer.Option(help="demo, workshop (1.9 GB).  [default: both]")] = None,
+    wheels: Annotated[bool, typer.Option(help="Fetch all packages, to install without a network.")] = True,
+) -> None:
+    """Make the folder of a workshop; the word make can be left out. Stopped, it goes on when called again."""
+    from labkit.workshop.making import SCENES, make_workshop
+
+    room = make_workshop(
+        folder, people=people, names=names, notebooks=notebooks, scenes=scene or SCENES, with_wheels=wheels, say=_say
+    )
+    _say(f"The workshop is in {room.folder}; its README.md says how to go on.")
+
+
+@workshop.command("open")
+def open_(
+    folder: Annotated[Path, typer.Argument(help="Of a workshop.")],
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the hub; the next free one when taken.")] = 8000,
+    label_port: Annotated[int, typer.Option(help="Port of Label Studio; the next free one when taken.")] = 8080,
+    label_studio: Annotated[bool, typer.Option(help="Run Label Studio, too.")] = True,
+    one_user: Annotated[bool, typer.Option("--one-user", help="As root: run all servers as root itself.")] = False,
+) -> None:
+    """Let the people in: one server for each, one Label Studio, a page of progress; Ctrl-C stops all."""
+    from labkit.workshop.opening import open_workshop
+
+    open_workshop(
+        folder, host=host, port=port, label_port=label_port, label_studio=label_studio, one_user=one_user, say=_say
+    )
+
+
+@workshop.command()
+def reset(
+    folder: Annotated[Path, typer.Argument(help="Of a workshop.")],
+    name: Annotated[str, typer.Argument(help="Of an account, as person.07.")],
+) -> None:
+    """Put somebody's notebooks back to the start; what was there is kept in that person's home."""
+    from labkit.workshop.homes import reset_for
+    from labkit.workshop.layout import KEPT, Workshop
+
+    room = Workshop.open(folder)
+    reset_for(room, name)
+    _say(f"The notebooks of {name} are as at the start; what was there is in {room.home(name) / KEPT}.")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

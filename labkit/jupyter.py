@@ -115,6 +115,13 @@ def find() -> tuple[str, int] | None:
     return (url, pid) if _answers(url, home.load_secrets().jupyter_token) else None
 
 
+def write_defaults(folder: Path) -> None:
+    """Write the bench's defaults of JupyterLab into a folder for ``JUPYTER_CONFIG_PATH``."""
+    defaults = folder / "labconfig" / "default_setting_overrides.json"
+    defaults.parent.mkdir(parents=True, exist_ok=True)
+    defaults.write_text(json.dumps(_DEFAULTS, indent=2) + "\n")
+
+
 def _command(project: Path, host: str, port: int) -> list[str]:
     words = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.ip={host}", f"--ServerApp.port={port}"]
     # The port was free a moment ago; were it taken since, another one would differ from the address that is printed.
@@ -129,9 +136,7 @@ def _environment(token: str) -> dict[str, str]:
     """What the server sees: the shell's variables, and where its token, settings and run-time files are."""
     folder = home.folder() / "jupyter"
     folder.mkdir(mode=0o700, exist_ok=True)  # Jupyter leaves a page with the token in it, open to all who reach it
-    defaults = folder / "config" / "labconfig" / "default_setting_overrides.json"
-    defaults.parent.mkdir(parents=True, exist_ok=True)
-    defaults.write_text(json.dumps(_DEFAULTS, indent=2) + "\n")
+    write_defaults(folder / "config")
     home.write_private(folder / "token", token)
     others = os.environ.get("JUPYTER_CONFIG_PATH")
     inherited = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}

@@ -125,8 +125,8 @@ def run_lab(
         return
     home.is_free(port, host)  # a wrong host or port is named before anything long begins
     if host != LOOPBACK:
-        say(_warning(host))
-    with _until_stopped(say) as things:
+        say(warning(host))
+    with until_stopped(say) as things:
         start = partial(start_server, port=label_port, host=host, database=database)
         _open(bench, things, start, host=host, port=port, browser=browser, say=say)
 
@@ -147,8 +147,8 @@ def run_label_server(
     if running is not None:
         raise ServerError(f"Label Studio must not run yet, instead it answers at {running.url}. Open that address")
     if host != LOOPBACK:
-        say(_warning(host))
-    with _until_stopped(say) as things:
+        say(warning(host))
+    with until_stopped(say) as things:
         studio = start_server(port=port, host=host, database=database)
         things.callback(studio.stop)
         say(_addresses(host, {"Label Studio": studio.url}, studio.user))
@@ -238,7 +238,8 @@ def _addresses(host: str, urls: dict[str, str], user: str, page: Path | None = N
     return "\n".join([*lines, "", "  Ctrl-C stops it; nothing is lost.", ""])
 
 
-def _warning(host: str) -> str:
+def warning(host: str) -> str:
+    """Say what it means to listen on another address than loopback."""
     return (
         f"Warning: with HOST={host} everyone who reaches this machine over the network reaches the sign-in pages.\n"
         "Whoever has the token of JupyterLab can run any program here under your name, and what goes over the wire is\n"
@@ -247,7 +248,7 @@ def _warning(host: str) -> str:
 
 
 @contextmanager
-def _until_stopped(say: Say) -> Iterator[ExitStack]:
+def until_stopped(say: Say) -> Iterator[ExitStack]:
     """Hold open things, and end them in order on Ctrl-C, SIGTERM, the end of the terminal, or an error."""
 
     def end(number: int, frame: FrameType | None) -> None:

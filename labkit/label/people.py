@@ -138,7 +138,7 @@ def add_people(people: Iterable[Person]) -> list[Person]:
     >>> [(person.name, person.email, len(person.password)) for person in people]
     [('Ann Lee', 'ann.lee@workshop.local', 19), ('Bo', 'bo@example.org', 19)]
     """
-    asked = [replace(person, password=_password()) for person in people]
+    asked = [replace(person, password=made_password()) for person in people]
     told = _tell(asked, reset=False)
     return [person if told[person.email] == "new" else replace(person, password="") for person in asked]
 
@@ -166,7 +166,7 @@ def reset_password(email: str) -> Person:
         raise LabkitError(
             f"email must not be the owner's, whose password is in the secrets, instead got email={email!r}"
         )
-    person = Person(email, email.lower(), _password())
+    person = Person(email, email.lower(), made_password())
     if _tell([person], reset=True)[person.email] == "missing":
         raise LabkitError(f"email must be of somebody with an account, instead got email={email!r}")
     return person
@@ -214,7 +214,8 @@ def write_sheet(people: Sequence[Person], path: str | Path, address: str) -> Pat
     return target
 
 
-def _password() -> str:
+def made_password() -> str:
+    """Make a password that a person can type from paper: 80 random bits."""
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(4))
 
 

@@ -1,0 +1,119 @@
+"""Where things lie in the folder of a workshop."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.errors import FileError
+
+#: Of an account: the first part of its e-mail address, and the name of the person's folder.
+_ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")
+
+#: The teacher's account; it is in no list of people.
+TEACHER = "teacher"
+
+#: The folder of notebooks in a workshop and in each home.
+NOTEBOOKS = "notebooks"
+
+#: Where a home keeps what was there before a reset.
+KEPT = "kept"
+
+#: In a home: what its owner ran and which exercises are right.
+PROGRESS = ".progress"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The folder of a workshop.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by :func:`labkit.workshop.make_workshop`.
+    """
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Workshop:
+        """Give the workshop in a folder.
+
+        Raises
+        ------
+        FileError
+            The folder holds none.
+        """
+        room = cls(Path(folder).absolute())
+        for path in (room.people, room.notebooks, room.hub_settings):
+            if not path.exists():
+                raise FileError(
+                    f"folder must be that of a workshop, instead {room.folder} has no {path.relative_to(room.folder)}. "
+                    f"Make it with: labkit workshop {folder}"
+                )
+        return room
+
+    @property
+    def people(self) -> Path:
+        """The list of names, a line each."""
+        return self.folder / "people.txt"
+
+    @property
+    def notebooks(self) -> Path:
+        """The notebooks as everybody begins with them."""
+        return self.folder / NOTEBOOKS
+
+    @property
+    def data(self) -> Path:
+        """The scenes, shared by all and changed by nobody."""
+        return self.folder / "data"
+
+    @property
+    def hub_settings(self) -> Path:
+        """The configuration of JupyterHub."""
+        return self.folder / "hub" / "jupyterhub_config.py"
+
+    @property
+    def private(self) -> Path:
+        """Passwords, secrets, logs and Label Studio's data: for the eyes of who runs the workshop."""
+        return self.folder / "private"
+
+    @property
+    def passwords(self) -> Path:
+        """What passwords are compared with."""
+        return self.private / "passwords.json"
+
+    @property
+    def label_studio(self) -> Path:
+        """Label Studio's environment, where install.py has made it."""
+        return self.folder / "label-studio-env"
+
+    def home(self, account: str) -> Path:
+        """Give the home folder of an account.
+
+        Raises
+        ------
+        FileError
+            It is no name of an account.
+        """
+        if not _ACCOUNT.fullmatch(account):
+            raise FileError(f"account must be letters, digits, dots and dashes, instead got account={account!r}")
+        return self.folder / "homes" / account
+
+
+def account_of(email: str) -> str:
+    """Give the account's name of an e-mail address.
+
+    Examples
+    --------
+    >>> account_of("Person.01@workshop.local")
+    'person.01'
+    """
+    return email.partition("@")[0].lower()
+
+
+def isolates() -> bool:
+    """Whether each person can be given a system user's number of his own: only root can."""
+    return os.name == "posix" and os.geteuid() == 0
