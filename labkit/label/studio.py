@@ -112,6 +112,16 @@ def connect(url: str | None = None, token: str | None = None, *, files: str | Pa
     ServerError
         No server runs, it cannot be reached, refuses the token, or is something else. The message names the address and
         the remedy, never the token.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.label.connect()
+    Studio('http://127.0.0.1:...')
+    >>> lk.label.connect("http://127.0.0.1:9", "a token of that server")
+    Traceback (most recent call last):
+    ...
+    labkit.errors.ServerError: Label Studio must answer at http://127.0.0.1:9, instead it cannot be reached ...
     """
     url, token = address_and_token(url, token)
     root = Path(files or os.environ.get(FILES_VARIABLE) or variables.files_folder()).absolute()

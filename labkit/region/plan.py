@@ -63,6 +63,15 @@ class Plan:
         :func:`labkit.filter_detections`, :func:`labkit.merge_detections` and :func:`labkit.density`.
     folder : Path
         Where the file lies.
+
+    Examples
+    --------
+    What a configuration file says can also be said in Python:
+
+    >>> from labkit.region import Plan
+    >>> plan = Plan(tracks={"up": ("bursts/up-*",)}, out="results", detector="couplets", stack={"window": 3})
+    >>> plan.results.name, plan.formats, plan.threads
+    ('results', ('gpkg', 'kmz'), 1)
     """
 
     tracks: Mapping[str, tuple[str, ...]]

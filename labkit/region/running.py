@@ -44,6 +44,24 @@ class Report:
         Why the maps were made, "" where they stood, and None where no burst did.
     landslides : int
         How many there are after merging.
+
+    Examples
+    --------
+    A second run makes nothing anew:
+
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> from labkit.region import Plan, run_region
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     home = lk.simulate.write_scene(lk.simulate.scene("tiny"), f"{folder}/valley")
+    ...     plan = Plan({"up": ("ascending",)}, "results", "couplets", formats=("gpkg",), folder=home)
+    ...     for run in ("first", "second"):
+    ...         report = run_region(plan, one_process=True, progress=False)
+    ...         print(run, [outcome.state for outcome in report.outcomes], report.landslides)
+    first ['made'] 4
+    second ['there'] 4
+    >>> report.failed
+    ()
     """
 
     outcomes: tuple[Outcome, ...]
@@ -58,7 +76,8 @@ class Report:
     def __str__(self) -> str:
         counts = Counter(outcome.state for outcome in self.outcomes)
         words = ", ".join(f"{counts[state]} {state}" for state in ("made", "there", "failed") if counts[state])
-        lines = [f"{len(self.outcomes)} bursts: {words}. {self.landslides} landslides."]
+        each = "burst" if len(self.outcomes) == 1 else "bursts"
+        lines = [f"{len(self.outcomes)} {each}: {words}. {self.landslides} landslides."]
         lines += [f"{o.scene}: {o.reason}" for o in self.outcomes if o.state == "made" and "not there" not in o.reason]
         lines += [f"{o.scene} failed: {o.reason}" for o in self.failed]
         return "\n".join(lines)
@@ -106,6 +125,20 @@ def run_region(
     or settings. A burst that fails is told of, and the rest goes on; one whose process dies is tried three times more.
     Schedulers and workers that are started here listen on this machine alone. Tables and stacks are the same bit for
     bit, however they are run, on processors of one kind and with the same ``plan.threads``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> from labkit.region import Plan, run_region
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     home = lk.simulate.write_scene(lk.simulate.scene("tiny"), f"{folder}/valley")
+    ...     plan = Plan({"up": ("ascending",)}, "results", "couplets", formats=("gpkg",), folder=home)
+    ...     report = run_region(plan, one_process=True, progress=False)
+    ...     sorted(path.name for path in plan.results.iterdir() if not path.name.startswith("."))
+    ['bursts', 'bursts.csv', 'density.tif', 'landslides.gpkg', 'region.json']
+    >>> print(report)
+    1 burst: 1 made. 4 landslides.
     """
     if one_process and (scheduler or workers):
         raise LabkitError("one_process must be alone, instead got a scheduler or workers too. Choose one way to run")

@@ -142,6 +142,14 @@ def false_boxes(found: gpd.GeoDataFrame, landslides: gpd.GeoDataFrame) -> npt.ND
         Boxes.
     landslides : geopandas.GeoDataFrame
         Boxes of all landslides that are there, whether they can be seen or not.
+
+    Examples
+    --------
+    >>> from labkit.studies import false_boxes
+    >>> edges = {"ymin": [0, 0], "ymax": [9, 9], "xmin": [0, 40], "xmax": [9, 60]}
+    >>> found = schema.boxes_table({"scene": "a", "direction": "range", **edges})
+    >>> false_boxes(found, landslides=found.iloc[:1])
+    array([False,  True])
     """
     schema.check_boxes(found)
     schema.check_boxes(landslides, "landslides")
@@ -171,6 +179,16 @@ def pool(tables: pd.DataFrame | Iterable[pd.DataFrame], by: Sequence[str], confi
     ------
     LabkitError
         A column is missing.
+
+    Examples
+    --------
+    >>> from labkit.studies import pool
+    >>> counts = {"labels": [10, 12], "detected": [7, 9], "boxes": [9, 9], "false": [1, 0], "area_km2": [300.0, 500.0]}
+    >>> two_scenes = pd.DataFrame({"direction": "either", **counts})
+    >>> pooled = pool(two_scenes, by=["direction"])
+    >>> pooled[["labels", "detected", "recall", "recall_low", "recall_high", "false_per_1000_km2"]].round(2)
+       labels  detected  recall  recall_low  recall_high  false_per_1000_km2
+    0      22        16    0.73        0.52         0.87                1.25
     """
     table = tables if isinstance(tables, pd.DataFrame) else pd.concat(list(tables), ignore_index=True)
     missing = [name for name in [*by, *_COUNTS] if name not in table]

@@ -81,6 +81,24 @@ def directions_and_tracks(
     References
     ----------
     Fu et al. (2022), section 5.1 and Figure 10: fewer landslides in descending than in ascending data.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import directions_and_tracks
+    >>> table = directions_and_tracks(lk.simulate.scene("tiny"), classes={}, progress=False)
+    >>> table[["track", "direction", "labels", "detected", "boxes", "false"]]
+            track direction  labels  detected  boxes  false
+    0   ascending   azimuth       4         4      4      0
+    1   ascending     range       4         3      4      0
+    2   ascending    either       4         4      4      0
+    3  descending   azimuth       4         3      4      1
+    4  descending     range       4         3      4      1
+    5  descending    either       4         3      4      1
+    6        both   azimuth       4         4      8      1
+    7        both     range       4         4      8      1
+    8        both    either       4         4      8      1
+    9      merged    merged       4         4      5      0
     """
     tracks = sorted(scene.interferograms)
     if len(tracks) < 2:

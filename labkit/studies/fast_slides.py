@@ -133,6 +133,15 @@ def fast_slides(
     -----
     ``gradient_shown`` is divided by the stack's response, as the rate is: what is missing beyond it was lost by
     folding, or within the window.
+
+    Examples
+    --------
+    >>> from labkit.studies import fast_slides
+    >>> table = fast_slides([0.5, 2.0], [12], [3], dates=8, progress=False)
+    >>> table[["share", "mm_per_pair", "gradient_shown", "rate_shown", "wraps"]].round(1)
+       share  mm_per_pair  gradient_shown  rate_shown  wraps
+    0    0.5          6.9             1.0         1.0    0.0
+    1    2.0         27.7            -0.1         0.1    0.0
     """
     if min(shares) <= 0:
         raise LabkitError(f"shares must be above 0, instead got shares={tuple(shares)}")

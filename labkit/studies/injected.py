@@ -36,6 +36,17 @@ def inject(ifgs: xr.Dataset, rate: npt.NDArray) -> xr.Dataset:
     ------
     LabkitError
         The rate does not have the shape of the scene.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import inject
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"]
+    >>> rate = np.zeros((160, 192))
+    >>> rate[20:40, 20:40] = 30.0
+    >>> moved = inject(ifgs, rate)["phase"] - ifgs["phase"]
+    >>> moved.sel(pair="20180305_20180317").values[30, [10, 30]].round(2)
+    array([ 0.  , -0.22], dtype=float32)
     """
     schema.check_interferograms(ifgs)
     shape = (ifgs.sizes["y"], ifgs.sizes["x"])
@@ -82,6 +93,20 @@ def compare_on_pairs(
     Notes
     -----
     The signal of an injected slide is what it changes: the stack with it minus the stack without.
+
+    Examples
+    --------
+    >>> from labkit.studies.estimators import estimator_stackers
+    >>> from labkit.studies.planted import Conditions, draw_noise, observe, plant_slides
+    >>> from labkit.studies import compare_on_pairs
+    >>> slides = plant_slides((96, 96), seed=1)
+    >>> own = observe(draw_noise(Conditions(dates=11), (96, 96), seed=1))  # in their place your own pairs
+    >>> quiet = np.ones((96, 96), bool)
+    >>> table = compare_on_pairs(own, slides, quiet, estimator_stackers(5, ["lsq", "sum"]))
+    >>> table[["stacker", "contrast", "shown", "tail_99", "edge_along"]].round(1)
+      stacker  contrast  shown  tail_99  edge_along
+    0     lsq       1.4    0.7      1.0         5.0
+    1     sum       1.2    0.8      1.0         5.0
     """
     moving = inject(ifgs, total_rate(list(slides)))
     rows = []

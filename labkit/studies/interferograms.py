@@ -167,6 +167,14 @@ def classes_of(
     ------
     LabkitError
         There is no such column, or words and edges do not fit.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import classes_of
+    >>> scene = lk.simulate.scene("tiny")
+    >>> classes_of(scene, "length_m", [600.0], ["small", "large"])
+    {'L01': 'small', 'L02': 'large', 'L03': 'large', 'L04': 'large', 'L05': 'large'}
     """
     if len(words) != len(edges) + 1:
         raise LabkitError(f"words must be one more than edges, instead got words={words!r} for edges={edges!r}")

@@ -60,6 +60,17 @@ class Conditions:
     ------
     LabkitError
         A value breaks its rule.
+
+    Examples
+    --------
+    >>> from labkit.studies import Conditions
+    >>> usual = Conditions(dates=5)
+    >>> usual.days[:2].tolist(), len(usual.pairs)
+    ([datetime.date(2018, 3, 5), datetime.date(2018, 3, 17)], 9)
+    >>> Conditions(coherence_12=0.9)
+    Traceback (most recent call last):
+    ...
+    labkit.errors.LabkitError: coherence_12 must be above 0.03 and below 0.75, instead got coherence_12=0.9
     """
 
     coherence_12: float = 0.4

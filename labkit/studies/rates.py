@@ -82,6 +82,15 @@ def rate_errors(
     Peaks are 95th percentiles of the pixels of a slide, in the direction in which it moves. Around a slide: its box,
     half as wide again on each side. Error ratio: the robust spread of (rate − true rate) / standard error of the map
     before denoising; 1 is honest, above 1 the errors stated are too small.
+
+    Examples
+    --------
+    >>> from labkit.studies import rate_errors
+    >>> table = rate_errors([5, 10], [0.4], ["lsq"], shape=(80, 80), seeds=[0], progress=False)
+    >>> table[["dates", "n_pairs", "slides", "peak_bias", "rmse", "rmse_quiet"]].round(1)
+       dates  n_pairs  slides  peak_bias  rmse  rmse_quiet
+    0      5        9       1        0.1   5.8         4.0
+    1     10       24       1        0.1   4.4         1.9
     """
     if not dates or min(dates) < 3:
         raise LabkitError(f"dates must be at least 3 acquisitions each, instead got dates={tuple(dates)}")

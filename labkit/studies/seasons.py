@@ -61,6 +61,15 @@ class TwoSeasons(Motion):
     ------
     LabkitError
         A value breaks its rule.
+
+    Examples
+    --------
+    A landslide that creeps back at 0.72 of its summer's speed is back where it was after a year:
+
+    >>> from labkit.studies import TwoSeasons
+    >>> course = TwoSeasons("seasonal", np.datetime64("2018-01-01"), np.datetime64("2020-01-01"), winter_share=-0.72)
+    >>> course.years(["2018-04-01", "2018-09-01", "2019-01-01"]).round(2)
+    array([-0.18,  0.24,  0.  ])
     """
 
     winter_share: float = -0.15
@@ -161,6 +170,18 @@ def temporal_behaviour(
     ----------
     Fu et al. (2022), section 6.1 and Figure 12: the Luri landslide is missed in the full stack and in September 2017 to
     October 2018, and found in both seasons, with opposite signs.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import temporal_behaviour
+    >>> seasons = {"whole": {}, "from May on": {"start": "2018-05-01"}}
+    >>> scene = lk.simulate.scene("tiny")
+    >>> table = temporal_behaviour(scene, [-160.0], [-0.4], each=2, length_m=400, periods=seasons, progress=False)
+    >>> table[["period", "rate", "labels", "detected", "shown", "years"]].round(1)
+            period   rate  labels  detected  shown  years
+    0        whole -160.0       2         2    0.2    1.3
+    1  from May on -160.0       2         2    0.3    0.5
     """
     if track not in scene.interferograms:
         raise LabkitError(f"track must be one of {sorted(scene.interferograms)}, instead got track={track!r}")
@@ -232,6 +253,15 @@ def follow_the_paper(
     References
     ----------
     Fu et al. (2022), section 6.1 and Figure 12 A, B, E and F.
+
+    Examples
+    --------
+    >>> from labkit.studies import follow_the_paper
+    >>> about = {"scene": "a", "winter_share": -0.4, "rate": -80.0, "labels": 4}
+    >>> periods = {"period": ["whole", "summer", "winter"], "found": ["", "P1 P2 P3", "P1 P3"]}
+    >>> follow_the_paper(pd.DataFrame({**about, **periods}), missed=["whole"], found=["summer", "winter"]).round(2)
+       winter_share  rate  labels  alike  share   low  high
+    0          -0.4 -80.0       4      2    0.5  0.15  0.85
     """
     absent = sorted({*missed, *found} - set(table["period"]))
     if absent:

@@ -47,6 +47,16 @@ class Site:
         Share (0..1) of its greatest rate.
     rate : float
         Greatest LOS rate, mm/yr, positive toward the satellite, to which its course refers.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import choose_sites
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs, frame = scene.interferograms["ascending"], scene.frames["ascending"]
+    >>> sites = choose_sites(ifgs, frame, scene.truth, rates=[-40.0], each=2, length_m=400)
+    >>> sites[0]
+    Site('planted-01', rows 50:67, cols 57:74, -40 mm/yr)
     """
 
     name: str
@@ -54,6 +64,10 @@ class Site:
     cols: slice
     share: Image
     rate: float
+
+    def __repr__(self) -> str:
+        rows, cols = (f"{part.start}:{part.stop}" for part in (self.rows, self.cols))
+        return f"Site({self.name!r}, rows {rows}, cols {cols}, {self.rate:g} mm/yr)"
 
 
 def choose_sites(
@@ -89,6 +103,16 @@ def choose_sites(
     ------
     LabkitError
         There is no room for so many.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import choose_sites
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs, frame = scene.interferograms["ascending"], scene.frames["ascending"]
+    >>> sites = choose_sites(ifgs, frame, scene.truth, rates=[-20.0, -40.0], each=1, length_m=400)
+    >>> sites
+    [Site('planted-01', rows 50:67, cols 57:74, -40 mm/yr), Site('planted-02', rows 61:78, cols 163:180, -20 mm/yr)]
     """
     random = np.random.default_rng((seed, 6))
     half = int(np.ceil(0.75 * length_m / frame.spacing_m))
@@ -140,6 +164,20 @@ def plant(ifgs: xr.Dataset, sites: Sequence[Site], course: Motion) -> xr.Dataset
     -----
     phase + phase_sign · 4π/λ · rate · share · (s(t₂) − s(t₁)), wrapped again into [−π, π). Speckle is left as it is: a
     phase that is added before the noise or after it gives the same.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.simulate.motion import Motion
+    >>> from labkit.studies import choose_sites, plant
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs, frame = scene.interferograms["ascending"], scene.frames["ascending"]
+    >>> sites = choose_sites(ifgs, frame, scene.truth, rates=[-40.0], each=1, length_m=400)
+    >>> steady = Motion("linear", ifgs["reference"].values.min(), ifgs["secondary"].values.max())
+    >>> added = plant(ifgs, sites, steady)["phase"] - ifgs["phase"]
+    >>> changed = np.abs(added.isel(pair=0).values) > 1e-4
+    >>> int(changed.sum()), int(changed[sites[0].rows, sites[0].cols].sum())
+    (55, 55)
     """
     per_mm = ifgs.attrs["phase_sign"] * 4 * np.pi / (float(ifgs.attrs["wavelength"]) * 1000.0)
     years = course.between(ifgs["reference"].values, ifgs["secondary"].values)
@@ -158,7 +196,20 @@ def plant(ifgs: xr.Dataset, sites: Sequence[Site], course: Motion) -> xr.Dataset
 
 
 def site_boxes(sites: Sequence[Site], scene: xr.Dataset) -> gpd.GeoDataFrame:
-    """Give the boxes of the sites in both directions, around where the rate is above a tenth of the greatest."""
+    """Give the boxes of the sites in both directions, around where the rate is above a tenth of the greatest.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import choose_sites, site_boxes
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs, frame = scene.interferograms["ascending"], scene.frames["ascending"]
+    >>> sites = choose_sites(ifgs, frame, scene.truth, rates=[-40.0], each=1, length_m=400)
+    >>> site_boxes(sites, ifgs)[["direction", "landslide_id", "xmin", "ymin", "xmax", "ymax"]]
+      direction landslide_id  xmin  ymin  xmax  ymax
+    0   azimuth   planted-01  60.0  55.0  69.0  62.0
+    1     range   planted-01  60.0  55.0  69.0  62.0
+    """
     columns: dict[str, list[object]] = {
         name: [] for name in ("direction", "landslide_id", "xmin", "ymin", "xmax", "ymax")
     }
@@ -200,6 +251,20 @@ def shown_rates(
     shown = Σ w g t / Σ w t² over both directions and the pixels with data, w = 1 / standard error², t the gradient that
     the site's rate makes in this stack: phase_sign · 4π/λ · Σ temporal baseline · (rate(p + 1) − rate(p)). The spread
     is 1.48 times the median absolute deviation of the same sum over 80 random places.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.simulate.motion import Motion
+    >>> from labkit.studies import choose_sites, plant, shown_rates
+    >>> scene = lk.simulate.scene("tiny")
+    >>> ifgs, frame = scene.interferograms["ascending"], scene.frames["ascending"]
+    >>> sites = choose_sites(ifgs, frame, scene.truth, rates=[-40.0], each=1, length_m=400)
+    >>> steady = Motion("linear", ifgs["reference"].values.min(), ifgs["secondary"].values.max())
+    >>> gradients = lk.stack_gradients(plant(ifgs, sites, steady), progress=False)
+    >>> shown, snr = shown_rates(gradients, sites, scene.truth)
+    >>> shown.round(1), snr.round()
+    (array([0.4]), array([32.]))
     """
     values = gradients["gradient"].values.astype(float)
     weights = np.nan_to_num(1 / gradients["standard_error"].values.astype(float) ** 2, posinf=0.0)

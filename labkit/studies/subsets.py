@@ -32,6 +32,15 @@ def load_pairs(ifgs: xr.Dataset, *, progress: bool = True) -> xr.Dataset:
     -------
     xarray.Dataset
         The same interferograms, in memory; a subset of them is no copy.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> from labkit.studies import load_pairs
+    >>> ifgs = lk.simulate.scene("tiny").interferograms["ascending"].isel(pair=slice(4))
+    >>> loaded = load_pairs(ifgs, progress=False)
+    >>> loaded.equals(ifgs), loaded["phase"].chunks[0]
+    (True, (1, 1, 1, 1))
     """
     schema.check_interferograms(ifgs)
     count = ifgs.sizes["pair"]

@@ -45,6 +45,15 @@ def network_class(name: str) -> type[Network]:
     ------
     LabkitError
         There is none.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> paper = lk.train.network_class("a-yolov3-r")
+    >>> paper.__name__, paper.multiple, paper.full_width, paper.nano_width
+    ('AttentionYoloV3R', 32, 32, 4)
+    >>> [len(level) for level in paper.fit_anchors([(20, 30), (40, 35), (90, 80), (150, 110)])]
+    [3, 3, 3]
     """
     remedy = "One of your own has to be registered first: labkit.train.register_network"
     require(name in _NETWORKS, "network", f"among {sorted(_NETWORKS)}", name, remedy)

@@ -53,6 +53,16 @@ def save_detector(
     -------
     pathlib.Path
         The folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> detector = lk.train.build_detector("tiny", width="nano", name="first")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saved = lk.train.save_detector(detector, f"{folder}/first", made_by={"by": "ann"})
+    ...     lk.load_detector(saved)
+    <Detector 'first': gradients, 416 px, tiny, 120,486 weights>
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

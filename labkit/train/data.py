@@ -58,10 +58,18 @@ class ChipData(pl.LightningDataModule):
 
     Examples
     --------
-    With a Trainer of one's own, for a network of :func:`labkit.train.networks`::
+    With a Trainer of one's own: ``pl.Trainer(max_epochs=3).fit(module, datamodule=data)``.
 
-        data = ChipData(chips, gradients, lk.label.open_store("results/labels"), FitSettings(mosaic=0.5))
-        pl.Trainer(max_epochs=3).fit(module, datamodule=data)
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.split_chips(lk.make_chips(rates, size=64, overlap=0), (2, 1, 0))
+    >>> data = lk.train.ChipData(chips, rates, scene.rate_truth, lk.train.FitSettings(crop=64, batch_size=4, workers=0))
+    >>> len(data.training), len(data.validation)
+    (6, 3)
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> tuple(batch.images.shape)
+    (4, 1, 64, 64)
     """
 
     def __init__(

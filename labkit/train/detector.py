@@ -40,6 +40,17 @@ class Detector:
         1, or 2 where it sees the other direction beside the one that is searched.
     standard_error : bool
         Whether it needs the standard errors beside its images.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> rates = lk.simulate.scene("tiny").rates["ascending"]
+    >>> detector = lk.load_detector("rates-small")
+    >>> detector
+    <Detector 'rates-small': rates, 416 px, tiny, 1,067,790 weights>
+    >>> boxes = detector.predict([[rates["rate"], rates["standard_error"]]])[0]
+    >>> len(boxes), boxes[0].round(1)
+    (5, array([ 55.1,  98.7,  66. , 109.8,   0.9]))
     """
 
     def __init__(self, network: Network, settings: DetectorSettings, history: pd.DataFrame | None = None) -> None:

@@ -125,6 +125,21 @@ def fit(
     References
     ----------
     Fu et al. (2022), section 4; Redmon and Farhadi (2018); Zheng et al. (2020).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> rates = scene.rates["ascending"]
+    >>> chips = lk.split_chips(lk.make_chips(rates, size=64, overlap=0), (2, 1, 0))
+    >>> settings = lk.train.FitSettings(width="nano", crop=64, batch_size=4, epochs=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     detector = lk.train.fit(chips, rates, scene.rate_truth, out=f"{folder}/first", settings=settings)
+    ...     lk.load_detector(f"{folder}/first")
+    <Detector 'first': rates, 64 px, tiny, 120,486 weights>
+    >>> detector.history["epoch"].tolist(), bool(detector.history["val_loss"].notna().all())
+    ([0, 1], True)
     """
     tuning = settings or FitSettings()
     labels = labels_table(labels)

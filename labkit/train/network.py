@@ -47,6 +47,17 @@ class Network(nn.Module, ABC):
         Its ``width`` as published, and one that learns on two processor cores in minutes.
     defaults : mapping
         Which of :data:`~labkit.train.settings.OWN_FIELDS` it has, and their values when nothing is said.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import labkit as lk
+    >>> network = lk.train.build_detector("tiny", width="nano").network
+    >>> images, boxes = torch.zeros(1, 1, 64, 64), [torch.tensor([[8.0, 8.0, 40.0, 40.0]])]
+    >>> sorted(network.losses(images, boxes, ignored=[torch.zeros(0, 4)]))
+    ['box', 'objectness', 'total']
+    >>> [tuple(found.shape) for found in network.boxes(images, score=0.9, nms_iou=0.4)]
+    [(0, 5)]
     """
 
     multiple: ClassVar[int]

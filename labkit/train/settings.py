@@ -84,6 +84,17 @@ class DetectorSettings:
         Share of the features that DropBlock drops while training, in [0, 1).
     smoothing : float or None
         Class labels are moved inward by random values up to this one while training, in [0, 0.5).
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> what = lk.train.build_detector("attention-yolov3", width="nano", directions=2).settings
+    >>> what.width, what.channels, what.limits, what.box_loss
+    (4, 2, (4.0, 4.0), 'mse')
+    >>> lk.train.DetectorSettings(name="mine", kind="gradients", size=16, anchors=())
+    Traceback (most recent call last):
+    ...
+    labkit.errors.LabkitError: size must be at least 32 px, instead got size=16
     """
 
     name: str
@@ -215,6 +226,17 @@ class FitSettings:
         Of the schedule "steps"; the first epoch is 1.
     clip : float
         Gradients whose norm over all weights is larger are shortened to it.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> settings = lk.train.FitSettings(width="nano", crop=128, epochs=12, patience=3)
+    >>> settings.batch_size, settings.optimizer, settings.schedule
+    (8, 'adamw', 'one-cycle')
+    >>> lk.train.FitSettings(crop=16)
+    Traceback (most recent call last):
+    ...
+    labkit.errors.LabkitError: crop must be at least 32 px, instead got crop=16
     """
 
     width: int | str = "full"
@@ -309,6 +331,12 @@ class RunSettings:
         After every so many epochs the state of the training is kept, to be resumed; 0 never.
     tensorboard : bool
         Write the losses for TensorBoard too, into ``tensorboard`` in the detector's folder.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.train.RunSettings(precision="bf16-mixed", keep_every=5)
+    RunSettings(accelerator='auto', devices=1, precision='bf16-mixed', strategy='auto', keep_every=5, tensorboard=False)
     """
 
     accelerator: str = "auto"
