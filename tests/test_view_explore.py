@@ -93,7 +93,7 @@ def test_the_colours_and_the_third_panel_are_chosen(ifgs, explorer):
     assert reds[0] < 0 < reds[1], "low is purple, high is orange"
     assert same(image_in(third), ifgs["phase"].values[3])
     assert third.title.text == f"Wrapped phase {ifgs['pair'].values[3]}"
-    (pointer,) = (tool for tool in third.toolbar.tools if isinstance(tool, HoverTool))
+    pointer, _ = (tool for tool in third.toolbar.tools if isinstance(tool, HoverTool))
     assert [name for name, _ in pointer.tooltips] == ["phase", "coherence", "lon, lat"]
 
 
@@ -334,7 +334,7 @@ def test_the_ground_lies_under_the_panels_and_the_pointer_reads_heights(ifgs):
     lit = lk.view.relief.hillshade(scene.dem.values, *lk.view.explorer_ground._steps_m(scene.dem))
     nearest = scene.dem.copy(data=lit).interp(y=xr.DataArray(lat), x=xr.DataArray(lon)).values
     np.testing.assert_allclose(shade, nearest, atol=0.02)
-    (pointer,) = (tool for tool in azimuth.toolbar.tools if isinstance(tool, HoverTool))
+    pointer, _ = (tool for tool in azimuth.toolbar.tools if isinstance(tool, HoverTool))
     assert [name for name, _ in pointer.tooltips] == [
         "gradient along azimuth", "standard error", "lon, lat", "height",
     ]  # fmt: skip

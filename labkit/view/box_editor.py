@@ -38,6 +38,7 @@ def box_editor(
     guidance: str | None = None,
     project: str = "notebook",
     limit: float | None = None,
+    view: tuple[float, float, float, float] | None = None,
     max_pixels: int = pixels.MAX_PIXELS,
 ) -> BoxEditor:
     """Draw and correct boxes in the notebook, without a server, into the same store that Label Studio's labels go to.
@@ -68,6 +69,8 @@ def box_editor(
         Of new labels in the store.
     limit : float, optional
         The ends of the colour bar, > 0: rad for gradients (default 4), mm/yr for rates.
+    view : (float, float, float, float), optional
+        The part to begin with, xmin, ymin, xmax, ymax, px; without it all, or the chip.
     max_pixels : int
         As for :func:`labkit.view.gradients`.
 
@@ -118,7 +121,7 @@ def box_editor(
         BoxEdits, data, kept, annotator, proposals=detections, project=project, guidance=guidance_version(text)
     )
     if chips is None:
-        return BoxEditor(open_on(), None, tuple(classes), text, limit, max_pixels)
+        return BoxEditor(open_on(), None, tuple(classes), text, limit, max_pixels, view)
     scene = str(data.attrs.get("scene", ""))
     walk = ChipWalk(chips_on(chips, scene), lambda chip: open_on(chip=chip), kept, annotator)
     return BoxEditor(walk.edits, walk, tuple(classes), text, limit, max_pixels)
@@ -151,11 +154,14 @@ class BoxEditor:
         guidance: str,
         limit: float,
         max_pixels: int,
+        view: tuple[float, float, float, float] | None = None,
     ) -> None:
         notebook.ready()
         self.edits, self.walk, self.chosen = edits, walk, list[str]()
         self._guidance = guidance
-        self.panels = BoxPanels(edits, classes, limit, max_pixels, take=self._take, drawn=self._show, chose=self._chose)
+        self.panels = BoxPanels(
+            edits, classes, limit, max_pixels, view, take=self._take, drawn=self._show, chose=self._chose
+        )
         self.widgets = BoxWidgets(classes, edits.directions, walk)
         self._connect()
         self._fill()

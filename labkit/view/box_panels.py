@@ -43,6 +43,8 @@ class BoxPanels:
         The ends of the colour bar.
     max_pixels : int
         As for :func:`labkit.view.gradients`.
+    view : (float, float, float, float), optional
+        The part to begin with, xmin, ymin, xmax, ymax, px.
     take : callable
         Takes over what a page says (:meth:`BoxEdits.take`).
     drawn : callable
@@ -57,6 +59,7 @@ class BoxPanels:
         classes: Sequence[str],
         limit: float,
         max_pixels: int,
+        view: tuple[float, float, float, float] | None = None,
         *,
         take: Take,
         drawn: Callable[[str], None],
@@ -65,7 +68,7 @@ class BoxPanels:
         import holoviews as hv
 
         self.edits = edits
-        self._classes, self._limit, self._max_pixels = tuple(classes), limit, max_pixels
+        self._classes, self._limit, self._max_pixels, self._view = tuple(classes), limit, max_pixels, view
         self._taker, self._teller, self._chooser = take, drawn, chose
         self._redraw = {way: hv.streams.Stream.define("Redraw", number=1)() for way in edits.directions}
         self._names = {way: f"labkit-boxes-{way}" for way in edits.directions}
@@ -126,6 +129,9 @@ class BoxPanels:
             view = {"xlim": (frame.left, frame.right), "ylim": (frame.top, frame.bottom)}
             height = panels.frame_height(data, size, style.width)
             ground = ground.opts(hv.opts.Image(frame_height=height, **view))
+        elif self._view is not None:
+            xmin, ymin, xmax, ymax = self._view
+            ground = ground.opts(hv.opts.Image(xlim=(xmin, xmax), ylim=(ymin, ymax)))
         boxes = hv.DynamicMap(partial(self._draw_boxes, way), streams=[self._redraw[way]])
         hv.streams.BoxEdit(source=boxes).add_subscriber(self._drawn)
         hv.streams.Selection1D(source=boxes).add_subscriber(partial(self._chose, way))

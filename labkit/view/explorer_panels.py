@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from labkit import geo, schema
-from labkit.view import colours, explorer_script, panels, pixels
+from labkit.view import colours, explorer_script, marks, panels, pixels
+from labkit.view.explorer_boxes import COLUMNS, KINDS, ExplorerBoxes
 from labkit.view.explorer_copies import Copies
 from labkit.view.explorer_faces import Face, places_of, pointer_words
 from labkit.view.explorer_ground import Ground
@@ -38,12 +39,16 @@ class ExplorerPanels:
         The scene.
     ground : Ground
         What lies under it.
+    boxes : ExplorerBoxes
+        What is drawn over it.
     viewed, drew, clicked : callable
         Called when somebody has zoomed or panned, drawn a line, or clicked.
     """
 
-    def __init__(self, ifgs: xr.Dataset, ground: Ground, viewed: Viewed, drew: Pointed, clicked: Pointed) -> None:
-        self._ifgs, self._ground = ifgs, ground
+    def __init__(
+        self, ifgs: xr.Dataset, ground: Ground, boxes: ExplorerBoxes, viewed: Viewed, drew: Pointed, clicked: Pointed
+    ) -> None:
+        self._ifgs, self._ground, self._boxes = ifgs, ground, boxes
         self._viewed, self._drew, self._clicked = viewed, drew, clicked
         self.faces: dict[str, Face] = {}
         self._places: dict[str, Any] = {}
@@ -79,10 +84,11 @@ class ExplorerPanels:
             copy.mode.tags = [mode]
         self.copies.push()
 
-    def draw(self, line: tuple[float, ...] | None, place: tuple[float, ...] | None) -> None:
-        """Draw a line (x0, y0, x1, y1) and the frame of a place (xmin, ymin, xmax, ymax) on all panels."""
+    def draw(self, settings: Settings) -> None:
+        """Draw the line and the frame of the place on all panels, and the boxes on those they belong to."""
+        over = self._boxes_over(settings)
         for copy in self.copies:
-            copy.draw(line, place)
+            copy.draw(settings.line, settings.place, over)
         self.copies.push()
 
     def pane(self, settings: Settings) -> pn.pane.Bokeh:
@@ -96,11 +102,16 @@ class ExplorerPanels:
             copy.fill(name, face, pointer_words(face, self._ifgs, self._ground))
         copy.mode.tags = [self._mode]
         copy.look_at(settings)
-        copy.draw(settings.line, settings.place)
+        copy.draw(settings.line, settings.place, self._boxes_over(settings))
         copy.hear(self._moved, self._drew, self._clicked)
         pane = pn.pane.Bokeh(row(list(copy.figures.values())))
         self.copies.add(pane, copy)
         return pane
+
+    def _boxes_over(self, settings: Settings) -> dict[str, dict[str, dict[str, list[Any]]]]:
+        """The boxes of each panel by kind."""
+        kinds = {name: settings.third if name == "third" else name for name in PANELS}
+        return {name: self._boxes.on(kind, settings.score) for name, kind in kinds.items()}
 
     def _moved(self, x_range: Any = None, y_range: Any = None) -> None:
         if x_range is not None and y_range is not None:
@@ -131,6 +142,7 @@ class _Copy:
         self.line = ColumnDataSource({"x": [], "y": []})
         self.place = ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []})
         self.wires = {name: ColumnDataSource({"x": [], "y": []}) for name in ("view", "line", "place")}
+        self.boxes = {name: {kind: ColumnDataSource({c: [] for c in COLUMNS}) for kind in KINDS} for name in PANELS}
         self.images = {name: ColumnDataSource(_image(None)) for name in PANELS}
         self.colour_images = {name: ColumnDataSource(_image(None)) for name in PANELS}
         spans = [Span(dimension=d, line_color="#222222", line_width=1) for d in ("width", "height")]
@@ -185,8 +197,16 @@ class _Copy:
         # the axis is turned over: rows run down
         _set(self.along, start=rows[1], end=rows[0])
 
-    def draw(self, line: tuple[float, ...] | None, place: tuple[float, ...] | None) -> None:
-        """Draw the line and the place."""
+    def draw(
+        self,
+        line: tuple[float, ...] | None,
+        place: tuple[float, ...] | None,
+        boxes: Mapping[str, Mapping[str, dict[str, list[Any]]]],
+    ) -> None:
+        """Draw the line, the place, and the boxes by panel and kind."""
+        for name, kinds in boxes.items():
+            for kind, columns in kinds.items():
+                _fill(self.boxes[name][kind], columns)
         _fill(self.line, {"x": list(line[::2]), "y": list(line[1::2])} if line else {"x": [], "y": []})
         edges = ("left", "top", "right", "bottom")
         _fill(self.place, {edge: [place[i]] if place else [] for i, edge in enumerate(edges)})
@@ -213,6 +233,7 @@ class _Copy:
         mapper = LinearColorMapper(palette=_palette("gray"), name="gray", low=0, high=1, nan_color=colours.NO_DATA)
         shown = drawn.image(**place, source=self.images[name], color_mapper=mapper)
         drawn.image_rgba(**place, source=self.colour_images[name])
+        boxes = [self._frames(drawn, self.boxes[name][kind], marks.LINES[kind].colour) for kind in KINDS]
         for width, colour in ((5, colours.CASING), (2.5, colours.TRUTH)):
             drawn.line("x", "y", source=self.line, line_color=colour, line_width=width)
             drawn.quad(
@@ -225,8 +246,23 @@ class _Copy:
         drawn.add_layout(bar, "below")
         hover = HoverTool(renderers=[shown], tooltips=[], formatters={"$x": self._formatter})
         drawn.add_tools(hover)
+        drawn.add_tools(
+            HoverTool(
+                renderers=boxes, tooltips=[("box", "@said"), ("size", "@size"), ("area", "@area")], attachment="left"
+            )
+        )
         self._of[name] = {"figure": drawn, "mapper": mapper, "bar": bar, "hover": hover}
         return drawn
+
+    @staticmethod
+    def _frames(drawn: Any, source: Any, colour: str) -> Any:
+        """Draw boxes with a casing that lifts them off red and blue; gives what the pointer reads."""
+        shown = None
+        for width, shade in ((4, colours.CASING), (2, colour)):
+            shown = drawn.quad(
+                "left", "right", "bottom", "top", source=source, fill_alpha=0, line_color=shade, line_width=width
+            )
+        return shown
 
 
 def _ends(said: Mapping[str, Any]) -> tuple[float, ...]:

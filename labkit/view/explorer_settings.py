@@ -39,6 +39,7 @@ _WORDS = {
     "pair": "pair",
     "rows": "rows in view",
     "cols": "columns in view",
+    "score": "least score",
     "line": "line",
     "place": "place",
 }
@@ -64,6 +65,8 @@ class Settings:
         Which pair, where the third panel shows one; "" otherwise.
     rows, cols : (float, float), optional
         What is in view, pixel edges; None: the whole scene.
+    score : float
+        Detections below this score are not drawn, 0..1.
     line : (float, float, float, float), optional
         Ends of a line, x0, y0, x1, y1, px: the profile along it is shown.
     place : (float, float, float, float), optional
@@ -89,6 +92,7 @@ class Settings:
     pair: str = ""
     rows: tuple[float, float] | None = None
     cols: tuple[float, float] | None = None
+    score: float = 0.0
     line: tuple[float, float, float, float] | None = None
     place: tuple[float, float, float, float] | None = None
 
@@ -113,6 +117,7 @@ class Settings:
             span = getattr(self, name)
             rising = span is None or (len(span) == 2 and all(map(_is_number, span)) and span[0] < span[1])
             _require(rising, name, "two rising numbers", span)
+        _require(_is_number(self.score) and 0 <= self.score <= 1, "score", "in 0..1", self.score)
         line, place = self.line, self.place
         longer = line is None or (_are_four(line) and line[:2] != line[2:])
         _require(longer, "line", "x0, y0, x1, y1 of two different points", line)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import panel as pn
 
 #: Whoever goes from widget to widget by the Tab key sees where he is.
-_FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset: 1px; }"
+FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset: 1px; }"
 
 _WINDOWS = (1, 3, 5, 7, 9, 11, 15, 21)
 _MONTHS = {calendar.month_abbr[m]: m for m in range(1, 13)}
@@ -43,7 +43,7 @@ class ExplorerWidgets:
     def __init__(self, ifgs: xr.Dataset, changed: Callable[[bool], None], typed: Callable[[str, str], None]) -> None:
         import panel as pn
 
-        look: dict[str, Any] = {"stylesheets": [_FOCUS]}
+        look: dict[str, Any] = {"stylesheets": [FOCUS]}
         self._changed, self._filling = changed, False
         self._first = pd.Timestamp(ifgs["reference"].values.min())
         self._last = pd.Timestamp(ifgs["secondary"].values.max())
@@ -69,6 +69,9 @@ class ExplorerWidgets:
         self.third = pn.widgets.Select(label="Third panel", options=list(THIRDS), width=120, **look)
         names = [str(name) for name in ifgs["pair"].values]
         self.pair = pn.widgets.Select(label="Pair", options=names, value=names[len(names) // 2], width=190, **look)
+        self.score: Any = pn.widgets.FloatSlider(
+            label="Least score of detections", start=0.0, end=1.0, step=0.01, value=0.0, **slider
+        )
         self.buttons = {word: pn.widgets.Button(label=word, align="end", **look) for word in _BUTTONS}
         self.state_file: Any = pn.widgets.TextInput(label="File of the state", value="explorer.json", width=190, **look)
         self.picture_file: Any = pn.widgets.TextInput(
@@ -81,7 +84,7 @@ class ExplorerWidgets:
         # a pane of HTML would fetch its style sheets from the network at every change
         self.said = pn.widgets.StaticText(sizing_mode="stretch_width")
         self.code = pn.widgets.StaticText(sizing_mode="stretch_width")
-        self._sliders = (self.max_days, self.dates, self.min_coherence, self.window, self.lag, self.limit)
+        self._sliders = (self.max_days, self.dates, self.min_coherence, self.window, self.lag, self.limit, self.score)
         for widget in (*self._sliders, self.months, self.estimator, self.palette, self.third, self.pair):
             widget.param.watch(self._moved, "value")
         for name, text in (("line", self.line), ("place", self.place)):
@@ -89,15 +92,22 @@ class ExplorerWidgets:
         for widget in self._sliders:
             widget.param.watch(self._let_go, "value_throttled")
 
-    def above(self) -> list[pn.Row]:
-        """Give the rows above the panels."""
+    def above(self, *, scored: bool = False) -> list[pn.Row]:
+        """Give the rows above the panels; ``scored`` where there are detections."""
         import panel as pn
 
         return [
             pn.Row(self.max_days, self.dates, self.min_coherence),
             pn.Row(self.window, self.lag, self.limit, self.estimator, self.buttons["Undo"]),
             pn.Row(self.months, self.third, self.pair, self.palette),
-            pn.Row(pn.widgets.StaticText(value="A drag", align="center"), self.hand, self.line, self.place, self.edge),
+            pn.Row(
+                pn.widgets.StaticText(value="A drag", align="center"),
+                self.hand,
+                self.line,
+                self.place,
+                self.edge,
+                *([self.score] if scored else []),
+            ),
         ]
 
     def below(self) -> list[Any]:
@@ -120,6 +130,7 @@ class ExplorerWidgets:
             "estimator": self.estimator.value,
             "window": int(self.window.value),
             "lag": int(self.lag.value),
+            "score": round(float(self.score.value), 4),
             "limit": round(float(self.limit.value), 4),
             "palette": self.palette.value,
             "third": self.third.value,
@@ -140,6 +151,7 @@ class ExplorerWidgets:
         self.lag.param.update(end=max(self.lag.end, settings.lag), value=settings.lag)
         low, high = min(self.limit.start, settings.limit), max(self.limit.end, settings.limit)
         self.limit.param.update(start=low, end=high, value=settings.limit)
+        self.score.value = settings.score
         self.estimator.value = settings.estimator
         self.palette.value = settings.palette
         self.third.value = settings.third

@@ -1,0 +1,350 @@
+"""The explorer as it stands on a page: what the hand moves is stacked, drawn, remembered and said."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from labkit import schema
+from labkit.errors import LabkitError
+from labkit.view import notebook
+from labkit.view.background import Background
+from labkit.view.explorer_boxes import ExplorerBoxes
+from labkit.view.explorer_faces import Face, gradient_face, third_face
+from labkit.view.explorer_ground import Ground
+from labkit.view.explorer_history import ExplorerHistory
+from labkit.view.explorer_labelling import ExplorerLabelling
+from labkit.view.explorer_network import ExplorerNetwork
+from labkit.view.explorer_panels import ExplorerPanels
+from labkit.view.explorer_profile import ExplorerProfile
+from labkit.view.explorer_settings import Settings, code_of, differences, from_table, to_table
+from labkit.view.explorer_state import as_state, read_state, write_state
+from labkit.view.explorer_widgets import ExplorerWidgets, numbers_typed
+from labkit.view.pictures import save_gradients_png
+from labkit.view.restacking import LIVE_PIXEL_PAIRS, Picture, Restacker
+
+if TYPE_CHECKING:
+    import panel as pn
+
+#: A drag over dates has ended when nothing moves for so long, s.
+_REST_S = 0.6
+
+
+class Explorer:
+    """The figures and widgets of an explorer (:func:`explore`).
+
+    Attributes
+    ----------
+    settings : Settings
+        What is shown.
+    picture : Picture
+        The stack that is shown, with where it lies in the scene and how long it took.
+    """
+
+    def __init__(
+        self,
+        ifgs: xr.Dataset,
+        state: str | Path | Mapping[str, Any] | None,
+        ground: Ground,
+        boxes: ExplorerBoxes,
+        live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
+    ) -> None:
+        notebook.ready()
+        self._ifgs, self._ground, self._boxes = ifgs, ground, boxes
+        self._shape = (ifgs.sizes["y"], ifgs.sizes["x"])
+        self._scene = str(ifgs.attrs.get("scene", ""))
+        self._restacker = Restacker(ifgs, live_pixel_pairs)
+        self._past: list[Settings] = []
+        self._began: Settings | None = None
+        self._number = 0
+        self._sharpening = Background("labkit-sharpening")
+        self.panels = ExplorerPanels(ifgs, ground, boxes, self._viewed, self._drew, self._clicked)
+        self.network = ExplorerNetwork(ifgs, self._dragged)
+        self.widgets = ExplorerWidgets(ifgs, self._moved, self._typed)
+        self.profile, self.history = ExplorerProfile(ifgs, ground), ExplorerHistory()
+        self.labelling = ExplorerLabelling(ifgs, boxes, self._shown, lambda: self.panels.draw(self.settings))
+        self.settings = Settings() if state is None else read_state(state, self._scene)
+        self.picture = self._restacker.quick(self.settings)
+        self._draw(self._faces(self.settings, self.picture), self.settings)
+        self.widgets.fill(self.settings)
+        self._connect()
+        self._end()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The picture as a small table that JSON can hold."""
+        return as_state(self.settings, self._scene)
+
+    @property
+    def stack(self) -> xr.Dataset:
+        """The gradients that are shown; at full resolution when nothing moves any more."""
+        return self.picture.stack
+
+    @property
+    def changed(self) -> list[str]:
+        """What the last change changed, one line for each setting."""
+        return differences(self._past[-1], self.settings) if self._past else []
+
+    def code(self, name: str = "ifgs") -> str:
+        """Give a cell that makes the picture again, from interferograms of this name."""
+        return code_of(self.settings, self._restacker.part(self.settings), name)
+
+    def change(self, **fields: Any) -> None:
+        """Change settings by their names (:class:`labkit.view.explorer_settings.Settings`).
+
+        Raises
+        ------
+        LabkitError
+            A setting breaks its rule, or no pair fits; the picture stays as it was.
+        """
+        new = from_table(to_table(self.settings) | fields)
+        self._apply(new)
+        self._remember(self.settings)
+        self.settings = new
+        self.widgets.fill(new)
+        self.panels.look_at(new)
+        self._end()
+
+    def undo(self) -> bool:
+        """Take back the last change; False where there is none. What is in view stays."""
+        if not self._past:
+            return False
+        before = replace(self._past[-1], rows=self.settings.rows, cols=self.settings.cols)
+        self._apply(before)
+        self._past.pop()
+        self.settings = before
+        self.widgets.fill(before)
+        self._end()
+        return True
+
+    def save(self, path: str | Path) -> Path:
+        """Write the state as JSON, whole or not at all, and give the file's name."""
+        return write_state(self.state, path)
+
+    def restore(self, state: str | Path | Mapping[str, Any]) -> None:
+        """Show a state that was saved.
+
+        Raises
+        ------
+        LabkitError
+            The file is none of :meth:`save`, or of another scene; the picture stays as it was.
+        """
+        self.change(**to_table(read_state(state, self._scene)))
+
+    def save_png(self, path: str | Path) -> Path:
+        """Save the gradients that are shown as a ``.png``."""
+        return save_gradients_png(self._exact().stack, path, limit=self.settings.limit)
+
+    def panel(self) -> pn.Column:
+        """Give the whole explorer: widgets, network, panels, and what they say."""
+        import panel as pn
+
+        network, drawn = self.network.pane(), self.panels.pane(self.settings)
+        below = (self.profile.pane(), *self.widgets.below(), self.labelling.panel(), self.history.panel())
+        above = self.widgets.above(scored=self._boxes.detections is not None)
+        return pn.Column(*above, network, drawn, *below)
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.panel())
+
+    def _connect(self) -> None:
+        does: dict[str, Callable[[], None]] = {
+            "Undo": self._undo_or_say,
+            "Show code": self._show_code,
+            "Save state": lambda: self._say(f"Saved {self.save(self.widgets.state_file.value)}."),
+            "Restore state": lambda: self.restore(self.widgets.state_file.value),
+            "Save picture": lambda: self._say(f"Saved {self.save_png(self.widgets.picture_file.value)}."),
+        }
+        self.widgets.hand.param.watch(lambda event: self.panels.take(event.new), "value")
+        for word, button in self.widgets.buttons.items():
+            button.on_click(partial(self._pressed, does[word]))
+
+    def _pressed(self, do: Callable[[], None], _: Any) -> None:
+        self._try(do)
+
+    def _undo_or_say(self) -> None:
+        if not self.undo():
+            self._say("Nothing to undo.")
+
+    def _try(self, do: Callable[[], None]) -> None:
+        """Do what a person asked for on the page; what goes wrong is said there."""
+        try:
+            do()
+        except LabkitError as error:
+            self._alert(error)
+
+    def _alert(self, error: LabkitError) -> None:
+        self._say(str(error), alert=True)
+
+    def _show_code(self) -> None:
+        self.widgets.code.value = f'<pre style="user-select:all">{html.escape(self.code())}</pre>'
+
+    def _moved(self, let_go: bool) -> None:
+        """A widget was moved."""
+        self._try(lambda: self._follow(replace(self.settings, **self.widgets.fields()), let_go))
+
+    def _dragged(self, start: str, end: str, let_go: bool) -> None:
+        """Somebody drags over dates in the network."""
+
+        def follow() -> None:
+            self._follow(replace(self.settings, start=start, end=end), let_go)
+            self.widgets.fill(self.settings)
+
+        self._try(follow)
+        if notebook.in_kernel() and not let_go:
+            # a page does not always say when the hand lets go of the network: at rest, it has
+            notebook.kernel_loop().call_later(_REST_S, self._rested, self._number)
+
+    def _rested(self, number: int) -> None:
+        """Take a drag for ended when nothing has moved since."""
+        if number == self._number and self._began is not None:
+            self._try(lambda: self._follow(self.settings, True))
+
+    def _viewed(self, rows: tuple[float, float], cols: tuple[float, float]) -> None:
+        """Somebody zoomed or panned."""
+        new = replace(self.settings, rows=rows, cols=cols)
+        if rows[0] <= 0 and cols[0] <= 0 and rows[1] >= self._shape[0] and cols[1] >= self._shape[1]:
+            new = replace(new, rows=None, cols=None)
+        if new == self.settings:
+            return
+
+        def follow() -> None:
+            self._apply(new)
+            self.settings = new
+            self._end()
+
+        self._try(follow)
+
+    def _drew(self, line: tuple[float, ...]) -> None:
+        """Somebody drew a line on a panel."""
+        self._try(lambda: self._point(line=line))
+
+    def _clicked(self, at: tuple[float, ...]) -> None:
+        """Somebody clicked on a panel."""
+        self._try(lambda: self._point(place=self._box_at(at)))
+
+    def _typed(self, name: str, words: str) -> None:
+        """Somebody typed the ends of a line, or a place."""
+
+        def point() -> None:
+            numbers = numbers_typed(words, (4,) if name == "line" else (2, 4), name)
+            if numbers is not None and len(numbers) == 2:
+                numbers = self._box_at(numbers)
+            self._point(**{name: numbers})
+
+        self._try(point)
+
+    def _box_at(self, at: tuple[float, ...]) -> tuple[float, ...]:
+        """The box that lies there, else one around the place, cut at the scene's edges."""
+        known = self._boxes.at(at[0], at[1], self.settings.score)
+        if known is not None:
+            return known
+        half = self.widgets.edge.value / 2
+        height, width = self._shape
+        x, y = round(at[0]), round(at[1])
+        return (
+            float(max(x - half, 0)),
+            float(max(y - half, 0)),
+            float(min(x + half, width)),
+            float(min(y + half, height)),
+        )
+
+    def _point(self, **what: Any) -> None:
+        """Take a line or a place."""
+        self._follow(replace(self.settings, **what), True)
+        self.widgets.fill(self.settings)
+
+    def _follow(self, new: Settings, let_go: bool) -> None:
+        """Go along with the hand; the change counts, and is sharpened, when it lets go."""
+        if new != self.settings:
+            self._apply(new)
+            self._began = self._began or self.settings
+            self.settings = new
+        if not let_go:
+            self._say("")
+            return
+        before, self._began = self._began, None
+        if before is not None:
+            self._remember(before)
+        self._end()
+
+    def _remember(self, before: Settings) -> None:
+        if not self._past or before != self._past[-1]:
+            self._past.append(before)
+
+    def _apply(self, new: Settings) -> None:
+        """Stack and draw what differs; on an error nothing has changed."""
+        picture = self.picture
+        restacked = new.stacking != self.settings.stacking
+        if picture.exact:
+            restacked |= self._restacker.part(new) != self._restacker.part(self.settings)
+        else:
+            restacked |= self._restacker.is_live(new)
+        if restacked:
+            picture = self._restacker.quick(new)
+        faces = self._faces(new, picture)
+        self._number += 1
+        self.picture = picture
+        self._draw(faces, new)
+
+    def _faces(self, settings: Settings, picture: Picture) -> dict[str, Face]:
+        drawn = {d: gradient_face(picture, settings, d) for d in schema.DIRECTIONS}
+        return drawn | {"third": third_face(picture, settings, self._ifgs, self._ground)}
+
+    def _draw(self, faces: dict[str, Face], settings: Settings) -> None:
+        self.panels.show(faces)
+        self.panels.draw(settings)
+        self.profile.show(self.picture, settings)
+        self.network.show(self._restacker.chosen(settings))
+
+    def _end(self) -> None:
+        """The hand has let go: say what stands, and sharpen it."""
+        self._say("")
+        if self.widgets.code.value:
+            self._show_code()
+        self._sharpen()
+        self.history.show(self._ifgs.isel(pair=self._restacker.chosen(self.settings)), self.settings)
+
+    def _sharpen(self) -> None:
+        """Stack at full resolution what is not: beside the kernel's work where there is a page, at once without."""
+        self._sharpening.drop()
+        if self.picture.exact:
+            return
+        number, settings = self._number, self.settings
+        self._sharpening.begin(
+            partial(self._restacker.sharp, settings), partial(self._sharpened, number, settings), self._alert
+        )
+
+    def _sharpened(self, number: int, settings: Settings, picture: Picture) -> None:
+        if number == self._number:
+            self.picture = picture
+            self._draw(self._faces(settings, picture), settings)
+            self._say("")
+
+    def _shown(self) -> tuple[Picture, Settings]:
+        return self._exact(), self.settings
+
+    def _exact(self) -> Picture:
+        return self.picture if self.picture.exact else self._restacker.sharp(self.settings)
+
+    def _say(self, first: str, *, alert: bool = False) -> None:
+        attributes, picture = self.picture.stack.attrs, self.picture
+        years = f"{attributes['sum_temporal_baseline']:.1f} years in sum"
+        how = "" if picture.exact else f", a preview by means of {picture.step} × {picture.step} px"
+        words = f"{self._scene}: {attributes['n_pairs']} of {self._ifgs.sizes['pair']} pairs, {years}{how}. "
+        words += f"Stacked in {picture.seconds:.2f} s."
+        changed = " · ".join(self.changed)
+        role, colour = ("alert", "#b00020") if alert else ("status", "#1b5e20")
+        self.widgets.said.value = (
+            f"<p role='{role}' style='margin:0'><b style='color:{colour}'>{html.escape(first)}</b> {html.escape(words)}"
+            + (f"<br>What changed: {html.escape(changed)}" if changed else "")
+            + "</p>"
+        )
