@@ -84,7 +84,7 @@ def test_danba_is_found_by_the_detector_that_ships(real_data: Path) -> None:
 
 
 def test_what_cannot_be_opened_or_is_out_of_range_is_refused(tiny_track: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"must hold interferograms, instead .* the folder is empty"):
+    with pytest.raises(FileError, match=r"must hold interferograms or rates, instead .* the folder is empty"):
         lk.quicklook(lk.survey(tmp_path))
     with pytest.raises(LabkitError, match="max_pixel_pairs must be at least 1, instead got max_pixel_pairs=0"):
         lk.quicklook(lk.survey(tiny_track), max_pixel_pairs=0)

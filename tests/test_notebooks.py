@@ -35,6 +35,7 @@ WALK = (
     "70_density",
     "80_how_many_interferograms",
     "81_seasonal_landslides",
+    "90_my_data",
 )
 
 

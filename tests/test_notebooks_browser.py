@@ -26,6 +26,7 @@ DRAWN_SLOWLY = {
     "62_review": (8, 0),
     "80_how_many_interferograms": (10, 0),
     "81_seasonal_landslides": (8, 0),
+    "90_my_data": (5, 1),
 }
 
 

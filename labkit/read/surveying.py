@@ -104,7 +104,8 @@ class Survey:
 
     def _opened(self, kind: str) -> xr.Dataset:
         if self._data is None or self.kind != kind:
-            raise FileError(f"{self.folder} must hold {kind}, instead it holds {self.headline}. {self._remedies()}")
+            wanted = kind if self.kind else "interferograms or rates"
+            raise FileError(f"{self.folder} must hold {wanted}, instead it holds {self.headline}. {self._remedies()}")
         return self._data
 
     def _remedies(self) -> str:

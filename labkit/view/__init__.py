@@ -15,6 +15,7 @@ from labkit.view.detector_columns import compare_detectors, mistakes
 from labkit.view.explore import explore
 from labkit.view.ground_picture import ground_picture
 from labkit.view.interferogram import pair, phases
+from labkit.view.label_offer import label_offer
 from labkit.view.leaflet import map
 from labkit.view.line_profile import profile
 from labkit.view.loss_curves import live_losses, losses
@@ -42,6 +43,7 @@ __all__ = [
     "losses",
     "live_losses",
     "ground_picture",
+    "label_offer",
     "map",
     "measures",
     "profile",

@@ -26,6 +26,7 @@ from labkit.view.leaflet_detections import (
     words,
 )
 from labkit.view.painting import UNOBSERVED, density_top
+from labkit.view.panels import rate_limit
 
 if TYPE_CHECKING:
     import leafmap.leafmap as leafmap
@@ -67,7 +68,8 @@ def map(
         Outlines and lines.
     gradients : Dataset, or iterable or dict of Datasets, optional
         Scenes with lon/lat, of one track or several; their ``direction`` is drawn red-blue under the rest, no-data
-        transparent, each scene a layer that can be switched.
+        transparent, each scene a layer that can be switched. Scenes of rates may be among them: blue toward the radar,
+        the ends of the colours as in :func:`labkit.view.rates`.
     colour_by : str, optional
         "score" colours detections from dark to bright, "support" by the tracks, else directions, that saw them.
     direction : str
@@ -198,7 +200,8 @@ def _by_scene(
         return _by_scene([gradients])
     # what lies under the keys of a mapping is checked below, as the rest is
     given: list[Any] = list(gradients.values() if isinstance(gradients, Mapping) else gradients)
-    stacks = {str(schema.check_gradients(stack).attrs["scene"]): stack for stack in given}
+    checked = [(schema.check_gradients if schema.is_gradients(s) else schema.check_rates)(s) for s in given]
+    stacks = {str(stack.attrs.get("scene", "")): stack for stack in checked}
     if len(stacks) < len(given):
         raise LabkitError(
             f"gradients must be of different scenes, instead got {len(given)} stacks of {sorted(stacks)}. "
@@ -211,17 +214,23 @@ def _overlays(
     density: xr.DataArray | None, stacks: Mapping[str, xr.Dataset], direction: str, middle: float | None
 ) -> dict[str, tuple[overlay.Overlay, str, float, float, str]]:
     found: dict[str, tuple[overlay.Overlay, str, float, float, str]] = {}
+    rates = [stack["rate"].values for stack in stacks.values() if not schema.is_gradients(stack)]
+    fastest = max((rate_limit(values) for values in rates), default=0.0)
     for scene, stack in stacks.items():
         layers = schema.layers(stack)
-        if direction not in layers:
+        shown = direction if schema.is_gradients(stack) else "rate"
+        if shown not in layers:
             raise LabkitError(f"direction must be one of {tuple(layers)}, instead got direction={direction!r}")
-        limit = schema.DISPLAY_LIMIT_RAD
-        ends = f"gradient, rad · {colours.gradient_ends(direction)}"
+        if shown == "rate":
+            what, colour_map, limit = "line-of-sight rate", colours.RATE_COLOURS, fastest
+            ends = f"{what}, mm/yr · {colours.RATE_ENDS}"
+        else:
+            what, colour_map, limit = f"gradient along {shown}", colours.GRADIENT_COLOURS, schema.DISPLAY_LIMIT_RAD
+            ends = f"gradient, rad · {colours.gradient_ends(shown)}"
         # the same colours are explained once
-        told = ends if not found else ""
-        picture = _turned(overlay.from_layer(stack, layers[direction]), middle)
-        name = f"gradient along {direction}" + (f", {scene}" if len(stacks) > 1 else "")
-        found[name] = (picture, colours.GRADIENT_COLOURS, -limit, limit, told)
+        told = ends if ends not in {words for *_, words in found.values()} else ""
+        picture = _turned(overlay.from_layer(stack, layers[shown]), middle)
+        found[what + (f", {scene}" if len(stacks) > 1 else "")] = (picture, colour_map, -limit, limit, told)
     if density is not None:
         top = density_top(density)
         picture = _turned(overlay.from_density(density.where(density > 0.01 * top)), middle)

@@ -18,6 +18,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.view import colours, overlay
+from labkit.view.panels import rate_limit
 
 #: By what detections can be coloured.
 COLOUR_BY = ("score", "support")
@@ -159,7 +160,7 @@ def words(name: str, row: Mapping[Any, Any]) -> str:
 
 
 def pictures(row: Mapping[Any, Any], stacks: Mapping[str, xr.Dataset]) -> str:
-    """Give a detection in its own scene, as HTML: each direction at ±4 rad with its box; "" where that is unknown."""
+    """Give a detection in its own scene, as HTML: each image with its box; "" where that is unknown."""
     stack = stacks.get(str(row.get("scene")))
     corners = np.array([row.get(corner, np.nan) for corner in ("xmin", "ymin", "xmax", "ymax")], float)
     if stack is None or not np.isfinite(corners).all():
@@ -167,7 +168,6 @@ def pictures(row: Mapping[Any, Any], stacks: Mapping[str, xr.Dataset]) -> str:
     left, top, right, bottom = corners
     size = int(np.clip(_AROUND * max(right - left, bottom - top), 16, _MOST_PX))
     col, first = round((left + right) / 2 - size / 2), round((top + bottom) / 2 - size / 2)
-    limit = schema.DISPLAY_LIMIT_RAD
     place = ";".join(
         f"{edge}:{100 * value / size:.2f}%"
         for edge, value in (
@@ -177,10 +177,14 @@ def pictures(row: Mapping[Any, Any], stacks: Mapping[str, xr.Dataset]) -> str:
     shown = []
     for direction, layer in schema.layers(stack).items():
         window = geo.read_window(layer, first, col, size).astype(float)
-        rgba = overlay.coloured(window, colours.GRADIENT_COLOURS, -limit, limit, 1.0)
+        if direction == "rate":
+            colour_map, limit, what = colours.RATE_COLOURS, rate_limit(layer.values), "line-of-sight rate"
+        else:
+            colour_map, limit, what = colours.GRADIENT_COLOURS, schema.DISPLAY_LIMIT_RAD, f"gradient along {direction}"
+        rgba = overlay.coloured(window, colour_map, -limit, limit, 1.0)
         shown.append(
             f'<div><div style="position:relative;overflow:hidden;width:{_PICTURE_PX}px">'
-            f'<img alt="gradient along {direction}" src="{overlay.png_uri(rgba)}" '
+            f'<img alt="{what}" src="{overlay.png_uri(rgba)}" '
             f'style="width:{_PICTURE_PX}px;height:{_PICTURE_PX}px;display:block;image-rendering:pixelated;'
             f'background:{colours.NO_DATA}">'
             f'<div style="position:absolute;{place};outline:2px solid {colours.DETECTION}"></div></div>'
