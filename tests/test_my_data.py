@@ -52,6 +52,7 @@ def words_of(output: nbformat.NotebookNode) -> str:
     return "\n".join(f"{kind}: {value}" for kind, value in output.data.items() if kind.startswith("text/"))
 
 
+@pytest.mark.slow
 @pytest.mark.notebooks
 def test_danba_goes_from_its_folder_to_a_landslide_on_the_map(real_data: Path, tmp_path: Path) -> None:
     said = run(real_data / "danba_gamma", tmp_path)
