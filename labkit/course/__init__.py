@@ -1,4 +1,4 @@
-"""The course: lessons in ``notebooks/course``, each with exercises that say whether an answer is right.
+"""The course: nine lessons in ``notebooks/course``, each with exercises that say whether an answer is right.
 
 A lesson opens the course's material, a simulated scene whose landslides are known, and checks what a person finds out
 in it: :func:`open_lesson`, then ``lesson.check(name, answer)``. What is right is computed from the material, never read

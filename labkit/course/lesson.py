@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
-from labkit.course import seeing, stacking, wrapping
+from labkit.course import (
+    agreement,
+    limits,
+    mapping,
+    measuring,
+    noise,
+    seeing,
+    stacking,
+    training,
+    wrapping,
+)
 from labkit.course.answers import Rule, judge
 from labkit.course.exercises import Exercise, Plan
 from labkit.course.material import Material, prepare
 from labkit.course.progress import read_progress, record
 from labkit.errors import LabkitError
 
-_PLANS = (seeing, wrapping, stacking)
+_PLANS = (seeing, wrapping, stacking, noise, agreement, training, measuring, mapping, limits)
 
 #: Name → lesson, in the order of the course.
 LESSONS: dict[str, Plan] = {part.PLAN.name: part.PLAN for part in _PLANS}
