@@ -122,6 +122,15 @@ def profile(
     Notes
     -----
     Across a couplet the gradient goes from one sign to the other: it is zero where the rate is greatest.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> scene = lk.simulate.scene("tiny")
+    >>> stack = lk.stack_gradients(scene.interferograms["ascending"], progress=False)
+    >>> drawn = lk.view.profile(stack, (40, 105, 85, 105), rates=scene.rates["ascending"], dem=scene.dem)
+    >>> [figure.yaxis.axis_label for figure in drawn.object.children]
+    ['rad', 'mm/yr', 'm']
     """
     notebook.ready()
     import panel as pn
