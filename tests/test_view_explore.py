@@ -249,7 +249,7 @@ def test_every_control_says_what_it_is(explorer):
 
     rows = [part for row in explorer.panel() for part in (row if isinstance(row, pn.Row) else [row])]
     live = [w for w in rows if isinstance(w, pn.widgets.Widget) and not isinstance(w, pn.widgets.StaticText)]
-    assert len(live) == 22
+    assert len(live) == 24
     assert all(w.label for w in live)
 
 
@@ -257,6 +257,10 @@ def test_the_picture_is_saved_as_a_file(explorer, tmp_path):
     explorer.widgets.picture_file.value = str(tmp_path / "couplets.png")
     explorer.widgets.buttons["Save picture"].param.trigger("clicks")
     assert (tmp_path / "couplets.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    explorer.change(line=[20.0, 80.0, 60.0, 110.0], place=[70.0, 75.0, 90.0, 95.0])
+    words = explorer.save_figure(tmp_path / "couplets.svg").read_text()
+    assert words.startswith("<?xml") and words.count("<image") >= 3
+    assert explorer.save_figure(tmp_path / "couplets.pdf").read_bytes()[:5] == b"%PDF-"
     explorer.widgets.picture_file.value = str(tmp_path / "couplets.bmp")
     explorer.widgets.buttons["Save picture"].param.trigger("clicks")
     assert "alert" in explorer.widgets.said.value

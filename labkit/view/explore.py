@@ -26,6 +26,7 @@ def explore(
     state: str | Path | Mapping[str, Any] | None = None,
     labels: gpd.GeoDataFrame | LabelStore | str | Path | None = None,
     detections: gpd.GeoDataFrame | None = None,
+    other: xr.Dataset | None = None,
     dem: xr.DataArray | None = None,
     ground: xr.DataArray | None = None,
     live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
@@ -43,6 +44,9 @@ def explore(
         (:func:`labkit.view.box_editor`).
     detections : geopandas.GeoDataFrame, optional
         Boxes of a model, drawn blue from a score on that a slider sets.
+    other : xarray.Dataset, optional
+        gradients of the other track, or another stack of the same ground: a swipe parts them from what is shown.
+        *Keep for comparing* keeps the settings of a moment in their place.
     dem : xarray.DataArray, optional
         Heights (y, x), m, with 1-D ``y`` and ``x`` and a CRS: for the pointer and a panel of shaded relief.
     ground : xarray.DataArray, optional
@@ -97,4 +101,6 @@ def explore(
             f"live_pixel_pairs must be at least the number of pairs, {ifgs.sizes['pair']}, instead got "
             f"live_pixel_pairs={live_pixel_pairs}"
         )
-    return Explorer(ifgs, state, Ground(ifgs, dem, ground), ExplorerBoxes(ifgs, labels, detections), live_pixel_pairs)
+    return Explorer(
+        ifgs, state, Ground(ifgs, dem, ground), ExplorerBoxes(ifgs, labels, detections), other, live_pixel_pairs
+    )

@@ -16,6 +16,7 @@ from labkit.errors import LabkitError
 from labkit.view import notebook
 from labkit.view.background import Background
 from labkit.view.explorer_boxes import ExplorerBoxes
+from labkit.view.explorer_export import save_figure
 from labkit.view.explorer_faces import Face, gradient_face, third_face
 from labkit.view.explorer_ground import Ground
 from labkit.view.explorer_history import ExplorerHistory
@@ -25,8 +26,9 @@ from labkit.view.explorer_panels import ExplorerPanels
 from labkit.view.explorer_profile import ExplorerProfile
 from labkit.view.explorer_settings import Settings, code_of, differences, from_table, to_table
 from labkit.view.explorer_state import as_state, read_state, write_state
+from labkit.view.explorer_swipe import ExplorerSwipe
 from labkit.view.explorer_widgets import ExplorerWidgets, numbers_typed
-from labkit.view.pictures import save_gradients_png
+from labkit.view.panels import headline
 from labkit.view.restacking import LIVE_PIXEL_PAIRS, Picture, Restacker
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Explorer:
         state: str | Path | Mapping[str, Any] | None,
         ground: Ground,
         boxes: ExplorerBoxes,
+        other: xr.Dataset | None = None,
         live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
     ) -> None:
         notebook.ready()
@@ -69,6 +72,7 @@ class Explorer:
         self.widgets = ExplorerWidgets(ifgs, self._moved, self._typed)
         self.profile, self.history = ExplorerProfile(ifgs, ground), ExplorerHistory()
         self.labelling = ExplorerLabelling(ifgs, boxes, self._shown, lambda: self.panels.draw(self.settings))
+        self.swipe = ExplorerSwipe(ifgs, self._restacker, other, self._redraw, lambda: self.settings)
         self.settings = Settings() if state is None else read_state(state, self._scene)
         self.picture = self._restacker.quick(self.settings)
         self._draw(self._faces(self.settings, self.picture), self.settings)
@@ -137,9 +141,13 @@ class Explorer:
         """
         self.change(**to_table(read_state(state, self._scene)))
 
-    def save_png(self, path: str | Path) -> Path:
-        """Save the gradients that are shown as a ``.png``."""
-        return save_gradients_png(self._exact().stack, path, limit=self.settings.limit)
+    def save_figure(self, path: str | Path) -> Path:
+        """Save the panels with boxes, line and profile, at full resolution, as ``.png``, ``.svg`` or ``.pdf``."""
+        picture, settings = self._exact(), self.settings
+        return save_figure(
+            path, self._faces(settings, picture), self._ifgs, settings, self.panels.boxes_over(settings),
+            self.profile.table, headline(picture.stack),
+        )  # fmt: skip
 
     def panel(self) -> pn.Column:
         """Give the whole explorer: widgets, network, panels, and what they say."""
@@ -148,7 +156,7 @@ class Explorer:
         network, drawn = self.network.pane(), self.panels.pane(self.settings)
         below = (self.profile.pane(), *self.widgets.below(), self.labelling.panel(), self.history.panel())
         above = self.widgets.above(scored=self._boxes.detections is not None)
-        return pn.Column(*above, network, drawn, *below)
+        return pn.Column(*above, self.swipe.panel(), network, drawn, *below)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -161,7 +169,7 @@ class Explorer:
             "Show code": self._show_code,
             "Save state": lambda: self._say(f"Saved {self.save(self.widgets.state_file.value)}."),
             "Restore state": lambda: self.restore(self.widgets.state_file.value),
-            "Save picture": lambda: self._say(f"Saved {self.save_png(self.widgets.picture_file.value)}."),
+            "Save picture": lambda: self._say(f"Saved {self.save_figure(self.widgets.picture_file.value)}."),
         }
         self.widgets.hand.param.watch(lambda event: self.panels.take(event.new), "value")
         for word, button in self.widgets.buttons.items():
@@ -297,7 +305,11 @@ class Explorer:
 
     def _faces(self, settings: Settings, picture: Picture) -> dict[str, Face]:
         drawn = {d: gradient_face(picture, settings, d) for d in schema.DIRECTIONS}
-        return drawn | {"third": third_face(picture, settings, self._ifgs, self._ground)}
+        return self.swipe.laid(drawn, settings) | {"third": third_face(picture, settings, self._ifgs, self._ground)}
+
+    def _redraw(self) -> None:
+        """Draw what is shown once more: the swipe has moved."""
+        self._try(lambda: self.panels.show(self._faces(self.settings, self.picture)))
 
     def _draw(self, faces: dict[str, Face], settings: Settings) -> None:
         self.panels.show(faces)

@@ -88,7 +88,7 @@ def places_of(part: pixels.Shown, ifgs: xr.Dataset, ground: Ground) -> dict[str,
     """Give where the cells of a panel lie: ``lon``, ``lat``, ``height`` (flat), ``shape``, ``corner`` (y, x, edge)."""
     rows, cols = part.arrays["value"].shape[:2]
     left, top, _, _ = part.bounds
-    ys, xs = _centres(part)
+    ys, xs = cell_centres(part)
     lon, lat = pixels.places(ifgs, ys, xs)
     heights = np.empty(0, np.float32)
     if ground.has_heights:
@@ -136,18 +136,19 @@ def _pair_face(picture: Picture, settings: Settings, ifgs: xr.Dataset) -> Face:
 def _ground_face(picture: Picture, settings: Settings, ground: Ground) -> Face:
     """The ground under the cells of the other panels."""
     part = _placed(picture, {"value": picture.stack["coherence"]}, settings)
-    y, x = np.meshgrid(*_centres(part), indexing="ij")
-    if settings.third == "hillshade":
-        value, title, words = ground.shade(y, x), "Relief, sun in the north-west", "black: in shadow, white: lit"
-    else:
-        value, title, words = ground.optical(y, x), "Optical image", "dark to bright, from the 2nd to the 98th per cent"
+    y, x = np.meshgrid(*cell_centres(part), indexing="ij")
+    read, title, words = {
+        "hillshade": (ground.shade, "Relief, sun in the north-west", "black: in shadow, white: lit"),
+        "optical": (ground.optical, "Optical image", "dark to bright, from the 2nd to the 98th per cent"),
+    }[settings.third]
+    value = ground.once((settings.third, part.bounds, part.step), lambda: read(y, x))
     # a colour image has nothing to be read in numbers
     tooltips = () if value.ndim == 3 else (("brightness", "@image{0.00}"),)
     shown = pixels.Shown({"value": value.astype(np.float32)}, part.bounds, part.step)
     return Face(shown, title, 0.0, 1.0, "gray", words, tooltips)
 
 
-def _centres(part: pixels.Shown) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def cell_centres(part: pixels.Shown) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Rows and columns of the middles of cells, in pixel edges of the scene."""
     rows, cols = part.arrays["value"].shape[:2]
     left, top, _, _ = part.bounds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
@@ -47,6 +49,7 @@ class Ground:
         self._dem = None if dem is None else self._around(_checked_dem(dem))
         self._layer: Layer | None = None if optical is None else ground_layer(optical)
         self._shade: xr.DataArray | None = None
+        self._once: tuple[Hashable, Array] | None = None
 
     @property
     def has_heights(self) -> bool:
@@ -57,6 +60,12 @@ class Ground:
     def has_optical(self) -> bool:
         """Whether an optical image was given."""
         return self._layer is not None
+
+    def once(self, what: Hashable, read: Callable[[], Array]) -> Array:
+        """Give what was read last of the same name, else read it: a slider changes nothing below the stack."""
+        if self._once is None or self._once[0] != what:
+            self._once = what, read()
+        return self._once[1]
 
     def heights(self, y: Array, x: Array) -> Array:
         """Give the heights (m) at pixel positions of the scene, NaN where they are unknown or not given."""

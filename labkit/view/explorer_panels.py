@@ -86,7 +86,7 @@ class ExplorerPanels:
 
     def draw(self, settings: Settings) -> None:
         """Draw the line and the frame of the place on all panels, and the boxes on those they belong to."""
-        over = self._boxes_over(settings)
+        over = self.boxes_over(settings)
         for copy in self.copies:
             copy.draw(settings.line, settings.place, over)
         self.copies.push()
@@ -102,13 +102,13 @@ class ExplorerPanels:
             copy.fill(name, face, pointer_words(face, self._ifgs, self._ground))
         copy.mode.tags = [self._mode]
         copy.look_at(settings)
-        copy.draw(settings.line, settings.place, self._boxes_over(settings))
+        copy.draw(settings.line, settings.place, self.boxes_over(settings))
         copy.hear(self._moved, self._drew, self._clicked)
         pane = pn.pane.Bokeh(row(list(copy.figures.values())))
         self.copies.add(pane, copy)
         return pane
 
-    def _boxes_over(self, settings: Settings) -> dict[str, dict[str, dict[str, list[Any]]]]:
+    def boxes_over(self, settings: Settings) -> dict[str, dict[str, dict[str, list[Any]]]]:
         """The boxes of each panel by kind."""
         kinds = {name: settings.third if name == "third" else name for name in PANELS}
         return {name: self._boxes.on(kind, settings.score) for name, kind in kinds.items()}
