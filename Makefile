@@ -19,7 +19,7 @@ LABKIT_LABEL_STUDIO_ENV ?=
 STUDIO := $(or $(LABKIT_LABEL_STUDIO_ENV),$(CURDIR)/.labkit/label-studio-env)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-full lint figures clean
+.PHONY: help lab test test-full lint figures docs clean
 
 help:
 	@echo "make lab        open JupyterLab and Label Studio (Ctrl-C stops both)"
@@ -28,6 +28,7 @@ help:
 	@echo "make test-full  the same, and what takes longer"
 	@echo "make lint       ruff and mypy"
 	@echo "make figures    the pictures of the README"
+	@echo "make docs       the site in build/docs/site, every notebook run; ONLY=00_tour, EXTERNAL=1 asks outside links"
 	@echo "make clean      remove what can be made again; scenes, labels and results stay"
 
 lab: $(VENV)/installed
@@ -36,7 +37,7 @@ lab: $(VENV)/installed
 test: $(VENV)/installed-for-tests studio
 	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --junitxml=test-output/junit.xml
 
-test-full: $(VENV)/installed-for-tests studio
+test-full: $(VENV)/installed-for-all studio
 	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python -m pytest $(SIDE_BY_SIDE) --junitxml=test-output/junit.xml
 
 lint: $(VENV)/installed-for-tests
@@ -46,6 +47,9 @@ lint: $(VENV)/installed-for-tests
 
 figures: $(VENV)/installed
 	@$(BIN)/python docs/make_figures.py
+
+docs: $(VENV)/installed-for-all studio
+	@LABKIT_LABEL_STUDIO_ENV="$(STUDIO)" $(BIN)/python docs/make_site.py $(if $(ONLY),--only $(ONLY)) $(if $(EXTERNAL),--external)
 
 clean:
 	@rm -rf $(VENV) build dist test-output .pytest_cache .mypy_cache .ruff_cache .hypothesis lightning_logs
@@ -71,6 +75,11 @@ $(VENV)/installed-for-tests: pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "mintpy>=1.6"
 	@touch $(VENV)/installed $@
+
+# What takes longer is tried with JupyterHub and with the site's builder, too.
+$(VENV)/installed-for-all: pyproject.toml $(VENV)/installed-for-tests
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,docs,workshop]"
+	@touch $(VENV)/installed $(VENV)/installed-for-tests $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("labkit needs Python 3.11 or newer, this is " + sys.version.split()[0] + ". Name a newer one: make lab PYTHON=python3.12")'

@@ -345,6 +345,22 @@ def reset(
     _say(f"The notebooks of {name} are as at the start; what was there is in {room.home(name) / KEPT}.")
 
 
+@workshop.command("new-password")
+def renew_password(
+    folder: Annotated[Path, typer.Argument(help="Of a workshop.")],
+    name: Annotated[str, typer.Argument(help="Of an account, as person.07.")],
+) -> None:
+    """Give somebody who lost it a new password, also while the workshop is open."""
+    from labkit.label.people import write_sheet
+    from labkit.workshop.accounts import renew
+    from labkit.workshop.layout import Workshop
+
+    room = Workshop.open(folder)
+    with room.as_bench():
+        person = renew(room, name)
+    _say(f"The new password is in {write_sheet([person], room.private / f'{name}.html', 'the address of the room')}")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

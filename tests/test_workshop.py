@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def test_wheels_are_fetched_once_and_those_of_other_versions_go(
     assert found.exists()  # what was fetched stays
 
 
+@pytest.mark.slow
 def test_a_workshop_installs_from_its_wheels_alone_and_refuses_a_damaged_one(tmp_path: Path, room: Workshop) -> None:
     wheel = write_wheel(room.folder / "wheels", "tinything")
     wheels.check_installable("tinything", room.folder / "wheels")
@@ -110,7 +112,12 @@ def test_a_workshop_installs_from_its_wheels_alone_and_refuses_a_damaged_one(tmp
     told = json.loads(manifest.read_text())["wheels"]["wheels/tinything-1.0-py3-none-any.whl"]
     assert told == {"size": wheel.stat().st_size, "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest()}
     script = [sys.executable, str(room.folder / "install.py")]
-    good = wheel.read_bytes()
+    good, said = wheel.read_bytes(), manifest.read_text()
+    later = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro + 1}"
+    manifest.write_text(said.replace(platform.python_version(), later))
+    refused = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert f"from {later} on, instead this is {platform.python_version()}" in refused.stderr
+    manifest.write_text(said)
     wheel.write_bytes(good[:-1] + b"x")
     refused = subprocess.run(script, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
@@ -175,9 +182,14 @@ def test_a_password_opens_its_own_account_and_is_kept_as_a_hash(room: Workshop) 
     if os.name == "posix":
         assert stat.S_IMODE(room.passwords.stat().st_mode) == 0o600
     assert accounts.let_in(room, people, label_studio=False) == []  # who has one keeps it
+    renewed = accounts.renew(room, "person.01")
+    assert not accounts.is_right(room.passwords, "person.01", words["person.01"])
+    assert accounts.is_right(room.passwords, "person.01", renewed.password)
+    with pytest.raises(FileError, match="name must be of somebody with an account, instead got name='stranger'"):
+        accounts.renew(room, "stranger")
     later = accounts.let_in(room, [*people, Person("Late", "late@workshop.local")], label_studio=False)
     assert [person.name for person in later] == ["Late"]
-    assert accounts.is_right(room.passwords, "person.01", words["person.01"])
+    assert accounts.is_right(room.passwords, "person.02", words["person.02"])
 
 
 def test_two_people_cannot_have_one_account(room: Workshop) -> None:

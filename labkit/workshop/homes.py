@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm.auto import tqdm
+
 from labkit.errors import FileError, LabkitError
-from labkit.workshop.layout import NOTEBOOKS, TEACHER, Workshop, isolates
+from labkit.workshop.layout import COMPILED, NOTEBOOKS, TEACHER, Workshop, isolates
 from labkit.workshop.resetting import reset
 from labkit.workshop.watching import STARTUP
 
 #: System users' numbers of the people begin here, where root runs the hub.
 _FIRST_NUMBER = 20_000
+
+#: What the first notebooks do.
+_WALK = """
+import sys
+from pathlib import Path
+import labkit as lk
+for track in ("ascending", "descending"):
+    pairs = lk.select_pairs(lk.open_interferograms(Path(sys.argv[1]) / track), max_days=36)
+    for ifgs in (pairs, lk.multilook(pairs, 40)):
+        stack = lk.stack_gradients(ifgs, progress=False)
+lk.integrate_rate(stack)
+lk.filter_detections(lk.couplets(stack, progress=False), stack)
+"""
 
 _STARTUP = Path(".ipython/profile_default/startup/00-workshop.py")
 
@@ -75,6 +91,36 @@ def make_home(room: Workshop, account: str, number: int | None) -> Path:
     return home
 
 
+def compile_once(room: Workshop) -> None:
+    """Compile what the notebooks use before people come, so that thirty servers do not do it at the same moment.
+
+    Raises
+    ------
+    LabkitError
+        The demo scene of the workshop cannot be stacked here.
+    """
+    if room.compiled.exists():
+        return
+    partial = room.compiled.with_name(".compiled.part")
+    with tqdm(total=1, desc="Compiling for everybody (once)") as bar:
+        done = subprocess.run(
+            [sys.executable, "-c", _WALK, str(room.data / "demo")],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(partial)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        bar.update()
+    if done.returncode:
+        raise LabkitError(
+            f"the scene in {room.data / 'demo'} must be there and stack, instead: {done.stderr.strip()[-800:]}\n"
+            "Make the workshop again with --scene demo"
+        )
+    for path in (partial, *partial.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    partial.rename(room.compiled)
+
+
 def furnish(home: Path, folder: Path) -> None:
     """Put into a home what it begins with."""
     data = home / "data"
@@ -83,6 +129,9 @@ def furnish(home: Path, folder: Path) -> None:
     startup = home / _STARTUP
     startup.parent.mkdir(parents=True, exist_ok=True)
     startup.write_text(STARTUP)
+    compiled = Workshop(folder).compiled
+    if compiled.is_dir():
+        shutil.copytree(compiled, home / COMPILED, dirs_exist_ok=True)
     if not (home / NOTEBOOKS).exists():
         reset(home, folder / NOTEBOOKS)
 

@@ -20,10 +20,13 @@ BIN = "Scripts" if os.name == "nt" else "bin"
 
 def check(manifest: dict) -> None:
     """End with a sentence where Python, platform or a wheel is not what the manifest says."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if python != manifest["python"]:
+    asked = tuple(map(int, manifest["python"].split(".")))
+    here = sys.version_info[:3]
+    if here[:2] != asked[:2] or here < asked:
+        minor = ".".join(map(str, asked[:2]))
         sys.exit(
-            f"Python must be {manifest['python']}, instead this is {python}. Run: python{manifest['python']} install.py"
+            f"Python must be {minor}, from {manifest['python']} on, instead this is {'.'.join(map(str, here))}. "
+            f"Run: python{minor} install.py"
         )
     if sysconfig.get_platform() != manifest["platform"]:
         sys.exit(f"These wheels are for {manifest['platform']}, instead this machine is {sysconfig.get_platform()}.")

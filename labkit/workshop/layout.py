@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,9 @@ NOTEBOOKS = "notebooks"
 
 #: Where a home keeps what was there before a reset.
 KEPT = "kept"
+
+#: Where a home keeps compiled functions.
+COMPILED = Path(".cache/numba")
 
 #: In a home: what its owner ran and which exercises are right.
 PROGRESS = ".progress"
@@ -81,14 +86,41 @@ class Workshop:
         return self.folder / "private"
 
     @property
+    def bench(self) -> Path:
+        """labkit's home of the one Label Studio: its data and its secrets."""
+        return self.private / "labkit"
+
+    @property
     def passwords(self) -> Path:
         """What passwords are compared with."""
         return self.private / "passwords.json"
 
     @property
+    def compiled(self) -> Path:
+        """What numba compiled once for all: every home begins with a copy."""
+        return self.folder / "compiled"
+
+    @property
     def label_studio(self) -> Path:
         """Label Studio's environment, where install.py has made it."""
         return self.folder / "label-studio-env"
+
+    @contextmanager
+    def as_bench(self) -> Iterator[None]:
+        """Work with the workshop's Label Studio: its home, and the environment of its install.py where there is one."""
+        wanted = {"LABKIT_HOME": str(self.bench)}
+        if self.label_studio.is_dir():
+            wanted["LABKIT_LABEL_STUDIO_ENV"] = str(self.label_studio)
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
 
     def home(self, account: str) -> Path:
         """Give the home folder of an account.

@@ -12,8 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -23,7 +22,7 @@ from labkit.errors import LabkitError, ServerError
 from labkit.lab import LABEL_PORT, LOOPBACK, until_stopped, warning
 from labkit.label.people import Person, write_sheet
 from labkit.workshop.accounts import everybody, let_in
-from labkit.workshop.homes import check_reach, make_home, numbers_of
+from labkit.workshop.homes import check_reach, compile_once, make_home, numbers_of
 from labkit.workshop.layout import TEACHER, Workshop, account_of
 
 PORT = 8000
@@ -78,7 +77,7 @@ def open_workshop(
         say(warning(host))
     room.private.mkdir(mode=0o700, exist_ok=True)
     room.private.chmod(0o700)
-    with until_stopped(say) as things, _bench_in(room):
+    with until_stopped(say) as things, room.as_bench():
         port = home.free_port(port, host)
         addresses = {"notebooks": f"http://{_named(host)}:{port}"}
         if label_studio:
@@ -89,6 +88,8 @@ def open_workshop(
                 things.callback(studio.stop)
             addresses["Label Studio"] = studio.url.replace(home.reachable(host), _named(host))
         new = let_in(room, people, label_studio=label_studio)
+        if not all(room.home(account).exists() for account in accounts):
+            compile_once(room)
         for account in tqdm(accounts, desc="Homes", unit="home", disable=all(room.home(a).exists() for a in accounts)):
             make_home(room, account, numbers.get(account))
         log = room.private / "hub.log"
@@ -109,23 +110,6 @@ def _check_hub() -> None:
                 f"{package} must be installed to open a workshop, instead it is missing. Run the labkit that "
                 f'install.py has made in the folder, or: {sys.executable} -m pip install "labkit[workshop]"'
             )
-
-
-@contextmanager
-def _bench_in(room: Workshop) -> Iterator[None]:
-    """The one Label Studio keeps its data in the workshop, and is that of its install.py where there is one."""
-    before = {name: os.environ.get(name) for name in ("LABKIT_HOME", "LABKIT_LABEL_STUDIO_ENV")}
-    os.environ["LABKIT_HOME"] = str(room.private / "labkit")
-    if room.label_studio.is_dir():
-        os.environ["LABKIT_LABEL_STUDIO_ENV"] = str(room.label_studio)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _given(host: str, port: int, accounts: list[str], numbers: dict[str, int]) -> dict[str, object]:

@@ -112,7 +112,7 @@ def page(
         f"<p>{len(memory)} servers run and hold {total:.0f} MB. {time.strftime('%H:%M:%S')}, anew every 10 s. A bar is "
         "the share of a notebook's cells that ran; red: so many of them ended in an error the last time.</p>\n"
         f"<table>\n<tr><th>Name</th><th>Last cell</th><th>Exercises right</th><th>Wrong so far</th>{head}"
-        f"<th>MB</th></tr>\n{rows}\n</table>\n</html>\n"
+        f"<th>Memory, MB</th></tr>\n{rows}\n</table>\n</html>\n"
     )
 
 

@@ -68,7 +68,8 @@ def reset(home: str | Path | None = None, start: str | Path | None = None) -> Pa
             _allow_writing(fresh)
             kept = _keep(target, person / KEPT) if target.exists() else None
             fresh.replace(target)
-        shutil.copyfile(_FIRST, person / WELCOME)
+        if not (person / WELCOME).exists():  # it is open while its button is pressed
+            shutil.copyfile(_FIRST, person / WELCOME)
     except OSError as error:
         raise FileError(f"{person} must be writable with enough room on its disk, instead got: {error}") from error
     return kept

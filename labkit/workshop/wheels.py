@@ -161,7 +161,7 @@ def write_manifest(target: Path, wheels: Iterable[Path], **said: str) -> Path:
         path.relative_to(root).as_posix(): {"size": path.stat().st_size, "sha256": sha256(path)} for path in wheels
     }
     content = {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "python": ".".join(map(str, sys.version_info[:3])),
         "platform": sysconfig.get_platform(),
         **said,
         "wheels": dict(sorted(listed.items())),

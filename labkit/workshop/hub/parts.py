@@ -12,7 +12,7 @@ from jupyterhub.spawner import LocalProcessSpawner
 from traitlets import Dict, Unicode
 
 from labkit.workshop.accounts import is_right
-from labkit.workshop.layout import PROGRESS, TEACHER, Workshop, account_of, isolates
+from labkit.workshop.layout import COMPILED, PROGRESS, TEACHER, Workshop, account_of, isolates
 from labkit.workshop.resetting import WORKSHOP_VARIABLE
 from labkit.workshop.watching import PROGRESS_VARIABLE
 
@@ -70,12 +70,11 @@ class HomeSpawner(LocalProcessSpawner):
             PROGRESS_VARIABLE: str(home / PROGRESS),
             "JUPYTER_CONFIG_PATH": str(room.hub_settings.parent / "jupyter"),
             "JUPYTER_PREFER_ENV_PATH": "1",
-            # compiled functions and fonts are made once by each person, in a place of his own
-            "NUMBA_CACHE_DIR": str(home / ".cache" / "numba"),
+            "NUMBA_CACHE_DIR": str(home / COMPILED),
             "MPLCONFIGDIR": str(home / ".cache" / "matplotlib"),
         }
         if self.user.name == TEACHER:
-            env["LABKIT_HOME"] = str(room.private / "labkit")  # pushes to and pulls from the one Label Studio
+            env["LABKIT_HOME"] = str(room.bench)  # pushes to and pulls from the one Label Studio
         if room.label_studio.is_dir():
             env["LABKIT_LABEL_STUDIO_ENV"] = str(room.label_studio)
         elif "LABKIT_LABEL_STUDIO_ENV" in os.environ:

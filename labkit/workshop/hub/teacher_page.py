@@ -38,7 +38,8 @@ class ProgressPage(HubOAuthenticated, RequestHandler):
         cells = code_cells(self.room)
         progress = {name: read_progress(self.room, name, cells) for name in names if name != TEACHER}
         self.set_header("Cache-Control", "no-store")
-        self.write(page(progress, cells, memory_by_person(), names))
+        memory = {name: held for name, held in memory_by_person().items() if name in names}
+        self.write(page(progress, cells, memory, names))
 
 
 def main() -> None:
