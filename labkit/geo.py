@@ -6,14 +6,14 @@ Pixel coordinates are edges, as everywhere in labkit: pixel i spans [i, i + 1) a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import shapely
 import xarray as xr
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from shapely.geometry import MultiPoint, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -55,8 +55,8 @@ def pixel_to_lonlat(data: xr.Dataset | xr.DataArray, y: npt.ArrayLike, x: npt.Ar
     Returns
     -------
     lon, lat : numpy.ndarray
-        Degrees, of the shape of ``y``. Where the lookup table has a hole, the nearest known pixel is carried on along
-        the scene's mean plane.
+        Degrees, of the shape of ``y``; of a scene that crosses the date line some are beyond 180. Where the lookup
+        table has a hole, the nearest known pixel is carried on along the scene's mean plane.
 
     Raises
     ------
@@ -77,8 +77,11 @@ def pixel_to_lonlat(data: xr.Dataset | xr.DataArray, y: npt.ArrayLike, x: npt.Ar
         return lookup.at(lon, y, x), lookup.at(lat, y, x)
     (x0, dx), (y0, dy) = _axis(data, "x"), _axis(data, "y")
     east, north = x0 + dx * (x - 0.5), y0 + dy * (y - 0.5)
-    lon, lat = Transformer.from_crs(data.attrs["crs"], WGS84, always_xy=True).transform(east, north)
-    return np.asarray(lon, float), np.asarray(lat, float)
+    to_lonlat = Transformer.from_crs(data.attrs["crs"], WGS84, always_xy=True)
+    lon, lat = to_lonlat.transform(east, north)
+    # a projection gives longitudes up to 180: those of one scene lie around its middle
+    middle, _ = to_lonlat.transform(x0 + dx * (data.sizes["x"] - 1) / 2, y0 + dy * (data.sizes["y"] - 1) / 2)
+    return lookup.towards(np.asarray(lon, float), float(middle)), np.asarray(lat, float)
 
 
 def lonlat_to_pixel(data: xr.Dataset | xr.DataArray, lon: npt.ArrayLike, lat: npt.ArrayLike) -> tuple[Array, Array]:
@@ -102,7 +105,10 @@ def lonlat_to_pixel(data: xr.Dataset | xr.DataArray, lon: npt.ArrayLike, lat: np
         return lookup.inverted(*lookup.filled(data), lon, lat)
     east, north = Transformer.from_crs(WGS84, data.attrs["crs"], always_xy=True).transform(lon, lat)
     (x0, dx), (y0, dy) = _axis(data, "x"), _axis(data, "y")
-    return (np.asarray(north, float) - y0) / dy + 0.5, (np.asarray(east, float) - x0) / dx + 0.5
+    east, north = np.asarray(east, float), np.asarray(north, float)
+    if CRS.from_user_input(data.attrs["crs"]).is_geographic:
+        east = lookup.towards(east, x0 + dx * (data.sizes["x"] - 1) / 2)
+    return (north - y0) / dy + 0.5, (east - x0) / dx + 0.5
 
 
 def box_polygons(data: xr.Dataset | xr.DataArray, corners: npt.ArrayLike) -> list[BaseGeometry | None]:
@@ -183,6 +189,43 @@ def with_geometry(boxes: gpd.GeoDataFrame, data: xr.Dataset | xr.DataArray) -> g
     """
     polygons = box_polygons(data, boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float))
     return boxes.set_geometry(gpd.GeoSeries(polygons, index=boxes.index, crs=WGS84))
+
+
+def of_scenes(boxes: gpd.GeoDataFrame, scenes: Iterable[xr.Dataset]) -> gpd.GeoDataFrame:
+    """Keep the boxes that lie on these scenes, such as the labels that their detections can be measured against.
+
+    Parameters
+    ----------
+    boxes : geopandas.GeoDataFrame
+        Labels or detections.
+    scenes : iterable of xarray.Dataset
+        Gradients or rates, each with its attribute ``scene``.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        The rows whose ``scene`` is the name of one of them. Where a row has a place on the Earth and its scene has one,
+        its pixels must lie there too: folders of one name are no reason to compare one valley with another.
+
+    Examples
+    --------
+    >>> boxes = gpd.GeoDataFrame({"scene": ["danba", "demo"]}, geometry=[None, None], crs=WGS84)
+    >>> of_scenes(boxes, [xr.Dataset(attrs={"scene": "danba"})])["scene"].tolist()
+    ['danba']
+    """
+    names, keep = boxes["scene"].astype(str).to_numpy(), np.zeros(len(boxes), bool)
+    shapes = boxes.geometry.to_numpy() if boxes.crs is None else boxes.to_crs(WGS84).geometry.to_numpy()
+    unplaced = shapely.is_missing(shapes) | shapely.is_empty(shapes)
+    for scene in scenes:
+        rows = np.flatnonzero(names == str(scene.attrs.get("scene", "")))
+        if has_lonlat(scene):
+            corners = boxes[["xmin", "ymin", "xmax", "ymax"]].to_numpy(float)[rows]
+            drawn, told = shapely.bounds(box_polygons(scene, corners)), shapely.bounds(shapes[rows])
+            # whole turns apart is the same place
+            told[:, ::2] += 360 * np.round((drawn[:, ::2] - told[:, ::2]).mean(axis=1, keepdims=True) / 360)
+            rows = rows[unplaced[rows] | ((drawn[:, :2] <= told[:, 2:]) & (told[:, :2] <= drawn[:, 2:])).all(axis=1)]
+        keep[rows] = True
+    return boxes[keep]
 
 
 def around_the_date_line(bounds: Array) -> Array:

@@ -13,7 +13,7 @@ import xarray as xr
 from pyproj import CRS, Transformer
 from shapely.geometry import MultiPoint
 
-from labkit import geo
+from labkit import geo, lookup
 from labkit.errors import LabkitError
 from labkit.ground import metric_crs
 
@@ -209,6 +209,9 @@ def geocoding(
         if not in_radar:
             return Geocoding(grid, shape, *_seen_on_map(data, shape, grid))
         east, north = _projected(*_nodes(data, shape), grid.crs)
+        if grid.crs.is_geographic:
+            # the grid may lie on the other side of the date line
+            east += 360 * np.round((grid.left + grid.spacing * grid.shape[1] / 2 - np.nanmean(east)) / 360)
     else:
         lon, lat = _nodes(data, shape)
         system = CRS.from_user_input(crs) if crs is not None else _zone(lon, lat)
@@ -239,7 +242,8 @@ def _seen_on_map(data: xr.Dataset | xr.DataArray, shape: tuple[int, int], grid: 
 def _nodes(data: xr.Dataset | xr.DataArray, shape: tuple[int, int]) -> tuple[Array, Array]:
     """Places of the pixels' centres, and of one more line and sample on each side."""
     if "lon" in data.coords and data["lon"].ndim == 2:
-        lon, lat = (_one_more(np.asarray(data[name].values, float)) for name in ("lon", "lat"))
+        lon = _one_more(lookup.on_one_side(np.asarray(data["lon"].values, float)))
+        lat = _one_more(np.asarray(data["lat"].values, float))
     else:
         y, x = np.meshgrid(np.arange(-1, shape[0] + 1) + 0.5, np.arange(-1, shape[1] + 1) + 0.5, indexing="ij")
         lon, lat = geo.pixel_to_lonlat(data, y, x)

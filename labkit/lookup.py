@@ -21,8 +21,28 @@ _NEWTON_PX = 1e-9
 _NEWTON_STEPS = 30
 
 
+def on_one_side(lon: Array) -> Array:
+    """Give longitudes of one scene without a jump at the date line: there those of the west are continued beyond 180.
+
+    Examples
+    --------
+    >>> on_one_side(np.array([179.5, -179.75, np.nan])).tolist()
+    [179.5, 180.25, nan]
+    """
+    if not np.isfinite(lon).any() or np.nanmax(lon) - np.nanmin(lon) <= 180:
+        return lon
+    return np.where(lon < 0, lon + 360, lon)
+
+
+def towards(lon: Array, middle: float) -> Array:
+    """Turn longitudes by whole turns, so that they lie within half a turn of a middle."""
+    return np.asarray(lon + 360 * np.round((middle - lon) / 360))
+
+
 def filled(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
     """Give the table of a scene with 2-D ``lon`` and ``lat``, holes bridged along its mean plane.
+
+    Across the date line longitudes go on beyond 180 (:func:`on_one_side`).
 
     Raises
     ------
@@ -38,7 +58,7 @@ def filled(data: xr.Dataset | xr.DataArray) -> tuple[Array, Array]:
     >>> round(float(lon[1, 1]), 3), round(float(lat[1, 1]), 3)
     (102.15, 30.85)
     """
-    lon, lat = np.asarray(data["lon"].values, float), np.asarray(data["lat"].values, float)
+    lon, lat = on_one_side(np.asarray(data["lon"].values, float)), np.asarray(data["lat"].values, float)
     known = np.isfinite(lon) & np.isfinite(lat)
     if known.all():
         return lon, lat
@@ -86,7 +106,7 @@ def inverted(lon: Array, lat: Array, at_lon: Array, at_lat: Array) -> tuple[Arra
     """
     scale = np.cos(np.radians(np.mean(lat)))
     tree = KDTree(np.column_stack([lon.ravel() * scale, lat.ravel()]))
-    flat_lon, flat_lat = at_lon.ravel(), at_lat.ravel()
+    flat_lon, flat_lat = towards(at_lon, float(np.mean(lon))).ravel(), at_lat.ravel()
     _, nearest = tree.query(np.column_stack([flat_lon * scale, flat_lat]))
     row, col = np.unravel_index(nearest, lon.shape)
     y, x = row + 0.5, col + 0.5

@@ -128,6 +128,60 @@ def test_a_box_that_gets_its_geometry_keeps_everything_else() -> None:
     assert placed.drop(columns="geometry").equals(boxes.drop(columns="geometry"))
 
 
+def test_boxes_of_other_scenes_or_of_other_ground_are_left_out() -> None:
+    here = map_scene((100, 100), 101.0, 31.0, 0.001, geo.WGS84)
+    there = map_scene((100, 100), 7.0, 46.0, 0.001, geo.WGS84)  # of the same name
+    corners = {"xmin": [5.0] * 3, "ymin": [5.0] * 3, "xmax": [9.0] * 3, "ymax": [9.0] * 3}
+    boxes = geo.with_geometry(schema.boxes_table(corners | {"scene": ["grid", "grid", "other"]}), here)
+    boxes.loc[1, "geometry"] = None
+    assert geo.of_scenes(boxes, [here]).index.tolist() == [0, 1]
+    assert geo.of_scenes(boxes.to_crs(UTM), [here]).index.tolist() == [0, 1]
+    assert geo.of_scenes(boxes, [there]).index.tolist() == [1], "a box without a place has only its name"
+    assert geo.of_scenes(boxes, [here, there, there.assign_attrs(scene="other")]).index.tolist() == [0, 1]
+    assert geo.of_scenes(boxes, []).empty
+    assert geo.of_scenes(schema.boxes_table(), [here]).empty
+
+
+def test_boxes_of_a_scene_at_the_date_line_are_its_own_on_either_side_of_it() -> None:
+    scene = map_scene((100, 100), 179.95, -17.0, 0.001, geo.WGS84)
+    boxes = schema.boxes_table({"xmin": [70.0], "ymin": [5.0], "xmax": [80.0], "ymax": [9.0], "scene": ["grid"]})
+    east = geo.with_geometry(boxes, scene)
+    assert east.total_bounds[0] > 180
+    assert len(geo.of_scenes(east, [scene])) == 1
+    assert len(geo.of_scenes(east.set_geometry(east.translate(-360)), [scene])) == 1
+    assert len(geo.of_scenes(east.set_geometry(east.translate(-359)), [scene])) == 0
+
+
+@pytest.mark.parametrize("bend", [0.0, 2.0])
+def test_a_radar_scene_across_the_date_line_is_placed_as_one_that_is_not(bend: float) -> None:
+    """A lookup table jumps there from 180 to −180; whole turns apart is the same place."""
+    scene = radar_scene(bend=bend)
+    turn = 180 - float(scene["lon"].mean())
+    across = scene.assign_coords(lon=(scene["lon"] + turn + 180) % 360 - 180)
+    assert float(across["lon"].min()) < -179 and float(across["lon"].max()) > 179
+    y, x = np.random.default_rng(0).uniform([[0], [0]], [[60], [80]], (2, 300))
+    lon, lat = geo.pixel_to_lonlat(scene, y, x)
+    at_lon, at_lat = geo.pixel_to_lonlat(across, y, x)
+    np.testing.assert_allclose(at_lon, lon + turn, atol=1e-9)
+    np.testing.assert_array_equal(at_lat, lat)
+    for turned in (at_lon, (at_lon + 180) % 360 - 180, at_lon - 360):
+        np.testing.assert_allclose(geo.lonlat_to_pixel(across, turned, at_lat), (y, x), atol=1e-5)
+
+
+@pytest.mark.parametrize(("crs", "left", "step"), [("EPSG:32760", 8.15e5, 40.0), (geo.WGS84, 179.97, 4e-4)])
+def test_a_map_grid_across_the_date_line_is_placed_without_a_jump(crs: str, left: float, step: float) -> None:
+    north = -17.0 if crs == geo.WGS84 else 8.1e6
+    scene = map_scene((100, 150), left, north, step, crs)
+    y, x = np.random.default_rng(0).uniform([[0], [0]], [[100], [150]], (2, 300))
+    lon, lat = geo.pixel_to_lonlat(scene, y, x)
+    assert lon.min() < 180 < lon.max() and np.ptp(lon) < 0.1
+    east, _ = Transformer.from_crs(geo.WGS84, crs, always_xy=True).transform((lon + 180) % 360 - 180, lat)
+    away = (east - left) / step + 0.5 - x
+    np.testing.assert_allclose(away - 360 / step * np.round(away * step / 360) * (crs == geo.WGS84), 0, atol=1e-6)
+    for turned in (lon, (lon + 180) % 360 - 180, lon - 360):
+        np.testing.assert_allclose(geo.lonlat_to_pixel(scene, turned, lat), (y, x), atol=1e-6)
+
+
 @given(rows=st.integers(1, 90), cols=st.integers(1, 90), size=st.integers(1, 40), overlap=st.floats(0, 0.95))
 def test_windows_cover_every_pixel_and_stay_inside(rows: int, cols: int, size: int, overlap: float) -> None:
     seen = np.zeros((rows, cols), int)

@@ -182,13 +182,30 @@ def test_an_unknown_suffix_names_those_that_are_known(detections, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_observed_share_of_each_cell_is_the_second_band(detections, tmp_path):
+    west, south, east, north = detections.to_crs(4326).total_bounds
+    half = gpd.GeoSeries([box(west - 0.1, south - 0.1, (west + east) / 2, north + 0.1)], crs=4326)
+    field = lk.density(detections, cell_m=1000, bandwidth_m=2000, observed=half)
+    with rasterio.open(write_density(field, tmp_path / "density.tif")) as file:
+        density, share = file.read()
+    assert {0.0, 1.0} < set(share.ravel()), "some cells are cut by the edge"
+    np.testing.assert_allclose(share, field["observed"], rtol=1e-6)
+    np.testing.assert_array_equal(np.isnan(density), share == 0)
+    # what a GIS would do with both bands gives back the count
+    assert np.nansum(density * share) == pytest.approx(field.attrs["n_landslides"], rel=1e-5)
+    with rasterio.open(write_density(field.drop_vars("observed"), tmp_path / "older.tif")) as file:
+        assert file.count == 1
+
+
 def test_the_density_map_comes_back_from_its_geotiff(detections, tmp_path):
     field = lk.density(detections, cell_m=1000, bandwidth_m=2000)
     path = write_density(field, tmp_path / "maps" / "density.tif")
     with rasterio.open(path) as file:
         np.testing.assert_allclose(file.read(1), field.values, rtol=1e-6, atol=1e-30)
         assert file.crs == field.attrs["crs"] and np.isnan(file.nodata)
-        assert file.units == ("landslides per km²",)
+        assert file.count == 2 and file.descriptions == ("landslide density", "observed share")
+        assert file.units == ("landslides per km²", "1")
+        np.testing.assert_array_equal(file.read(2), np.ones(field.shape))
         row, col = 3, 5
         assert file.xy(row, col) == (field.x.values[col], field.y.values[row])
     assert [p.name for p in path.parent.iterdir()] == ["density.tif"]

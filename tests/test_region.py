@@ -20,6 +20,7 @@ import pandas as pd
 import psutil
 import pytest
 import rasterio
+import torch
 from distributed import Client, LocalCluster
 from filelock import FileLock
 from region_bursts import CONFIG, write_region
@@ -308,6 +309,47 @@ def test_other_inputs_make_a_burst_again(folder):
     assert set(states(run_again(folder)).values()) == {"there"}
 
 
+def test_masked_ground_has_no_landslides_and_was_not_observed(folder):
+    """Snow over one landslide, with 300 m around it; a mask that is drawn anew makes what depends on it anew."""
+    results = folder / "results"
+    before = gpd.read_file(results / "landslides.gpkg")
+    with rasterio.open(results / "density.tif") as file:
+        assert file.descriptions == ("landslide density", "observed share") and np.isnan(file.nodata)
+        share, crs = file.read(2), file.crs
+    metres = before.to_crs(crs).geometry
+    snow = metres.iloc[:1].buffer(300)
+    snow.to_crs(4326).to_file(folder / "snow.gpkg")
+    change(folder, "[detect]", '[masks]\nsnow = "snow.gpkg"\n\n[detect]')
+    report = run_again(folder)
+    assert set(states(report).values()) == {"made"}
+    assert all("searched" in o.reason and "stacked" not in o.reason for o in report.outcomes), str(report)
+    after = gpd.read_file(results / "landslides.gpkg")
+    free = before[~metres.intersects(snow.iloc[0]).to_numpy()]
+    assert 0 < len(free) <= len(after) < len(before)
+    assert not after.to_crs(crs).centroid.intersects(snow.iloc[0]).any()
+    dropped = pd.concat(pd.read_csv(results / "bursts" / scene / "dropped.csv") for scene in SCENES)
+    assert dropped["reason"].str.contains("snow").any()
+    with rasterio.open(results / "density.tif") as file:
+        density, left = file.read()
+        cell_km2 = abs(file.transform.a * file.transform.e) / 1e6
+    # of ground that several bursts see the share is that of the one that sees most
+    assert (share - left).sum() * cell_km2 == pytest.approx(snow.area.iloc[0] / 1e6, rel=0.1)
+    np.testing.assert_array_equal(np.isnan(density), left == 0)
+    assert np.nansum(density * left) * cell_km2 == pytest.approx(len(after), rel=1e-4)
+    metres.iloc[1:2].to_crs(4326).to_file(folder / "snow.gpkg")
+    assert "masks.snow was" in run_again(folder).outcomes[0].reason
+
+
+def test_a_gpu_that_no_worker_has_is_told(folder):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU: hide it with CUDA_VISIBLE_DEVICES=")
+    change(folder, "false_per_1000_km2 = 20.0", "")
+    change(folder, 'detector = "couplets"', 'detector = "gradients-small"\ndevice = "cuda"')
+    report = run_again(folder)
+    assert len(report.failed) == 4 and report.maps is None
+    assert all(o.reason.startswith("device must be one that each worker has") for o in report.failed), str(report)
+
+
 def test_a_trained_detector_searches_a_region_by_its_name(folder):
     change(folder, "false_per_1000_km2 = 20.0", "score = 0.1")
     change(folder, 'detector = "couplets"', 'detector = "gradients-small"\ndevice = "cpu"')
@@ -352,6 +394,8 @@ def test_two_runs_at_a_time_are_refused(folder):
         ("descending-*", "nowhere-*", FileError, "instead there is none for .*nowhere"),
         ("descending-*", "ascending-*", LabkitError, "share one"),
         ("counties.gpkg", "cantons.gpkg", FileError, "counties must be a file"),
+        ("[detect]", '[masks]\nsnow = "none.gpkg"\n[detect]', FileError, "masks must name files.* for snow"),
+        ("[detect]", "[masks]\nsnow = 3\n[detect]", LabkitError, "masks must be a section of names and files"),
         ("cell_m = 500.0", "cell_m = -1.0", LabkitError, "cell_m must be"),
         ('out = "results"', 'out = "results"\nthreads = 0', LabkitError, "threads must be a whole number"),
         ('out = "results"', 'out = "results"\nidentity = "name"', LabkitError, "identity must be one of"),

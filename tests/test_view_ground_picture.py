@@ -122,6 +122,21 @@ def test_a_large_scene_is_held_to_the_longest_side():
     assert 48 < max(Image.open(io.BytesIO(picture.png)).size) <= 64
 
 
+def test_a_picture_across_the_date_line_is_the_same_as_elsewhere():
+    """Written with a jump from 180 to −180 or without, the scene reaches beyond 180 as KML wants it there."""
+    scene = couplet_gradients()
+    beyond = scene.assign_coords(lon=scene["lon"] + 77.97)
+    assert float(beyond["lon"].min()) < 180 < float(beyond["lon"].max())
+    jumping = beyond.assign_coords(lon=(beyond["lon"] + 180) % 360 - 180)
+    whole, cut = ground_picture(beyond), ground_picture(jumping)
+    assert whole.bounds == pytest.approx(cut.bounds)
+    assert whole.bounds[0] < 180 < whole.bounds[2]
+    west, south, east, north = ground_picture(scene).bounds
+    # edges lie on multiples of the spacing
+    assert whole.bounds == pytest.approx((west + 77.97, south, east + 77.97, north), abs=4e-4)
+    np.testing.assert_array_equal(Image.open(io.BytesIO(whole.png)), Image.open(io.BytesIO(cut.png)))
+
+
 def test_what_cannot_be_laid_on_the_ground_says_why(tmp_path):
     scene = couplet_gradients()
     with pytest.raises(LabkitError, match="data must have lon/lat"):
@@ -136,8 +151,6 @@ def test_what_cannot_be_laid_on_the_ground_says_why(tmp_path):
         ground_picture(scene["lon"])
     with pytest.raises(LabkitError, match="every pixel of the gradient along azimuth is no data"):
         ground_picture(scene.where(scene["gradient"] > 1e9))
-    with pytest.raises(LabkitError, match="date line"):
-        ground_picture(scene.assign_coords(lon=(scene["lon"] + 77.97 + 180) % 360 - 180))
     with pytest.raises(LabkitError, match="bounds must be"):
         GroundPicture("x", b"", (10.0, 0.0, 5.0, 1.0))
     with pytest.raises(LabkitError, match="must be the bytes of PNG files"):

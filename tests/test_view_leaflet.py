@@ -207,13 +207,18 @@ def test_every_pixel_of_a_scenes_picture_is_the_one_that_newton_steps_find(scene
     values = xr.DataArray((1000 * np.floor(y) + np.floor(x)).astype(np.float32), dims=("y", "x"))
     lon, lat = 4e-4 * x + 1e-4 * y, 31.0 - 3e-4 * y + 5e-5 * x
     radar = {west: {"lon": (("y", "x"), west + lon), "lat": (("y", "x"), lat)} for west in (101.0, 179.98)}
+    jumping = radar[179.98] | {"lon": (("y", "x"), (179.98 + lon + 180) % 360 - 180)}
     on_map = {"y": 3.45e6 - 40.0 * y[:, 0], "x": 4e5 + 40.0 * x[0]}
-    for coords, attrs in [*((c, {}) for c in radar.values()), (on_map, {"crs": "EPSG:32648"})]:
+    # the date line is the eastern edge of zone 60: 784 km east of its origin at this latitude
+    at_line = {"y": 3.45e6 - 40.0 * y[:, 0], "x": 7.84e5 + 40.0 * x[0]}
+    in_degrees = {"y": 31.0 - 4e-4 * y[:, 0], "x": 179.98 + 4e-4 * x[0]}
+    on_grids = [(on_map, {"crs": "EPSG:32648"}), (at_line, {"crs": "EPSG:32660"}), (in_degrees, {"crs": "EPSG:4326"})]
+    for coords, attrs in [*((c, {}) for c in (*radar.values(), jumping)), *on_grids]:
         data = xr.Dataset({"rate": values}, coords, attrs)
         picture = overlay.from_layer(data, data["rate"], 160)
         west, south, east, north = picture.bounds
         rows, cols = picture.values.shape
-        assert max(rows, cols) == 160 and east > west
+        assert max(rows, cols) == 160 and 0 < east - west < 0.1
         low, high = (np.arctanh(np.sin(np.radians(v))) for v in (south, north))
         at_lon = west + (np.arange(cols) + 0.5) / cols * (east - west)
         at_lat = np.degrees(np.arcsin(np.tanh(high - (np.arange(rows) + 0.5) / rows * (high - low))))

@@ -74,6 +74,21 @@ def test_each_panel_shows_the_same_ground_around_the_box_on_its_own_grid(stack, 
         np.testing.assert_allclose(places["azimuth"], boxes.geometry[row].bounds, atol=1e-6)
 
 
+def test_a_scene_smaller_than_three_boxes_fills_its_panels(stack, boxes):
+    """Three times the box would be a frame of no data around it."""
+    left, top = (int(boxes[name].iloc[0]) - 9 for name in ("xmin", "ymin"))
+    right, bottom = (int(boxes[name].iloc[0]) + 9 for name in ("xmax", "ymax"))
+    small = stack.isel(y=slice(top, bottom), x=slice(left, right))
+    one = boxes.iloc[:1].assign(xmin=9.0, ymin=9.0, xmax=right - left - 9.0, ymax=bottom - top - 9.0)
+    layers = Layers(one, small, None, None)
+    along, across = layers.layers[0].spacing
+    assert layers.extent_m(0) == pytest.approx(max((bottom - top) * along, (right - left) * across))
+    window = layers.windows(0, layers.extent_m(0))["azimuth"]
+    assert np.isfinite(window.values).mean() > 0.6
+    whole = one.assign(xmin=0.0, ymin=0.0, xmax=float(right - left), ymax=float(bottom - top))
+    assert Layers(whole, small, None, None).extent_m(0) > layers.extent_m(0), "a margin around a box of the whole scene"
+
+
 def test_an_optical_image_is_shown_in_its_colours_where_it_lies(stack, boxes, tmp_path):
     lon, lat = ground_map()["x"].values, ground_map()["y"].values
     share = {"red": (lon - lon[0]) / (lon[-1] - lon[0]), "green": ((lat - lat[-1]) / (lat[0] - lat[-1]))[:, None]}

@@ -112,7 +112,20 @@ def write_detections(
 
 
 def write_density(density: xr.DataArray, path: str | Path) -> Path:
-    """Write a density map as a GeoTIFF (float32, landslides per km², NaN = no data), whole or not at all.
+    """Write a density map as a GeoTIFF (float32, NaN = no data), whole or not at all.
+
+    Parameters
+    ----------
+    density : xarray.DataArray (y, x)
+        As :func:`labkit.density` returns it.
+    path : str or pathlib.Path
+        Ends with ``.tif`` or ``.tiff``. Its folder is made.
+
+    Returns
+    -------
+    pathlib.Path
+        The file. Band 1, "landslide density", landslides per km² of observed ground; band 2, "observed share", how much
+        of each cell was observed, 0 to 1, where the map knows it.
 
     Raises
     ------
@@ -136,6 +149,9 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
     if density.dims != ("y", "x") or not density.attrs.get("crs") or "cell_m" not in density.attrs:
         raise LabkitError("density must be a map (y, x) with the attributes crs and cell_m, as labkit.density returns")
     cell = float(density.attrs["cell_m"])
+    bands = {"landslide density": (density, str(density.attrs.get("units", "")))}
+    if "observed" in density.coords:
+        bands["observed share"] = (density["observed"], "1")
     left, top = float(density["x"].values[0]) - cell / 2, float(density["y"].values[0]) + cell / 2
     with (
         whole(path) as partial,
@@ -145,7 +161,7 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
             driver="GTiff",
             height=density.sizes["y"],
             width=density.sizes["x"],
-            count=1,
+            count=len(bands),
             dtype="float32",
             crs=density.attrs["crs"],
             transform=Affine(cell, 0.0, left, 0.0, -cell, top),
@@ -153,9 +169,10 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
             compress="deflate",
         ) as target,
     ):
-        target.write(density.values.astype(np.float32), 1)
-        target.set_band_description(1, "landslide density")
-        target.set_band_unit(1, str(density.attrs.get("units", "")))
+        for number, (name, (band, unit)) in enumerate(bands.items(), 1):
+            target.write(band.values.astype(np.float32), number)
+            target.set_band_description(number, name)
+            target.set_band_unit(number, unit)
         target.update_tags(**{k: str(v) for k, v in density.attrs.items() if k not in ("crs", "units")})
     return path
 

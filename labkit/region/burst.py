@@ -23,6 +23,7 @@ from labkit import detect, geo, read, stack
 from labkit.errors import FileError, LabkitError
 from labkit.files import whole
 from labkit.region import records
+from labkit.region.masks import mask_files, read_masks
 from labkit.region.plan import COUPLETS, Burst, Plan
 
 STACK, DETECTIONS, DROPPED = "gradients.nc", "detections.parquet", "dropped.csv"
@@ -176,6 +177,7 @@ def _detection_inputs(task: Task, contents_sha256: str) -> dict[str, Any]:
         "detector_sha256": task.detector_sha256,
         "detect": dict(plan.detect),
         "filter": dict(plan.filter),
+        "masks": {name: records.sha256(path) for name, path in mask_files(plan).items()},
     }
 
 
@@ -213,7 +215,7 @@ def _search(task: Task, gradients: xr.Dataset, made_from: Mapping[str, Any]) -> 
     else:
         detector = _detector(plan.detector, task.detector_sha256, plan.device)
         found = detect.detect_landslides(gradients, detector, progress=False, **plan.detect)
-    kept = detect.filter_detections(found, gradients, **plan.filter)
+    kept = detect.filter_detections(found, gradients, **plan.filter, masks=read_masks(plan, gradients))
     dropped = pd.DataFrame(kept.attrs["dropped"], columns=None if len(kept.attrs["dropped"]) else _DROPPED_COLUMNS)
     outputs = [_write_detections(kept, task.home / DETECTIONS), _write_dropped(dropped, task.home / DROPPED)]
     summary = {"detections": len(kept), "dropped": len(dropped)}
@@ -263,4 +265,7 @@ def _detector(folder: str, digest: str, device: str) -> detect.LandslideDetector
     from labkit.train.processes import best_device
 
     records.same_file(Path(folder) / DESCRIPTION, digest)
-    return load_detector(folder).to(best_device() if device == "auto" else device)
+    best = best_device()
+    if device == "cuda" and best != "cuda":
+        raise LabkitError("device must be one that each worker has, instead got device='cuda' and no GPU. Take 'auto'")
+    return load_detector(folder).to(best if device == "auto" else device)

@@ -25,7 +25,7 @@ _WORDS = {
     "looks": ("ground_m", "looks"),
     "stack": ("estimator", "window", "lag", "coherence_floor", "coherence_power"),
     "detect": ("score", "overlap", "batch_size", "false_per_1000_km2", "lengths_m"),
-    "filter": ("min_gradient", "min_fraction"),
+    "filter": ("min_gradient", "min_fraction", "max_masked"),
     "merge": ("min_giou", "max_distance_m"),
     "density": ("cell_m", "bandwidth_m"),
 }
@@ -48,6 +48,9 @@ class Plan:
         A detector's folder, the name of one that ships ("gradients-small"), or "couplets".
     counties : str
         File of polygons with ``name``, for a ranking by landslides per km²; "": none.
+    masks : dict
+        Name, such as snow or layover → a file of polygons, or a GeoTIFF on a map
+        (:func:`labkit.region.masks.read_masks`). Detections there are dropped, and the ground counts as not observed.
     formats : tuple of str
         Endings of the files of landslides: gpkg, geojson, parquet, kml, kmz.
     identity : str
@@ -78,6 +81,7 @@ class Plan:
     out: str
     detector: str
     counties: str = ""
+    masks: Mapping[str, str] = field(default_factory=dict)
     formats: tuple[str, ...] = ("gpkg", "kmz")
     identity: str = "times"
     threads: int = 1
@@ -205,6 +209,11 @@ def _checked(plan: Plan) -> Plan:
         raise LabkitError(
             f"detect must fit the detector {plan.detector!r}, instead got {sorted(unfit & set(plan.detect))}"
         )
+    if not isinstance(plan.masks, Mapping) or not all(isinstance(path, str) for path in plan.masks.values()):
+        raise LabkitError(f"masks must be a section of names and files, instead got masks={plan.masks!r}")
+    for name, path in plan.masks.items():
+        if not (plan.folder / path).is_file():
+            raise FileError(f"masks must name files, instead there is nothing for {name} at {plan.folder / path}")
     nothing = schema.boxes_table()
     detect.filter_detections(nothing, [], **plan.filter)
     detect.merge_detections(nothing, **plan.merge)

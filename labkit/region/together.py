@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pyarrow as pa
 import shapely
 import xarray as xr
 
 import labkit
 from labkit import detect, geo, maps, read, view
-from labkit.errors import FileError, LabkitError
+from labkit.errors import LabkitError
 from labkit.ground import metric_crs
 from labkit.region import records
 from labkit.region.burst import DETECTIONS, STACK, Outcome
+from labkit.region.masks import mask_files, observed_pixels, read_masks, read_polygons
 from labkit.region.plan import Plan
 
 RECORD = "region.json"
@@ -50,6 +50,7 @@ def put_together(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         "formats": list(plan.formats),
         "merge": dict(plan.merge),
         "density": dict(plan.density),
+        "masks": {name: records.sha256(path) for name, path in mask_files(plan).items()},
         "counties": records.sha256(plan.folder / plan.counties) if plan.counties else "",
     }
     why = records.why_again(home / RECORD, made_from)
@@ -61,7 +62,7 @@ def put_together(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     grounds = gpd.GeoSeries(shapely.from_wkt([o.footprint for o in outcomes if o.footprint]), crs=geo.WGS84)
     if not len(grounds):
         raise LabkitError("bursts must see some ground, instead no pixel of any has data in its stack")
-    density = maps.density(landslides, **plan.density, extent=grounds, observed=_known_pixels(home, outcomes))
+    density = maps.density(landslides, **plan.density, extent=grounds, observed=_observed(plan, outcomes))
     pictures = [view.ground_picture(density)] if "kmz" in plan.formats else []
     outputs = [
         maps.write_detections(landslides, home / f"{LANDSLIDES}.{form}", pictures=pictures if form == "kmz" else ())
@@ -69,9 +70,14 @@ def put_together(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     ]
     outputs.append(maps.write_density(density, home / DENSITY))
     if plan.counties:
-        ranked = maps.by_polygons(landslides, _counties(plan.folder / plan.counties))
+        ranked = maps.by_polygons(landslides, read_polygons(plan.folder / plan.counties))
         outputs.append(maps.write_detections(ranked, home / COUNTIES))
-    summary = {"bursts": len(outcomes), "landslides": len(landslides), "ground_km2": round(_area_km2(grounds), 3)}
+    summary = {
+        "bursts": len(outcomes),
+        "landslides": len(landslides),
+        "ground_km2": round(_area_km2(grounds), 3),
+        "observed_km2": round(density.attrs["observed_km2"], 3),
+    }
     records.write_record(home / RECORD, made_from, outputs, summary, versions=records.versions("geopandas", "shapely"))
     return why
 
@@ -85,21 +91,14 @@ def _detections_of(home: Path, outcome: Outcome) -> Path:
     return records.same_file(home / "bursts" / outcome.scene / DETECTIONS, outcome.detections_sha256)
 
 
-def _known_pixels(home: Path, outcomes: Sequence[Outcome]) -> Iterator[xr.DataArray]:
-    """Where each burst has a gradient in some direction, one burst after the other."""
+def _observed(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[xr.DataArray]:
+    """Where each burst was looked at, one burst after the other."""
     for outcome in outcomes:
         if outcome.footprint:
-            stack = read.load_scene(home / "bursts" / outcome.scene / STACK)
-            yield stack["gradient"].notnull().any("direction").assign_attrs(stack.attrs)
+            stack = read.load_scene(burst_home(plan, outcome.scene) / STACK)
+            yield observed_pixels(stack, read_masks(plan, stack))
 
 
 def _area_km2(grounds: gpd.GeoSeries) -> float:
     """The ground that the bursts cover together, what several see counted once."""
     return float(grounds.to_crs(metric_crs(grounds)).union_all().area) / 1e6
-
-
-def _counties(path: Path) -> gpd.GeoDataFrame:
-    try:
-        return gpd.read_parquet(path) if path.suffix == ".parquet" else gpd.read_file(path)
-    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
-        raise FileError(f"{path} must be polygons that GDAL can read, instead got: {error}") from error

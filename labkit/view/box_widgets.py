@@ -45,7 +45,8 @@ class BoxWidgets:
         self._walk, self._several = walk, len(directions) > 1
         look: dict[str, Any] = {"stylesheets": [FOCUS]}
         self.label = pn.widgets.Select(label="Class", options=list(classes), width=220, **look)
-        self.both = pn.widgets.Checkbox(label="Both panels", value=self._several, align="end", **look)
+        # a Checkbox of panel has no name that a screen reader could read
+        self.both = pn.widgets.Switch(label="Both panels", value=self._several, align="end", **look)
         self.direction = pn.widgets.Select(label="Panel of a new box", options=list(directions), width=130, **look)
         self.box = pn.widgets.Select(label="Box", options={_NONE: ""}, width=330, **look)
         self.chip = pn.widgets.Select(label="Chip", options={_NONE: -1}, width=330, **look)

@@ -65,7 +65,8 @@ def ground_picture(
 
     Notes
     -----
-    Radar images come to the ground by the inverted lookup table (:func:`labkit.geocoding`).
+    Radar images come to the ground by the inverted lookup table (:func:`labkit.geocoding`). A picture across the date
+    line has an edge beyond 180°, as KML wants it there.
 
     Examples
     --------
@@ -102,11 +103,6 @@ def _spacing(image: xr.DataArray, max_side: int) -> float:
     """Edge of a picture's pixel in degrees: that of the image, or wider where the picture would grow too large."""
     y, x = (np.linspace(0, size, 30) for size in image.shape)
     lon, lat = geo.pixel_to_lonlat(image, *np.meshgrid(y, x, indexing="ij"))
-    if np.ptp(lon) > 180:
-        raise LabkitError(
-            "data must not cross the date line for a picture on the ground, instead they do. "
-            "Cut them there: data.isel(x=…)"
-        )
     metres = image.attrs.get("ground_spacing", image.attrs.get("cell_m", 0.0) / _PIXELS_PER_CELL)
     # geocoding adds a cell on each side and rounds to whole cells
     return max(float(metres) / _METRES_PER_DEGREE, float(max(np.ptp(lon), np.ptp(lat))) / (max_side - 4))

@@ -36,7 +36,7 @@ _WIDTHS = {"counties": 0.8, "rivers": 1.2, "detections": 1.2}
 _SUFFIXES = (".png", ".pdf")
 
 #: A4, its margin, the headline, and the strip under the map, inches.
-_LONG, _SHORT, _MARGIN, _HEAD, _STRIP = 11.69, 8.27, 0.55, 0.5, 1.25
+_LONG, _SHORT, _MARGIN, _HEAD, _STRIP = 11.69, 8.27, 0.55, 0.5, 1.1
 
 _METRES_PER_INCH = 0.0254
 
@@ -135,7 +135,8 @@ def _sheet(bounds: Bounds) -> tuple[Figure, Axes]:
     west, south, east, north = bounds
     across = east - west > north - south
     wide, tall = (_LONG, _SHORT) if across else (_SHORT, _LONG)
-    room_x, room_y = wide - 2 * _MARGIN - 0.3, tall - 2 * _MARGIN - _HEAD - _STRIP
+    # the headline stands in the upper margin
+    room_x, room_y = wide - 2 * _MARGIN - 0.3, tall - 1.5 * _MARGIN - _HEAD - _STRIP
     metres = max((east - west) / room_x, (north - south) / room_y)
     width, height = (east - west) / metres, (north - south) / metres
     figure = Figure(figsize=(wide, tall))

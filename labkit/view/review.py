@@ -75,9 +75,10 @@ def review(
     Notes
     -----
     A person sees the gradients at ±4 rad, the rate, the coherence and the ground around the box, about three times as
-    wide as the box, and where the detection lies among the others. Boxes of neighbours are dashed. An outline that is
-    drawn on one panel is shown on all, and is kept in lon/lat with the answer; drawn or changed later, it is saved at
-    once. A new kernel begins at the first detection that this person has not answered.
+    wide as the box (less on a scene that is smaller), and where the detection lies among the others. Boxes of
+    neighbours are dashed. An outline that is drawn on one panel is shown on all, and is kept in lon/lat with the
+    answer; drawn or changed later, it is saved at once. A new kernel begins at the first detection that this person has
+    not answered.
 
     References
     ----------

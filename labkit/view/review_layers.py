@@ -25,6 +25,9 @@ _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 #: Edge of a window: so many times the longer edge of the box, and at least so many metres.
 _TIMES, _LEAST_M = 3.0, 1500.0
 
+#: Of a scene that is smaller than that its own longer edge is taken, and at least so many times the box's.
+_MARGIN = 1.2
+
 #: Pixels that a window's lookup table reaches beyond the window, so that outlines at its edge are placed too.
 _BEYOND_PX = 8
 
@@ -157,12 +160,15 @@ class Layers:
         return self._on[number][0]
 
     def extent_m(self, index: int) -> float:
-        """Give the edge of the ground to show around a detection, m."""
+        """Give the edge of the ground to show around a detection, m: of a small scene no more than there is."""
         for number, layer in enumerate(self.layers):
             left, top, right, bottom = self._on[number][0][index]
             if np.isfinite(left):
                 along, across = layer.spacing
-                return max(_TIMES * max((right - left) * across, (bottom - top) * along), _LEAST_M)
+                rows, cols = layer.image.shape[-2:]
+                box = max((right - left) * across, (bottom - top) * along)
+                whole = max(cols * across, rows * along, _MARGIN * box)
+                return min(max(_TIMES * box, _LEAST_M), whole)
         return _LEAST_M
 
     @staticmethod

@@ -91,7 +91,9 @@ class ReviewPanels:
         import panel as pn
         from bokeh.layouts import grid
 
-        figures = list(self.figures.values())
+        figures: list[Any] = list(self.figures.values())
+        # a row that is not full would be spread over the others' columns
+        figures += [None] * (-len(figures) % _COLUMNS)
         rows = [figures[start : start + _COLUMNS] for start in range(0, len(figures), _COLUMNS)]
         self._pane = self._pane or pn.pane.Bokeh(grid(rows))
         return self._pane
