@@ -92,7 +92,7 @@ def test_what_is_drawn_on_one_panel_appears_on_both_and_is_said(editor):
     assert page["azimuth"].data["left"][-1] == page["range"].data["left"][-1] == 60.0
     assert list(page["range"].data["key"]) == [*BOX["key"], "b" * 32]
     assert "2 new, 0 changed, 0 deleted" in editor.said.value
-    editor.both.value = False
+    editor.both.value = []
     shown["x1"] = [30.0, 91.0]
     say(page["range"], shown)
     editor.panels._drawn()
@@ -101,7 +101,7 @@ def test_what_is_drawn_on_one_panel_appears_on_both_and_is_said(editor):
 
 @in_a_loop
 def test_a_page_that_is_behind_neither_deletes_nor_moves_back(editor):
-    editor.both.value = False
+    editor.both.value = []
     source = sources(editor)["range"]
     first = editor.panels.drawing("range")
     two = {name: [*BOX[name], value] for name, value in zip(BOX, ("b" * 32, 60.0, 70.0, 90.0, 95.0), strict=True)}

@@ -116,8 +116,6 @@ def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp
     def edit(page: Any) -> None:
         hand = Hand(page, folder)
         page.locator(".bk-Figure").first.scroll_into_view_if_needed()
-        # read out by its name and its state
-        page.get_by_role("switch", name="Both panels", checked=True).wait_for()
         # one box for both panels, drawn on the left one
         hand.drag("azimuth", (180, 100), (240, 150), draw=True)
         hand.hears("Not saved: 2 new, 0 changed, 0 deleted")
@@ -137,8 +135,7 @@ def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp
         hand.hears("Saved 0 new, 2 changed, 0 deleted as revision 2")
         assert boxes(store) == {way: near((190, 90, 280, 140)) for way in ("azimuth", "range")}
         # another box for the right panel alone, of another class; the model's box is taken as it is
-        page.get_by_role("switch", name="Both panels").click()
-        page.get_by_role("switch", name="Both panels", checked=False).wait_for()
+        page.get_by_role("checkbox", name="Both panels").uncheck()
         page.get_by_label("Class", exact=True).select_option("snow or ice")
         hand.drag("range", (20, 180), (80, 220), draw=True)
         hand.press("Accept all")

@@ -25,6 +25,9 @@ FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset:
 
 _NONE = "none"
 
+#: A new box, and a change, goes to azimuth and range alike while this is ticked.
+BOTH = "Both panels"
+
 
 class BoxWidgets:
     """The widgets of a box editor.
@@ -45,8 +48,9 @@ class BoxWidgets:
         self._walk, self._several = walk, len(directions) > 1
         look: dict[str, Any] = {"stylesheets": [FOCUS]}
         self.label = pn.widgets.Select(label="Class", options=list(classes), width=220, **look)
-        # a Checkbox of panel has no name that a screen reader could read
-        self.both = pn.widgets.Switch(label="Both panels", value=self._several, align="end", **look)
+        # a group of one: a Checkbox of panel has no name that a screen reader could read
+        ticked = [BOTH] if self._several else []
+        self.both = pn.widgets.CheckBoxGroup(options=[BOTH], value=ticked, align="end", **look)
         self.direction = pn.widgets.Select(label="Panel of a new box", options=list(directions), width=130, **look)
         self.box = pn.widgets.Select(label="Box", options={_NONE: ""}, width=330, **look)
         self.chip = pn.widgets.Select(label="Chip", options={_NONE: -1}, width=330, **look)

@@ -172,7 +172,7 @@ class ReviewPanels:
 
     @staticmethod
     def _draw_image(drawn: Any, kind: str, rgb: bool, limits: tuple[float, float], source: Any) -> None:
-        from bokeh.models import FixedTicker, HoverTool, LinearColorMapper
+        from bokeh.models import FixedTicker, HoverTool, LinearColorMapper, PrintfTickFormatter
         from bokeh.models.annotations import ColorBar
         from holoviews.plotting.util import process_cmap
 
@@ -195,7 +195,9 @@ class ReviewPanels:
         drawn.add_layout(
             ColorBar(
                 color_mapper=mapper, height=8, title=f"{unit.strip()} · {ends}" if unit else ends, padding=4,
-                ticker=FixedTicker(ticks=np.linspace(low, high, 5).round(2).tolist()), title_text_font_size="8pt",
+                ticker=FixedTicker(ticks=np.linspace(low, high, 5).tolist()),
+                # rounded ticks may lie beyond the end of the bar
+                formatter=PrintfTickFormatter(format="%.3g"), title_text_font_size="8pt",
                 title_text_font_style="normal", major_label_text_font_size="8pt", title_standoff=4,
             ),
             "below",
