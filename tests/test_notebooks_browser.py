@@ -23,6 +23,7 @@ DRAWN_SLOWLY = {
     "50_train": (4, 0),
     "51_compare_detectors": (2, 0),
     "60_detect": (4, 0),
+    "61_baselines": (2, 0),
     "62_review": (8, 0),
     "80_how_many_interferograms": (10, 0),
     "81_seasonal_landslides": (8, 0),
