@@ -59,7 +59,8 @@ def test_detections_are_coloured_by_score_or_by_what_supports_them(boxes):
     assert lightness == sorted(lightness, reverse=True) and len(set(lightness)) == 4, "the best score is the brightest"
     assert "4 detections, by score" in legend_of(scored)
     alike = lk.view.map(boxes.assign(score=[1.0, 1.0, 1.0, np.nan]), colour_by="score")
-    assert "score 1.00: 3" in legend_of(alike) and "by score" not in legend_of(alike), "no scale from 1 to 1"
+    assert "score 1.00: 3" in legend_of(alike) and "linear-gradient" not in legend_of(alike), "no scale from 1 to 1"
+    assert "by score" in legend_of(alike) and "seen in" not in legend_of(alike)
     assert len(set(styles_of(alike))) == 2, "the one without a score looks different"
     merged = boxes.assign(
         azimuth=True, range=False, ascending=[True, True, False, False], descending=[True, False, True, False]

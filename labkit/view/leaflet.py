@@ -335,7 +335,7 @@ def _key(name: str, table: gpd.GeoDataFrame, total: int, shades: Colouring) -> s
         return _bar(SCORE_COLOURS, *shades.scale, f"{count}, by score")
     if shades.keys:
         lines = [_line(name, f"{word}: {shades.colours.count(colour)}", colour) for word, colour in shades.keys.items()]
-        return f"<div>{html.escape(count)}, seen in</div>" + "".join(lines)
+        return f"<div>{html.escape(count)}, {shades.heading}</div>" + "".join(lines)
     return _line(name, count, _STYLES[name]["color"])
 
 

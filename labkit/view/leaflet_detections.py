@@ -49,11 +49,15 @@ _PICTURE_PX, _AROUND, _MOST_PX = 118, 3.0, 240
 
 @dataclass(frozen=True)
 class Colouring:
-    """A colour for each row of a table, and what the legend says: words with their colours, or the ends of a scale."""
+    """A colour for each row of a table, and what the legend says: words with their colours, or the ends of a scale.
+
+    ``heading`` stands over the words.
+    """
 
     colours: list[str]
     keys: dict[str, str]
     scale: tuple[float, float] | None = None
+    heading: str = "seen in"
 
 
 def colouring(table: gpd.GeoDataFrame, colour_by: str | None, otherwise: str) -> Colouring:
@@ -84,7 +88,7 @@ def colouring(table: gpd.GeoDataFrame, colour_by: str | None, otherwise: str) ->
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     if low == high:  # labels, say: a scale from 1 to 1 tells nothing
         shades = [otherwise if same else SUPPORT_COLOURS["unknown"] for same in np.isfinite(score)]
-        return Colouring(shades, {f"score {low:.2f}": otherwise})
+        return Colouring(shades, {f"score {low:.2f}": otherwise}, heading="by score")
     levels = np.rint(255 * (score - low) / (high - low))
     palette = [to_hex(colour) for colour in matplotlib.colormaps[SCORE_COLOURS](np.arange(256))]
     shades = [palette[int(level)] if np.isfinite(level) else SUPPORT_COLOURS["unknown"] for level in levels]
