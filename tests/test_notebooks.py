@@ -24,6 +24,7 @@ WALK = (
     "10_read",
     "15_simulate",
     "20_gradients",
+    "25_explore",
     "30_chips",
     "40_label",
     "41_agreement",

@@ -60,6 +60,7 @@ def same(shown: np.ndarray, expected: np.ndarray) -> bool:
         {"max_days": 24.0, "window": 7, "estimator": "circular"},
         {"min_coherence": 0.3, "estimator": "sum", "lag": 2, "start": "2018-03-10", "months": [3, 4, 5, 6]},
         {"third": "rate", "window": 3, "limit": 1.5},
+        {"line": [20.0, 80.0, 60.0, 110.0], "place": [70.0, 75.0, 90.0, 95.0]},
     ],
 )
 def test_the_code_makes_the_stack_that_is_shown(ifgs, explorer, fields):

@@ -323,7 +323,11 @@ class Explorer:
         if self.widgets.code.value:
             self._show_code()
         self._sharpen()
-        self.history.show(self._ifgs.isel(pair=self._restacker.chosen(self.settings)), self.settings)
+        # chosen pairs are copied where they lie in memory: only where a place asks for them
+        pairs = self._ifgs
+        if self.settings.place is not None:
+            pairs = pairs.isel(pair=self._restacker.chosen(self.settings))
+        self.history.show(pairs, self.settings)
 
     def _sharpen(self) -> None:
         """Stack at full resolution what is not: beside the kernel's work where there is a page, at once without."""

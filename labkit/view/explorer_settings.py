@@ -220,18 +220,27 @@ def code_of(settings: Settings, part: tuple[slice, slice] | None, name: str = "i
     """
     criteria = "".join(f", {key}={_literal(value)}" for key, value in settings.criteria.items())
     lines = ["import labkit as lk", "", f"pairs = lk.select_pairs({name}{criteria})"]
+    shown = []
+    if settings.place is not None:
+        lines.append(f"moved = lk.displacement_series(pairs, {settings.place})")
+        shown.append("lk.view.series(moved)")
     if part is not None:
         rows, cols = part
         lines.append(f"pairs = pairs.isel(y=slice({rows.start}, {rows.stop}), x=slice({cols.start}, {cols.stop}))")
     how = f'estimator="{settings.estimator}", window={settings.window}, lag={settings.lag}'
     lines.append(f"gradients = lk.stack_gradients(pairs, {how})")
+    if settings.line is not None:
+        first = (0, 0) if part is None else (part[1].start, part[0].start)
+        line = tuple(at - first[k % 2] for k, at in enumerate(settings.line))
+        shown.append(f"lk.view.profile(gradients, {line})")
     third = {
-        "rate": ["rates = lk.integrate_rate(gradients)", "display(lk.view.rates(rates))"],
-        "pair": [f'display(lk.view.pair({name}, "{settings.pair}"))'],
+        "rate": "lk.view.rates(lk.integrate_rate(gradients))",
+        "pair": f'lk.view.pair({name}, "{settings.pair}")',
     }
-    if settings.third in third:
+    shown += [third[settings.third]] if settings.third in third else []
+    if shown:
         lines[1:1] = ["from IPython.display import display"]
-        lines += third[settings.third]
+        lines += [f"display({one})" for one in shown]
     lines.append(f"lk.view.gradients(gradients, limit={settings.limit!r})")
     return "\n".join(lines)
 
