@@ -35,7 +35,13 @@ def on_one_side(lon: Array) -> Array:
 
 
 def towards(lon: Array, middle: float) -> Array:
-    """Turn longitudes by whole turns, so that they lie within half a turn of a middle."""
+    """Turn longitudes by whole turns, so that they lie within half a turn of a middle.
+
+    Examples
+    --------
+    >>> towards(np.array([-179.5, 179.5, 10.0]), middle=180.0).tolist()
+    [180.5, 179.5, 10.0]
+    """
     return np.asarray(lon + 360 * np.round((middle - lon) / 360))
 
 
