@@ -22,6 +22,7 @@ _HOMES = {
     "open_rates": "labkit.read",
     "survey": "labkit.read",
     "quicklook": "labkit.first_look",
+    "doctor": "labkit.health",
     "multilook": "labkit.stack",
     "select_pairs": "labkit.stack",
     "stack_gradients": "labkit.stack",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from labkit.detect.kmeans import kmeans_regions
     from labkit.first_look import quicklook
     from labkit.geocode import geocoding
+    from labkit.health import doctor
     from labkit.maps import write_detections, write_map
     from labkit.maps.density import density
     from labkit.read import open_interferograms, open_rates, survey
@@ -99,6 +101,7 @@ __all__ = [
     "open_rates",
     "survey",
     "quicklook",
+    "doctor",
     "multilook",
     "select_pairs",
     "stack_gradients",

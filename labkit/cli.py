@@ -91,7 +91,7 @@ def lab(
 @app.command()
 def doctor() -> None:
     """Say what is installed, what answers, and what to do about each thing that is wrong."""
-    from labkit.doctor import examine, report
+    from labkit.health import examine, report
 
     findings = examine()
     _say(report(findings))

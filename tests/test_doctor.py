@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.server
 import json
 import socket
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit import doctor, home
-from labkit.doctor import Finding
+import labkit as lk
+from labkit import health, home
+from labkit.health import Finding
 
 
 @pytest.fixture(autouse=True)
@@ -55,16 +57,16 @@ def named(findings: list[Finding], name: str) -> list[Finding]:
 
 
 def test_this_environment_is_found_whole() -> None:
-    findings = doctor.examine()
+    findings = health.examine()
     assert [finding for finding in findings if finding.state == "wrong"] == []
     (packages,) = named(findings, "packages")
-    assert all(f"{name} " in packages.words for name in doctor.SHOWN)
+    assert all(f"{name} " in packages.words for name in health.SHOWN)
     (gpu,) = named(findings, "GPU")
     assert "torch" in gpu.words
 
 
 def test_whatever_is_not_good_comes_with_a_remedy() -> None:
-    findings = doctor.examine()
+    findings = health.examine()
     assert {finding.name for finding in findings} >= {
         "Python",
         "secrets",
@@ -79,7 +81,7 @@ def test_whatever_is_not_good_comes_with_a_remedy() -> None:
 
 
 def test_a_package_that_is_missing_or_too_old_is_named_with_the_command_that_mends_it() -> None:
-    wrong = doctor.check_requirements(["no-such-package-of-labkit>=2", "numpy<1", "xarray>=2024"])
+    wrong = health.check_requirements(["no-such-package-of-labkit>=2", "numpy<1", "xarray>=2024"])
     assert [finding.name for finding in wrong] == ["no-such-package-of-labkit", "numpy"]
     assert "is not installed; labkit needs no-such-package-of-labkit >=2" in wrong[0].words
     assert "labkit needs numpy <1" in wrong[1].words
@@ -89,16 +91,16 @@ def test_a_package_that_is_missing_or_too_old_is_named_with_the_command_that_men
 
 
 def test_what_belongs_to_an_extra_or_another_system_is_not_asked_for() -> None:
-    assert doctor.check_requirements(["none-such; extra == 'test'", "none-such; sys_platform == 'nowhere'"]) == []
+    assert health.check_requirements(["none-such; extra == 'test'", "none-such; sys_platform == 'nowhere'"]) == []
 
 
 def test_a_demo_scene_that_is_missing_broken_or_whole_is_told_apart(empty_bench: Path) -> None:
     scene = empty_bench / "data" / "demo"
-    (missing,) = doctor._demo()
+    (missing,) = health._demo()
     scene.mkdir(parents=True)
-    (broken,) = doctor._demo()
+    (broken,) = health._demo()
     (scene / "truth.gpkg").touch()
-    (whole,) = doctor._demo()
+    (whole,) = health._demo()
     assert [finding.state for finding in (missing, broken, whole)] == ["note", "wrong", "good"]
     assert "labkit demo" in missing.remedy
     assert str(scene) in broken.remedy
@@ -107,22 +109,22 @@ def test_a_demo_scene_that_is_missing_broken_or_whole_is_told_apart(empty_bench:
 def test_secrets_that_others_can_read_are_wrong() -> None:
     home.load_secrets()
     path = home.folder() / home.SECRETS_FILE
-    (good,) = doctor._secrets()
+    (good,) = health._secrets()
     path.chmod(0o644)
-    (wrong,) = doctor._secrets()
+    (wrong,) = health._secrets()
     assert (good.state, wrong.state) == ("good", "wrong")
     assert f"chmod 600 {path}" in wrong.words
     assert stat.S_IMODE(path.stat().st_mode) == 0o644, "the doctor looks and changes nothing"
 
 
 def test_looking_makes_no_secrets() -> None:
-    doctor.examine()
+    health.examine()
     assert not (home.folder() / home.SECRETS_FILE).exists()
 
 
 def test_no_secret_stands_in_the_report() -> None:
     made = home.load_secrets()
-    words = doctor.report(doctor.examine())
+    words = health.report(health.examine())
     for secret in (made.password, made.jupyter_token, made.label_studio_token):
         assert secret not in words
 
@@ -130,9 +132,9 @@ def test_no_secret_stands_in_the_report() -> None:
 def test_a_label_studio_environment_that_the_variable_does_not_name_rightly_is_wrong(
     empty_bench: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (absent,) = doctor._label_studio_environment()
+    (absent,) = health._label_studio_environment()
     monkeypatch.setenv("LABKIT_LABEL_STUDIO_ENV", str(empty_bench))
-    (misnamed,) = doctor._label_studio_environment()
+    (misnamed,) = health._label_studio_environment()
     assert absent.state == "note"
     assert "labkit label-server --prepare-only" in absent.remedy
     assert misnamed.state == "wrong"
@@ -150,7 +152,7 @@ def test_a_label_studio_environment_that_the_variable_does_not_name_rightly_is_w
 def test_who_holds_a_port_is_told(path: str, content: object, who: str) -> None:
     port = home.free_port(18600)
     with answering(port, path, content):
-        finding = doctor._port("JupyterLab", port)
+        finding = health._port("JupyterLab", port)
     assert finding.state == "note"
     assert finding.words == f"is not running; port {port} is taken by {who}"
     assert str(port) in finding.remedy
@@ -160,22 +162,22 @@ def test_a_port_whose_holder_does_not_speak_is_told_too() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        finding = doctor._port("JupyterLab", listener.getsockname()[1])
+        finding = health._port("JupyterLab", listener.getsockname()[1])
     assert finding.words.endswith("is taken by another program")
 
 
 def test_a_free_port_is_good() -> None:
     port = home.free_port(18700)
-    assert doctor._port("JupyterLab", port).state == "good"
+    assert health._port("JupyterLab", port).state == "good"
 
 
 def test_the_report_puts_each_remedy_below_its_finding_and_counts_what_is_wrong() -> None:
-    lines = doctor.report([Finding("a", "good", "stands"), Finding("b", "wrong", "is broken", "mend it")]).splitlines()
+    lines = health.report([Finding("a", "good", "stands"), Finding("b", "wrong", "is broken", "mend it")]).splitlines()
     assert lines[0].startswith("ok  a")
     assert lines[1].startswith("!!  b")
     assert lines[2].strip() == "→ mend it"
     assert lines[-1] == "1 to mend first."
-    assert doctor.report([Finding("a", "note", "is not made yet", "make it")]).endswith("Nothing stands in the way.")
+    assert health.report([Finding("a", "note", "is not made yet", "make it")]).endswith("Nothing stands in the way.")
 
 
 def test_the_command_ends_with_an_error_only_when_something_is_wrong(empty_bench: Path) -> None:
@@ -187,3 +189,29 @@ def test_the_command_ends_with_an_error_only_when_something_is_wrong(empty_bench
     assert "Nothing stands in the way." in good.stdout
     assert wrong.returncode == 1
     assert "1 to mend first." in wrong.stdout
+
+
+def test_the_notebook_shows_what_the_command_line_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_up = lk.doctor()
+    assert [finding.name for finding in check_up.findings] == [finding.name for finding in health.examine()]
+    assert str(check_up) == health.report(check_up.findings)
+    shown = html.unescape(check_up._repr_html_())
+    for finding in check_up.findings:
+        assert finding.words in shown and finding.remedy in shown
+    assert check_up.healthy is (str(check_up).splitlines()[-1] == "Nothing stands in the way.")
+
+
+def test_the_page_of_a_check_up_escapes_what_it_found():
+    check_up = health.CheckUp((Finding("<b>disk</b>", "wrong", "a < b", "mend <it>"),))
+    assert not check_up.healthy
+    assert "<b>disk" not in check_up._repr_html_() and "a &lt; b<br>→ mend &lt;it&gt;" in check_up._repr_html_()
+
+
+def test_the_demo_scene_beside_the_notebooks_is_seen(tmp_path, monkeypatch):
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    (tmp_path / "data" / "demo" / "truth.gpkg").write_bytes(b"")
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    (found,) = health._demo()
+    assert (found.state, found.words) == ("good", str(tmp_path / "data" / "demo"))

@@ -109,7 +109,7 @@ def test_the_floor_stands_on_nothing_but_itself() -> None:
 def test_heavy_packages_are_imported_where_they_live() -> None:
     """torch in train/ and detect/predict.py, the Label Studio SDK in label/, plots in view/."""
     homes = {
-        "torch": ("train/", "detect/predict.py", "doctor.py"),
+        "torch": ("train/", "detect/predict.py", "health.py"),
         "pytorch_lightning": ("train/",),
         "label_studio_sdk": ("label/",),
         "hvplot": ("view/",),

@@ -23,7 +23,7 @@ import requests
 from bench_fixtures import labkit_command
 
 from labkit import home
-from labkit.doctor import BROWSERS
+from labkit.health import BROWSERS
 
 pytestmark = [
     pytest.mark.server,

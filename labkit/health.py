@@ -1,4 +1,4 @@
-"""What is installed, what answers, and what to do about each thing that is wrong: ``labkit doctor``.
+"""What is installed, what answers, and what to do about each thing that is wrong: ``labkit doctor``, ``lk.doctor()``.
 
 Nothing is started or downloaded. Versions come from the packages' metadata; torch alone is imported, because
 only it knows whether it sees a GPU.
@@ -6,6 +6,7 @@ only it knows whether it sees a GPU.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import platform
@@ -51,6 +52,52 @@ class Finding:
     state: Literal["good", "note", "wrong"]
     words: str
     remedy: str = ""
+
+
+@dataclass(frozen=True)
+class CheckUp:
+    """What :func:`doctor` found; in a notebook a table, elsewhere the lines of ``labkit doctor``."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing has to be mended first."""
+        return not any(finding.state == "wrong" for finding in self.findings)
+
+    def __repr__(self) -> str:
+        return report(self.findings)
+
+    def _repr_html_(self) -> str:
+        colours = {"good": "#2e8b57", "note": "#c77700", "wrong": "#d4001a"}
+        cell = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
+        rows = "".join(
+            f'<tr><td style="{cell};color:{colours[finding.state]};font-weight:600">{finding.state}</td>'
+            f'<td style="{cell};white-space:nowrap">{html.escape(finding.name)}</td>'
+            f'<td style="{cell};overflow-wrap:anywhere">{html.escape(finding.words)}'
+            + (f"<br>→ {html.escape(finding.remedy)}" if finding.remedy else "")
+            + "</td></tr>"
+            for finding in self.findings
+        )
+        last = html.escape(report(self.findings).splitlines()[-1])
+        return f'<table style="border-collapse:collapse">{rows}</table><div style="font-weight:600">{last}</div>'
+
+
+def doctor() -> CheckUp:
+    """Say what is installed, what answers, and what to do about the rest: ``labkit doctor`` for a notebook.
+
+    Returns
+    -------
+    CheckUp
+        Shows itself; ``findings`` holds one line for each thing, ``healthy`` whether nothing stands in the way.
+
+    Examples
+    --------
+    >>> import labkit as lk
+    >>> lk.doctor().findings[0].name
+    'Python'
+    """
+    return CheckUp(tuple(examine()))
 
 
 def examine() -> list[Finding]:
@@ -258,7 +305,9 @@ def _browser() -> Iterable[Finding]:
 
 
 def _demo() -> Iterable[Finding]:
-    folder = Path("data", "demo").absolute()
+    # notebooks run in a folder beside data/
+    beside = [Path("data", "demo"), Path("..", "data", "demo")]
+    folder = Path(os.path.normpath(next((place for place in beside if place.exists()), beside[0]).absolute()))
     if (folder / "truth.gpkg").is_file():
         yield Finding("demo scene", "good", str(folder))
     elif folder.exists():
