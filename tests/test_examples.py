@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PACKAGES = ("labkit", "labkit.read", "labkit.simulate", "labkit.stack", "labkit.chip", "labkit.detect", "labkit.maps",
-            "labkit.view", "labkit.schema", "labkit.geo", "labkit.ground", "labkit.lookup")  # fmt: skip
+            "labkit.view", "labkit.label", "labkit.train", "labkit.studies", "labkit.region", "labkit.schema", "labkit.geo", "labkit.ground", "labkit.lookup")  # fmt: skip
 
 
 def public(module: ModuleType) -> dict[str, Callable[..., Any]]:
