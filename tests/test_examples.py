@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-PACKAGES = ("labkit", "labkit.read", "labkit.simulate", "labkit.stack", "labkit.chip", "labkit.detect", "labkit.maps",
-            "labkit.view", "labkit.label", "labkit.train", "labkit.studies", "labkit.region", "labkit.schema", "labkit.geo", "labkit.ground", "labkit.lookup")  # fmt: skip
+PACKAGES = (
+    "labkit", "labkit.read", "labkit.simulate", "labkit.stack", "labkit.chip", "labkit.label", "labkit.train",
+    "labkit.detect", "labkit.maps", "labkit.view", "labkit.studies", "labkit.region", "labkit.schema", "labkit.geo",
+    "labkit.ground", "labkit.lookup",
+)  # fmt: skip
 
 
 def public(module: ModuleType) -> dict[str, Callable[..., Any]]:
