@@ -20,7 +20,7 @@ DRAWN = {
     "c3_stacking": (4, 0),
     "c4_noise": (0, 0),
     "c5_agreement": (2, 0),
-    "c6_training": (2, 0),
+    "c6_training": (3, 0),
     "c7_measuring": (0, 0),
     "c8_mapping": (0, 2),
     "c9_limits": (3, 0),
