@@ -13,7 +13,7 @@ import pytest
 PACKAGES = (
     "labkit", "labkit.read", "labkit.simulate", "labkit.stack", "labkit.chip", "labkit.label", "labkit.train",
     "labkit.detect", "labkit.maps", "labkit.view", "labkit.studies", "labkit.region", "labkit.schema", "labkit.geo",
-    "labkit.ground", "labkit.lookup",
+    "labkit.ground", "labkit.lookup", "labkit.course",
 )  # fmt: skip
 
 
