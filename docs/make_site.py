@@ -45,6 +45,8 @@ def lay_out(source: Path, notebooks: list[Path]) -> None:
             target = source / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+            if path.suffix == ".md":  # the README becomes the first page
+                target.write_text(target.read_text().replace("](../README.md)", "](../index.md)"))
     shutil.copytree(ROOT / "notebooks" / "tables", source / "notebooks" / "tables", dirs_exist_ok=True)
     shutil.copyfile(ROOT / "docs" / "site_settings.py", source / "conf.py")
     shutil.copyfile(ROOT / "docs" / "site.css", source / "site.css")
@@ -77,7 +79,7 @@ def run(notebook: Path, source: Path) -> None:
 
 def write_gallery(source: Path, notebooks: list[Path]) -> None:
     """Write the page of notebooks: what each one shows, with its first picture."""
-    words = ["# Gallery", "", "What each notebook is about, with the first picture that comes out of it.", ""]
+    words = ["# Gallery", "", "What each notebook is about, with its first picture where that is one.", ""]
     pictures = source / "pictures"
     pictures.mkdir(exist_ok=True)
     for notebook in notebooks:

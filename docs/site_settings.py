@@ -1,5 +1,7 @@
 """Sphinx's settings for the site; docs/make_site.py copies them beside the pages as conf.py."""
 
+import re
+
 import labkit
 
 project = "labkit"
@@ -10,7 +12,12 @@ html_theme = "sphinx_book_theme"
 html_title = f"labkit {release}"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
-html_theme_options = {"use_download_button": False, "show_toc_level": 2}
+# notebooks have the whole width: two panels stand side by side in them
+html_theme_options = {
+    "use_download_button": False,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": {"**": ["page-toc"], "notebooks/**": []},
+}
 html_show_sourcelink = False
 exclude_patterns = ["**/results/**", "notebooks/tables/**", "home/**"]
 
@@ -26,3 +33,24 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+
+# "[1]_" means one reference in each docstring; a page has many docstrings, where it would mean them all
+_REFERENCE = re.compile(r"^\.\. \[(\d+)\] ?")
+
+
+def _escape_bars(line):
+    """|x| is an amount in a docstring, not the name of a text to put in."""
+    parts = line.split("``")
+    parts[::2] = [re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts[::2]]
+    return "``".join(parts)
+
+
+def _as_meant(app, what, name, thing, options, lines):
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", "|")):
+            lines[number] = _escape_bars(re.sub(r"\[(\d+)\]_", r"[\1]", _REFERENCE.sub(r"\1. ", line)))
+
+
+def setup(app):
+    """Read docstrings as they are meant."""
+    app.connect("autodoc-process-docstring", _as_meant)
