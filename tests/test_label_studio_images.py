@@ -171,7 +171,7 @@ def test_the_view_of_an_explorer_becomes_a_task(studio, monkeypatch):
     explorer.change(rows=[30.0, 80.0], cols=[40.0, 90.0])
     monkeypatch.setattr(lk.label, "connect", lambda: studio)
     explorer.labelling.project.value = "seen in the explorer"
-    explorer.labelling.buttons["Send view to Label Studio"].param.trigger("clicks")
+    explorer.labelling.button.param.trigger("clicks")
     assert "tiny-ascending-r30-c40-s50 is a new task of" in explorer.labelling.said.value, explorer.labelling.said.value
-    explorer.labelling.buttons["Send view to Label Studio"].param.trigger("clicks")
+    explorer.labelling.button.param.trigger("clicks")
     assert "there already" in explorer.labelling.said.value

@@ -68,28 +68,20 @@ def test_boxes_are_edited_on_what_is_shown_and_come_back_red(ifgs, tmp_path):
     explorer = explore(ifgs, labels=tmp_path / "labels", live_pixel_pairs=ifgs.sizes["pair"] * 70 * 70)
     explorer.panels.pane(explorer.settings)
     explorer.change(rows=[64.0, 128.0], cols=[64.0, 128.0])
-    labelling = explorer.labelling
-    labelling.buttons["Edit boxes"].param.trigger("clicks")
-    assert "annotator must be the name of who edits" in labelling.said.value
-    labelling.annotator.value = "ann"
-    labelling.buttons["Edit boxes"].param.trigger("clicks")
-    editor = labelling.editor
+    with pytest.raises(LabkitError, match="annotator must be the name of who edits"):
+        explorer.box_editor("")
+    editor = explorer.box_editor("ann")
     assert editor.edits.shape == (160, 192), "boxes count the pixels of the scene"
     np.testing.assert_array_equal(
         editor.edits.data["gradient"].values[:, 64:128, 64:128], explorer.stack["gradient"].values
     )
     editor.edits.add(["azimuth"], [70, 80, 90, 100], "landslide")
-    labelling.buttons["Close editor"].param.trigger("clicks")
-    assert "must be saved before the editor is closed" in labelling.said.value and labelling.editor is editor
     editor.save()
     (copy,) = explorer.panels.copies
     drawn = copy.boxes["azimuth"]["labels"].data
     assert (drawn["left"], drawn["bottom"]) == ([70.0], [100.0]) and drawn["said"] == ["label: landslide, by ann"]
-    labelling.buttons["Close editor"].param.trigger("clicks")
-    assert labelling.editor is None
-    without = explore(ifgs)
-    without.labelling.buttons["Edit boxes"].param.trigger("clicks")
-    assert "labels must be a store" in without.labelling.said.value
+    with pytest.raises(LabkitError, match="labels must be a store"):
+        explore(ifgs).box_editor("ann")
 
 
 def test_the_view_becomes_a_chip_of_the_scene(ifgs):
@@ -113,5 +105,5 @@ def test_without_a_server_sending_says_what_to_do(ifgs, monkeypatch, tmp_path):
     monkeypatch.setenv("LABKIT_LABEL_STUDIO_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("LABKIT_LABEL_STUDIO_TOKEN", "x" * 40)
     explorer = explore(ifgs)
-    explorer.labelling.buttons["Send view to Label Studio"].param.trigger("clicks")
+    explorer.labelling.button.param.trigger("clicks")
     assert "role='alert'" in explorer.labelling.said.value and "127.0.0.1:9" in explorer.labelling.said.value

@@ -40,8 +40,8 @@ def explore(
     state : path or mapping, optional
         Where to begin: a file of :meth:`Explorer.save`, or :attr:`Explorer.state` of another explorer.
     labels : GeoDataFrame, LabelStore or path, optional
-        Boxes of people, drawn red; of a store those that stand in it, and *Edit boxes* draws and corrects them there
-        (:func:`labkit.view.box_editor`).
+        Boxes of people, drawn red; of a store those that stand in it, and ``explorer.box_editor("name")`` in a cell
+        of its own draws and corrects them there (:func:`labkit.view.box_editor`).
     detections : geopandas.GeoDataFrame, optional
         Boxes of a model, drawn blue from a score on that a slider sets.
     other : xarray.Dataset, optional

@@ -15,6 +15,7 @@ from labkit import schema
 from labkit.errors import LabkitError
 from labkit.view import notebook
 from labkit.view.background import Background
+from labkit.view.box_editor import BoxEditor
 from labkit.view.explorer_boxes import ExplorerBoxes
 from labkit.view.explorer_export import save_figure
 from labkit.view.explorer_faces import Face, gradient_face, third_face
@@ -140,6 +141,18 @@ class Explorer:
             The file is none of :meth:`save`, or of another scene; the picture stays as it was.
         """
         self.change(**to_table(read_state(state, self._scene)))
+
+    def box_editor(self, annotator: str) -> BoxEditor:
+        """Give a box editor on what is shown (:func:`labkit.view.box_editor`), for a cell of its own.
+
+        It writes to the store given as ``labels``; what is saved appears on the explorer's panels.
+
+        Raises
+        ------
+        LabkitError
+            No store was given, or the annotator has no name.
+        """
+        return self.labelling.edit(annotator)
 
     def save_figure(self, path: str | Path) -> Path:
         """Save the panels with boxes, line and profile, at full resolution, as ``.png``, ``.svg`` or ``.pdf``."""

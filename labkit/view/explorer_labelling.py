@@ -38,11 +38,6 @@ class ExplorerLabelling:
         Gives the stack that is shown, at full resolution, and its settings.
     saved : callable
         Called when the box editor has saved.
-
-    Attributes
-    ----------
-    editor : BoxEditor or None
-        The one that is open.
     """
 
     def __init__(
@@ -56,28 +51,20 @@ class ExplorerLabelling:
 
         self._ifgs, self._boxes, self._shown, self._saved = ifgs, boxes, shown, saved
         self._background = Background("labkit-sending")
-        self.editor: BoxEditor | None = None
         look: dict[str, Any] = {"stylesheets": [FOCUS]}
-        self.annotator: Any = pn.widgets.TextInput(label="Your name", width=150, **look)
         self.project: Any = pn.widgets.TextInput(label="Project", value="labkit", width=150, **look)
-        self.buttons = {
-            word: pn.widgets.Button(label=word, align="end", **look)
-            for word in ("Edit boxes", "Close editor", "Send view to Label Studio")
-        }
+        self.button = pn.widgets.Button(label="Send view to Label Studio", align="end", **look)
         self.said = pn.widgets.StaticText(sizing_mode="stretch_width")
-        self._place = pn.Column()
-        for button, do in zip(self.buttons.values(), (self.edit, self.close, self.send), strict=True):
-            button.on_click(partial(self._pressed, do))
+        self.button.on_click(partial(self._pressed, self.send))
 
     def panel(self) -> pn.Column:
-        """Give the widgets, and the place of the box editor."""
+        """Give the widgets."""
         import panel as pn
 
-        edit, close, send = self.buttons.values()
-        return pn.Column(pn.Row(self.annotator, edit, close, self.project, send), self.said, self._place)
+        return pn.Column(pn.Row(self.project, self.button), self.said)
 
-    def edit(self) -> None:
-        """Open the box editor on the stack that is shown, with the part in view in front.
+    def edit(self, annotator: str) -> BoxEditor:
+        """Give a box editor on the stack that is shown, with the part in view in front.
 
         Raises
         ------
@@ -92,30 +79,12 @@ class ExplorerLabelling:
         picture, settings = self._shown()
         height, width = self._ifgs.sizes["y"], self._ifgs.sizes["x"]
         rows, cols = settings.rows or (0.0, float(height)), settings.cols or (0.0, float(width))
-        self.editor = box_editor(
-            on_scene(picture, self._ifgs), self._boxes.store, self.annotator.value, detections=self._boxes.detections,
+        editor = box_editor(
+            on_scene(picture, self._ifgs), self._boxes.store, annotator, detections=self._boxes.detections,
             limit=settings.limit, view=(cols[0], rows[0], cols[1], rows[1]),
         )  # fmt: skip
-        self.editor.said.param.watch(lambda _: self._saved(), "value")
-        self._place.objects = [self.editor.panel()]
-        self._say("")
-
-    def close(self) -> None:
-        """Close the box editor; what is not saved is lost, and said.
-
-        Raises
-        ------
-        LabkitError
-            Something is not saved.
-        """
-        if self.editor is not None and self.editor.edits.unsaved:
-            raise LabkitError(
-                f"boxes must be saved before the editor is closed, instead {self.editor.edits.unsaved}. "
-                "Press Save, or Read anew to drop them"
-            )
-        self.editor = None
-        self._place.objects = []
-        self._say("")
+        editor.said.param.watch(lambda _: self._saved(), "value")
+        return editor
 
     def send(self) -> None:
         """Make a task of the part in view in Label Studio, with the detections on it to correct."""
