@@ -35,7 +35,7 @@ def quicklook(
     max_days : float
         Longest temporal baseline, days. Where fewer than 20 pairs are that short, the 20 shortest are taken.
     max_pixel_pairs : int
-        Of a larger scene a part in its middle is stacked: pixels × pairs ≤ this number.
+        Of a larger scene the most coherent part is stacked: pixels × pairs ≤ this number.
     progress : bool
         Show a bar.
 

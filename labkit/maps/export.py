@@ -140,8 +140,8 @@ def write_density(density: xr.DataArray, path: str | Path) -> Path:
     >>> field = lk.density(lk.simulate.scene("tiny").landslides, cell_m=500, bandwidth_m=1000)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with rasterio.open(write_density(field, folder + "/density.tif")) as file:
-    ...         file.shape == field.shape, file.dtypes
-    (True, ('float32',))
+    ...         file.shape == field.shape, file.descriptions
+    (True, ('landslide density', 'observed share'))
     """
     path = Path(path)
     if path.suffix.lower() not in (".tif", ".tiff"):

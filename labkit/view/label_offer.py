@@ -63,7 +63,7 @@ def label_offer(
     >>> import labkit as lk
     >>> track = lk.simulate.scene("tiny").interferograms["ascending"]
     >>> lk.view.label_offer(lk.stack_gradients(track, progress=False))
-    LabelOffer: 1 chip of 192 px with 0 proposed boxes for the project 'ascending'
+    LabelOffer: 1 chip of 192 px with 0 proposed boxes for the project 'tiny-ascending'
     """
     if detections is not None:
         schema.check_boxes(detections)
