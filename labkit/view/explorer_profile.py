@@ -35,27 +35,29 @@ class ExplorerProfile:
         self._ground = ground
         self._metres = spacing_m(ifgs) != (1.0, 1.0)
         self.table: pd.DataFrame | None = None
-        self.copies: Copies[tuple[ProfileFigures, pn.pane.Bokeh]] = Copies()
+        self.copies: Copies[tuple[ProfileFigures, pn.Column]] = Copies()
 
     def show(self, picture: Picture, settings: Settings) -> None:
         """Draw the profile of this stack along the line of these settings."""
         before, self.table = self.table, self._read(picture, settings)
         if before is None and self.table is None:
             return
-        for figures, pane in self.copies:
+        for figures, place in self.copies:
             figures.fill(self.table)
-            pane.visible = self.table is not None
+            place.visible = self.table is not None
         self.copies.push()
 
-    def pane(self) -> pn.pane.Bokeh:
+    def pane(self) -> pn.Column:
         """Give the figures for one place on a page; they are seen where there is a line."""
         import panel as pn
 
         figures = ProfileFigures(metres=self._metres)
         figures.fill(self.table)
-        pane = pn.pane.Bokeh(figures.row(), visible=self.table is not None)
-        self.copies.add(pane, (figures, pane))
-        return pane
+        pane = pn.pane.Bokeh(figures.row())
+        # a pane of figures keeps its frames on the page when it is not visible; what holds it does not
+        place = pn.Column(pane, visible=self.table is not None)
+        self.copies.add(pane, (figures, place))
+        return place
 
     def _read(self, picture: Picture, settings: Settings) -> pd.DataFrame | None:
         if settings.line is None:
