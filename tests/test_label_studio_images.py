@@ -163,13 +163,13 @@ def test_a_folder_that_the_server_does_not_serve_is_named(label_studio, two_chip
         elsewhere.push(*two_chips, project)
 
 
-def test_the_view_of_an_explorer_becomes_a_task(studio, monkeypatch):
+@pytest.mark.usefixtures("label_studio")
+def test_the_view_of_an_explorer_becomes_a_task():
     import labkit as lk
 
     ifgs = lk.simulate.scene("tiny", seed=0).interferograms["ascending"].compute()
     explorer = lk.view.explore(ifgs)
     explorer.change(rows=[30.0, 80.0], cols=[40.0, 90.0])
-    monkeypatch.setattr(lk.label, "connect", lambda: studio)
     explorer.labelling.project.value = "seen in the explorer"
     explorer.labelling.button.param.trigger("clicks")
     assert "tiny-ascending-r30-c40-s50 is a new task of" in explorer.labelling.said.value, explorer.labelling.said.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from labkit.errors import LabkitError
 from labkit.view import notebook
@@ -27,7 +27,7 @@ class Background:
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._number = 0
-        self._waiting: Future[object] | None = None
+        self._waiting: Future[Any] | None = None
 
     def begin(
         self, work: Callable[[], Result], then: Callable[[Result], None], failed: Callable[[LabkitError], None]
@@ -55,8 +55,7 @@ class Background:
             if not future.cancelled():
                 loop.add_callback(take, future.result)
 
-        future = self._pool.submit(work)
-        self._waiting = future  # type: ignore[assignment]
+        self._waiting = future = self._pool.submit(work)
         future.add_done_callback(ended)
 
     def drop(self) -> None:
