@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from browser import run_notebook_in_browser, shares_of_red_and_blue
+from page_hand import ASK, RESTART, write_notebook
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,27 +28,12 @@ explorer
 """,
 )
 
-ASK = (
-    "async code => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
-    " const r = await k.requestExecute({code: '', user_expressions: {s: code}}).done;"
-    " return r.content.user_expressions.s.data['text/plain']; }"
-)
-
-RESTART = (
-    "async () => { const s = window.jupyterapp.shell.currentWidget.sessionContext;"
-    " await s.session.kernel.restart(); window.labkitDone = false;"
-    " const end = () => { window.labkitDone = true; };"
-    " window.jupyterapp.commands.execute('notebook:run-all-cells').then(end, end); }"
-)
-
 pytestmark = pytest.mark.browser
 
 
 @pytest.mark.slow
 def test_the_picture_follows_the_slider_and_comes_back_after_a_restart(tmp_path):
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(book, tmp_path / "explore.ipynb")
+    write_notebook(tmp_path / "explore.ipynb", *CELLS)
     folder = ROOT / "test-output" / "explore"
     heard: dict[str, Any] = {}
 

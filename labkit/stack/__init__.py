@@ -3,6 +3,7 @@
 from labkit.stack.aliasing import flag_aliasing
 from labkit.stack.bursts import burst_overlaps, shared_pixels
 from labkit.stack.closure import triplet_closure
+from labkit.stack.drawn import mask_outlines
 from labkit.stack.gradients import stack_gradients
 from labkit.stack.integrate import integrate_rate
 from labkit.stack.multilook import multilook
@@ -17,6 +18,7 @@ __all__ = [
     "burst_overlaps",
     "displacement_series",
     "integrate_rate",
+    "mask_outlines",
     "mean_coherence",
     "multilook",
     "pair_counts",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,10 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from labkit import schema
-from labkit.errors import FileError, LabkitError
+from labkit.errors import LabkitError
 from labkit.label import CLASSES, LabelStore, guidance_text, open_store
 from labkit.label.guidance import guidance_version
-from labkit.view import marks, notebook, panels, pixels
+from labkit.view import notebook, panels, pixels
+from labkit.view.box_editing import BoxEditing
 from labkit.view.box_edits import BoxEdits
 from labkit.view.box_panels import BoxPanels
 from labkit.view.box_widgets import HOW, BoxWidgets
@@ -133,7 +133,7 @@ def _default_limit(data: xr.Dataset) -> float:
     )
 
 
-class BoxEditor:
+class BoxEditor(BoxEditing):
     """The panels and widgets of a box editor (:func:`box_editor`).
 
     Attributes
@@ -146,6 +146,8 @@ class BoxEditor:
         ``label_id`` of the boxes that are chosen.
     """
 
+    panels: BoxPanels
+
     def __init__(
         self,
         edits: BoxEdits,
@@ -157,13 +159,11 @@ class BoxEditor:
         view: tuple[float, float, float, float] | None = None,
     ) -> None:
         notebook.ready()
-        self.edits, self.walk, self.chosen = edits, walk, list[str]()
+        self.walk = walk
         self._guidance = guidance
-        self.panels = BoxPanels(
-            edits, classes, limit, max_pixels, view, take=self._take, drawn=self._show, chose=self._chose
-        )
-        self.widgets = BoxWidgets(classes, edits.directions, walk)
-        self._connect()
+        shown = BoxPanels(edits, classes, limit, max_pixels, view, take=self._take, drawn=self._show, chose=self._chose)
+        super().__init__(edits, BoxWidgets(classes, edits.directions, walk), shown)
+        self.widgets.when_picked(self._picked, self.go)
         self._fill()
         self._say()
         self.edits.begin()
@@ -228,16 +228,6 @@ class BoxEditor:
 
         self._try(finish)
 
-    def _try(self, write: Callable[[], None]) -> None:
-        try:
-            write()
-        except FileError as error:
-            self._fill()
-            self._say(f"Not saved: {error}.", alert=True)
-        except LabkitError as error:
-            self._fill()
-            self._say(f"Not saved: {error}. Save once more to write over that, or read anew to see it.", alert=True)
-
     def _open(self, position: int, said: str) -> None:
         assert self.walk is not None
         self.walk.go(position)
@@ -251,47 +241,13 @@ class BoxEditor:
 
         display(self.panel())
 
-    def _connect(self) -> None:
-        does: dict[str, Callable[[], None]] = {
-            "Set class": self._set_class, "Delete": self._delete, "Accept": self._accept,
-            "Accept all": self._accept_all, "Undo": self._undo, "Read anew": self._reload, "Save": self.save,
-            "New box": self._new_box, "Previous": partial(self.step, -1), "Next": partial(self.step, 1),
+    def _actions(self) -> dict[str, Callable[[], None]]:
+        steps: dict[str, Callable[[], None]] = {
+            "Previous": partial(self.step, -1),
+            "Next": partial(self.step, 1),
             "Nothing here": self.nothing_here,
-        }  # fmt: skip
-        for name, button in self.widgets.buttons.items():
-            button.on_click(partial(self._press, does[name]))
-        self.widgets.when_typed(self._corners_typed)
-        self.widgets.when_picked(self._picked, self.go)
-
-    # what tests and people reach for by its short name
-    @property
-    def label(self) -> Any:
-        """The widget of the class."""
-        return self.widgets.label
-
-    @property
-    def both(self) -> Any:
-        """The widget that lets both panels go together."""
-        return self.widgets.both
-
-    @property
-    def buttons(self) -> dict[str, Any]:
-        """The buttons by their words."""
-        return self.widgets.buttons
-
-    @property
-    def corners(self) -> list[Any]:
-        """The widgets of the corners, in the order xmin, ymin, xmax, ymax."""
-        return self.widgets.corners
-
-    @property
-    def said(self) -> Any:
-        """The line below the panels."""
-        return self.widgets.said
-
-    @staticmethod
-    def _press(do: Callable[[], None], _: Any) -> None:
-        do()
+        }
+        return super()._actions() | steps
 
     def _take(self, way: str, boxes: dict[str, Any], shown: pd.DataFrame) -> str:
         return self.edits.take(way, boxes, self.label.value, both=self._together, shown=shown)
@@ -303,84 +259,3 @@ class BoxEditor:
         # what is chosen on one panel is let go on the others, which say so themselves
         self.chosen = picked or others
         self._fill()
-
-    def _picked(self, key: str) -> None:
-        self.chosen = [key] if key in self.edits.boxes.index else []
-        self.panels.choose(self.chosen)
-        self._fill()
-
-    @property
-    def _together(self) -> bool:
-        return bool(self.both.value) and len(self.edits.directions) > 1
-
-    def _new_box(self) -> None:
-        corners = self.edits.frame.middle if self.chosen else self.widgets.typed()
-        ways = list(self.edits.directions) if self._together else [self.widgets.direction.value]
-        try:
-            self.chosen = [self.edits.add(ways, corners or self.edits.frame.middle, self.label.value)]
-        except LabkitError as error:
-            self._say(str(error), alert=True)
-        else:
-            self._show()
-
-    def _delete(self) -> None:
-        self.edits.delete(self.chosen, both=self._together)
-        self.chosen = []
-        self._show()
-
-    def _accept(self) -> None:
-        self.edits.accept(self.chosen)
-        self._show()
-
-    def _accept_all(self) -> None:
-        self.edits.accept(self.edits.boxes.index[self.edits.boxes["pending"]])
-        self._show()
-
-    def _undo(self) -> None:
-        self._show("" if self.edits.undo() else "Nothing to undo.")
-
-    def _reload(self) -> None:
-        self.edits.reload()
-        self._show("Read anew: what was not saved is gone.")
-
-    def _set_class(self) -> None:
-        self.edits.set_label(self.chosen, self.label.value, both=self._together)
-        self._show()
-
-    def _corners_typed(self, corners: list[float]) -> None:
-        # without a chosen box they wait for a new one
-        if len(self.chosen) != 1:
-            return
-        try:
-            self.edits.set_corners(self.chosen[0], corners, both=self._together)
-        except LabkitError as error:
-            self._fill()
-            self._say(str(error), alert=True)
-        else:
-            self._show()
-
-    def _fill(self) -> None:
-        """Show the chosen box, and what else can be chosen, in the widgets."""
-        self.chosen = [key for key in self.chosen if key in self.edits.boxes.index]
-        one = self.chosen[0] if len(self.chosen) == 1 else ""
-        self.widgets.fill(self.edits.boxes, one, self.edits.frame.middle)
-        self.widgets.fill_walk()
-
-    def _show(self, said: str = "") -> None:
-        self.panels.draw()
-        self._fill()
-        self.panels.choose(self.chosen)
-        self._say(said)
-
-    def _say(self, first: str = "", *, alert: bool = False) -> None:
-        unsaved = self.edits.unsaved
-        waiting = (
-            f" To be decided on: {marks.counted(unsaved.proposals, 'proposals')} (blue)." if unsaved.proposals else ""
-        )
-        labels = marks.counted(len(self.edits.boxes) - unsaved.proposals, "labels")
-        words = f"Not saved: {unsaved}." if unsaved else f"All is saved: {labels}."
-        role, colour = ("alert", "#b00020") if alert else ("status", "#b00020" if unsaved else "#1b5e20")
-        self.said.value = (
-            f"<p role='{role}' style='margin:0'>{html.escape(first)} "
-            f"<b style='color:{colour}'>{html.escape(words)}</b>{html.escape(waiting)}</p>"
-        )

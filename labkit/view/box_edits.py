@@ -74,6 +74,8 @@ class BoxEdits:
         The part of the image in which boxes may lie.
     looked : bool
         Whether this person has finished the chip before.
+    scores : pandas.Series
+        Of the proposals, by their names in ``boxes``.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class BoxEdits:
         self.frame = Frame.of(self.shape, chip)
         self._since, self._spent = time.monotonic(), 0.0
         self._begun: pd.Timestamp | None = None
+        self.scores: pd.Series = pd.Series(dtype=float)
         self._proposed = self._table_of_proposals(proposals)
         self._before: list[pd.DataFrame] = []
         self._seen = 0
@@ -231,6 +234,11 @@ class BoxEdits:
             now = now.drop(gone)
         self._step(now)
 
+    @property
+    def steps(self) -> int:
+        """How many steps can be taken back."""
+        return len(self._before)
+
     def undo(self) -> bool:
         """Take the last step back; False where there is none."""
         if not self._before:
@@ -345,6 +353,7 @@ class BoxEdits:
             annotator=self.annotator, origin="accepted", proposed_by=here["model"].astype(str), pending=True
         )
         table.index = pd.Index([_new_name() for _ in range(len(table))], dtype=object)
+        self.scores = pd.Series(here["score"].to_numpy(float), index=table.index)
         return table[_COLUMNS]
 
     def _twins(self, now: pd.DataFrame, key: str, both: bool) -> list[str]:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import xarray as xr
 
 from labkit import schema
@@ -16,19 +17,24 @@ from labkit.errors import LabkitError
 from labkit.view import notebook
 from labkit.view.background import Background
 from labkit.view.box_editor import BoxEditor
+from labkit.view.explorer_box_layer import Gesture
 from labkit.view.explorer_boxes import ExplorerBoxes
+from labkit.view.explorer_editing import ChosenOnPanels, ExplorerEditing
 from labkit.view.explorer_export import save_figure
 from labkit.view.explorer_faces import Face, gradient_face, third_face
 from labkit.view.explorer_ground import Ground
 from labkit.view.explorer_history import ExplorerHistory
 from labkit.view.explorer_labelling import ExplorerLabelling
+from labkit.view.explorer_masks import ExplorerMasks, masks_table
 from labkit.view.explorer_network import ExplorerNetwork
-from labkit.view.explorer_panels import ExplorerPanels
+from labkit.view.explorer_panels import ExplorerPanels, Hand
+from labkit.view.explorer_past import Past
 from labkit.view.explorer_profile import ExplorerProfile
-from labkit.view.explorer_settings import Settings, code_of, differences, from_table, to_table
-from labkit.view.explorer_state import as_state, read_state, write_state
+from labkit.view.explorer_settings import Mask, Settings, code_of, from_table, to_table
+from labkit.view.explorer_state import State, as_table, read_state, write_state
 from labkit.view.explorer_swipe import ExplorerSwipe
 from labkit.view.explorer_widgets import ExplorerWidgets, numbers_typed
+from labkit.view.explorer_words import said
 from labkit.view.panels import headline
 from labkit.view.restacking import LIVE_PIXEL_PAIRS, Picture, Restacker
 
@@ -58,24 +64,33 @@ class Explorer:
         boxes: ExplorerBoxes,
         other: xr.Dataset | None = None,
         live_pixel_pairs: int = LIVE_PIXEL_PAIRS,
+        annotator: str = "",
     ) -> None:
         notebook.ready()
         self._ifgs, self._ground, self._boxes = ifgs, ground, boxes
         self._shape = (ifgs.sizes["y"], ifgs.sizes["x"])
         self._scene = str(ifgs.attrs.get("scene", ""))
         self._restacker = Restacker(ifgs, live_pixel_pairs)
-        self._past: list[Settings] = []
+        self._past = Past()
         self._began: Settings | None = None
         self._number = 0
         self._sharpening = Background("labkit-sharpening")
-        self.panels = ExplorerPanels(ifgs, ground, boxes, self._viewed, self._drew, self._clicked)
+        hand = Hand(self._viewed, self._drew, self._clicked, self._edited, self._outlined)
+        self.panels = ExplorerPanels(ifgs, ground, boxes, hand)
         self.network = ExplorerNetwork(ifgs, self._dragged)
         self.widgets = ExplorerWidgets(ifgs, self._moved, self._typed)
         self.profile, self.history = ExplorerProfile(ifgs, ground), ExplorerHistory()
         self.labelling = ExplorerLabelling(ifgs, boxes, self._shown, lambda: self.panels.draw(self.settings))
         self.swipe = ExplorerSwipe(ifgs, self._restacker, other, self._redraw, lambda: self.settings)
-        self.settings = Settings() if state is None else read_state(state, self._scene)
+        chosen = ChosenOnPanels(boxes, self._redraw_boxes, self.panels.choose)
+        self.editing = ExplorerEditing(
+            ifgs, boxes, annotator, lambda: self.picture.stack, lambda: self.settings.score, chosen
+        )
+        self.outlining = ExplorerMasks(lambda: self.settings.masks, lambda masks: self._try(self._mask, masks))
+        begin = State(Settings()) if state is None else read_state(state, self._scene)
+        self.settings = begin.settings
         self.picture = self._restacker.quick(self.settings)
+        self.swipe.restore(begin.kept, begin.swipe)
         self._draw(self._faces(self.settings, self.picture), self.settings)
         self.widgets.fill(self.settings)
         self._connect()
@@ -84,7 +99,7 @@ class Explorer:
     @property
     def state(self) -> dict[str, Any]:
         """The picture as a small table that JSON can hold."""
-        return as_state(self.settings, self._scene)
+        return as_table(State(self.settings, self.swipe.kept, self.swipe.share.value), self._scene)
 
     @property
     def stack(self) -> xr.Dataset:
@@ -94,7 +109,18 @@ class Explorer:
     @property
     def changed(self) -> list[str]:
         """What the last change changed, one line for each setting."""
-        return differences(self._past[-1], self.settings) if self._past else []
+        return self._past.changed(self.settings)
+
+    @property
+    def masks(self) -> gpd.GeoDataFrame:
+        """The ground that is left out, as polygons in lon/lat with their ``reason`` and ``scene``.
+
+        Raises
+        ------
+        LabkitError
+            The scene has no lon/lat.
+        """
+        return masks_table(self.settings.masks, self._ifgs)
 
     def code(self, name: str = "ifgs") -> str:
         """Give a cell that makes the picture again, from interferograms of this name."""
@@ -110,7 +136,7 @@ class Explorer:
         """
         new = from_table(to_table(self.settings) | fields)
         self._apply(new)
-        self._remember(self.settings)
+        self._past.remember(self.settings)
         self.settings = new
         self.widgets.fill(new)
         self.panels.look_at(new)
@@ -118,13 +144,8 @@ class Explorer:
 
     def undo(self) -> bool:
         """Take back the last change; False where there is none. What is in view stays."""
-        if not self._past:
+        if not self._past.back(self.editing.undo, self._go_back):
             return False
-        before = replace(self._past[-1], rows=self.settings.rows, cols=self.settings.cols)
-        self._apply(before)
-        self._past.pop()
-        self.settings = before
-        self.widgets.fill(before)
         self._end()
         return True
 
@@ -140,7 +161,10 @@ class Explorer:
         LabkitError
             The file is none of :meth:`save`, or of another scene; the picture stays as it was.
         """
-        self.change(**to_table(read_state(state, self._scene)))
+        read = read_state(state, self._scene)
+        self.change(**to_table(read.settings))
+        self.swipe.restore(read.kept, read.swipe)
+        self._redraw()
 
     def box_editor(self, annotator: str) -> BoxEditor:
         """Give a box editor on what is shown (:func:`labkit.view.box_editor`), for a cell of its own.
@@ -167,7 +191,8 @@ class Explorer:
         import panel as pn
 
         network, drawn = self.network.pane(), self.panels.pane(self.settings)
-        below = (self.profile.pane(), *self.widgets.below(), self.labelling.panel(), self.history.panel())
+        hands = (self.editing.panel(), self.outlining.panel())
+        below = (*hands, self.profile.pane(), *self.widgets.below(), self.labelling.panel(), self.history.panel())
         above = self.widgets.above(scored=self._boxes.detections is not None)
         return pn.Column(*above, self.swipe.panel(), network, drawn, *below)
 
@@ -184,7 +209,7 @@ class Explorer:
             "Restore state": lambda: self.restore(self.widgets.state_file.value),
             "Save picture": lambda: self._say(f"Saved {self.save_figure(self.widgets.picture_file.value)}."),
         }
-        self.widgets.hand.param.watch(lambda event: self.panels.take(event.new), "value")
+        self.widgets.hand.param.watch(lambda event: self._take(event.new), "value")
         for word, button in self.widgets.buttons.items():
             button.on_click(partial(self._pressed, does[word]))
 
@@ -195,10 +220,34 @@ class Explorer:
         if not self.undo():
             self._say("Nothing to undo.")
 
-    def _try(self, do: Callable[[], None]) -> None:
+    def _take(self, mode: str) -> None:
+        """Let the hand zoom, draw a line, boxes, or the outline of a mask."""
+        self.panels.take(mode)
+        self.editing.take(mode == "boxes")
+        self.outlining.take(mode == "mask")
+
+    def _edited(self, gesture: Gesture) -> None:
+        """Somebody did something to a box on a panel."""
+        self.editing.did(gesture)
+
+    def _outlined(self, corners: list[tuple[float, float]]) -> None:
+        """Somebody outlined ground on a panel."""
+        self.outlining.outlined(corners)
+
+    def _mask(self, masks: Callable[[], tuple[Mask, ...]]) -> None:
+        """Leave this ground out."""
+        self._point(masks=masks())
+
+    def _redraw_boxes(self) -> None:
+        """Boxes have changed: each step can be taken back in its turn."""
+        self._past.count_boxes(self.editing.steps)
+        self.panels.draw(self.settings)
+        self._say("")
+
+    def _try(self, do: Callable[..., None], *what: Any) -> None:
         """Do what a person asked for on the page; what goes wrong is said there."""
         try:
-            do()
+            do(*what)
         except LabkitError as error:
             self._alert(error)
 
@@ -264,19 +313,7 @@ class Explorer:
         self._try(point)
 
     def _box_at(self, at: tuple[float, ...]) -> tuple[float, ...]:
-        """The box that lies there, else one around the place, cut at the scene's edges."""
-        known = self._boxes.at(at[0], at[1], self.settings.score)
-        if known is not None:
-            return known
-        half = self.widgets.edge.value / 2
-        height, width = self._shape
-        x, y = round(at[0]), round(at[1])
-        return (
-            float(max(x - half, 0)),
-            float(max(y - half, 0)),
-            float(min(x + half, width)),
-            float(min(y + half, height)),
-        )
+        return self._boxes.around(at[0], at[1], self.settings.score, self.widgets.edge.value)
 
     def _point(self, **what: Any) -> None:
         """Take a line or a place."""
@@ -294,12 +331,15 @@ class Explorer:
             return
         before, self._began = self._began, None
         if before is not None:
-            self._remember(before)
+            self._past.remember(before)
         self._end()
 
-    def _remember(self, before: Settings) -> None:
-        if not self._past or before != self._past[-1]:
-            self._past.append(before)
+    def _go_back(self, before: Settings) -> None:
+        """Show settings again; what is in view stays."""
+        before = replace(before, rows=self.settings.rows, cols=self.settings.cols)
+        self._apply(before)
+        self.settings = before
+        self.widgets.fill(before)
 
     def _apply(self, new: Settings) -> None:
         """Stack and draw what differs; on an error nothing has changed."""
@@ -329,10 +369,12 @@ class Explorer:
         self.panels.draw(settings)
         self.profile.show(self.picture, settings)
         self.network.show(self._restacker.chosen(settings))
+        self.outlining.fill(settings.masks)
 
     def _end(self) -> None:
         """The hand has let go: say what stands, and sharpen it."""
         self._say("")
+        self.editing.refresh()
         if self.widgets.code.value:
             self._show_code()
         self._sharpen()
@@ -365,15 +407,6 @@ class Explorer:
         return self.picture if self.picture.exact else self._restacker.sharp(self.settings)
 
     def _say(self, first: str, *, alert: bool = False) -> None:
-        attributes, picture = self.picture.stack.attrs, self.picture
-        years = f"{attributes['sum_temporal_baseline']:.1f} years in sum"
-        how = "" if picture.exact else f", a preview by means of {picture.step} × {picture.step} px"
-        words = f"{self._scene}: {attributes['n_pairs']} of {self._ifgs.sizes['pair']} pairs, {years}{how}. "
-        words += f"Stacked in {picture.seconds:.2f} s."
-        changed = " · ".join(self.changed)
-        role, colour = ("alert", "#b00020") if alert else ("status", "#1b5e20")
-        self.widgets.said.value = (
-            f"<p role='{role}' style='margin:0'><b style='color:{colour}'>{html.escape(first)}</b> {html.escape(words)}"
-            + (f"<br>What changed: {html.escape(changed)}" if changed else "")
-            + "</p>"
+        self.widgets.said.value = said(
+            first, self.picture, self.settings, self._scene, self._ifgs.sizes["pair"], self.changed, alert=alert
         )

@@ -109,8 +109,12 @@ def _draw_face(axis: Axes, face: Face) -> Any:
 
 
 def _draw_over(axis: Axes, settings: Settings, boxes: Mapping[str, Mapping[str, list[Any]]]) -> None:
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Polygon, Rectangle
 
+    for mask in settings.masks:
+        axis.add_patch(
+            Polygon(mask.outline, fill=False, hatch="//", edgecolor=marks.LINES["truth"].colour, linewidth=1.0)
+        )
     frames = [
         (box, marks.LINES[kind])
         for kind, columns in boxes.items()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from labkit import geo, schema
 from labkit.view import colours, explorer_script, marks, panels, pixels
+from labkit.view.explorer_box_layer import BoxLayer, Gesture
 from labkit.view.explorer_boxes import COLUMNS, KINDS, ExplorerBoxes
 from labkit.view.explorer_copies import Copies
 from labkit.view.explorer_faces import Face, places_of, pointer_words
 from labkit.view.explorer_ground import Ground
+from labkit.view.explorer_mask_layer import MaskLayer
 from labkit.view.explorer_settings import Settings
 
 if TYPE_CHECKING:
@@ -23,11 +26,29 @@ _WIDTH, _LEFT, _ACROSS = 340, 48, 18
 
 PANELS = (*schema.DIRECTIONS, "third")
 
+#: What the name of a panel tells those who come to it by the Tab key.
+_KEYS = "arrows pan, plus and minus zoom, 0 shows all; while boxes are drawn, arrows move the chosen one"
+
 #: Called with the rows and columns that come into view, pixel edges.
 Viewed = Callable[[tuple[float, float], tuple[float, float]], None]
 
 #: Called with the ends of a line, x0, y0, x1, y1, or with a place, x, y; px of the scene.
 Pointed = Callable[[tuple[float, ...]], None]
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What is called when somebody does something on a page.
+
+    ``viewed`` has zoomed or panned, ``drew`` a line, ``clicked`` on a place, ``edited`` a box, ``outlined`` a mask,
+    whose corners (x, y) it gets.
+    """
+
+    viewed: Viewed
+    drew: Pointed
+    clicked: Pointed
+    edited: Callable[[Gesture], None]
+    outlined: Callable[[list[tuple[float, float]]], None]
 
 
 class ExplorerPanels:
@@ -41,15 +62,12 @@ class ExplorerPanels:
         What lies under it.
     boxes : ExplorerBoxes
         What is drawn over it.
-    viewed, drew, clicked : callable
-        Called when somebody has zoomed or panned, drawn a line, or clicked.
+    hand : Hand
+        What is called when somebody does something on them.
     """
 
-    def __init__(
-        self, ifgs: xr.Dataset, ground: Ground, boxes: ExplorerBoxes, viewed: Viewed, drew: Pointed, clicked: Pointed
-    ) -> None:
-        self._ifgs, self._ground, self._boxes = ifgs, ground, boxes
-        self._viewed, self._drew, self._clicked = viewed, drew, clicked
+    def __init__(self, ifgs: xr.Dataset, ground: Ground, boxes: ExplorerBoxes, hand: Hand) -> None:
+        self._ifgs, self._ground, self._boxes, self._hand = ifgs, ground, boxes, hand
         self.faces: dict[str, Face] = {}
         self._places: dict[str, Any] = {}
         self._placed: tuple[Any, ...] = ()
@@ -78,17 +96,23 @@ class ExplorerPanels:
         self.copies.push()
 
     def take(self, mode: str) -> None:
-        """Let a drag zoom ("zoom") or draw a line ("line")."""
+        """Let the hand zoom ("zoom"), draw a line ("line"), boxes ("boxes"), or the outline of a mask ("mask")."""
         self._mode = mode
         for copy in self.copies:
             copy.mode.tags = [mode]
         self.copies.push()
 
     def draw(self, settings: Settings) -> None:
-        """Draw the line and the frame of the place on all panels, and the boxes on those they belong to."""
+        """Draw line, place and masks on all panels, and the boxes on those they belong to."""
         over = self.boxes_over(settings)
         for copy in self.copies:
-            copy.draw(settings.line, settings.place, over)
+            copy.draw(settings, over)
+        self.copies.push()
+
+    def choose(self, way: str = "", key: str = "", box: tuple[float, float, float, float] | None = None) -> None:
+        """Show the box of this direction as the chosen one; none without a box."""
+        for copy in self.copies:
+            copy.box_layer.choose(way, key, box)
         self.copies.push()
 
     def pane(self, settings: Settings) -> pn.pane.Bokeh:
@@ -102,8 +126,8 @@ class ExplorerPanels:
             copy.fill(name, face, pointer_words(face, self._ifgs, self._ground))
         copy.mode.tags = [self._mode]
         copy.look_at(settings)
-        copy.draw(settings.line, settings.place, self.boxes_over(settings))
-        copy.hear(self._moved, self._drew, self._clicked)
+        copy.draw(settings, self.boxes_over(settings))
+        copy.hear(self._moved, self._hand)
         pane = pn.pane.Bokeh(row(list(copy.figures.values())))
         self.copies.add(pane, copy)
         return pane
@@ -116,7 +140,7 @@ class ExplorerPanels:
     def _moved(self, x_range: Any = None, y_range: Any = None) -> None:
         if x_range is not None and y_range is not None:
             rows, cols = (tuple(sorted(map(float, span))) for span in (y_range, x_range))
-            self._viewed((rows[0], rows[1]), (cols[0], cols[1]))
+            self._hand.viewed((rows[0], rows[1]), (cols[0], cols[1]))
 
 
 class _Copy:
@@ -137,7 +161,8 @@ class _Copy:
 
         shape = (ifgs.sizes["y"], ifgs.sizes["x"])
         self._shape = shape
-        self.across, self.along = Range1d(start=0, end=shape[1]), Range1d(start=shape[0], end=0)
+        self.across = Range1d(start=0, end=shape[1], reset_start=0, reset_end=shape[1])
+        self.along = Range1d(start=shape[0], end=0, reset_start=shape[0], reset_end=0)
         self.places = ColumnDataSource({"lon": [], "lat": [], "height": [], "shape": [], "corner": []})
         self.line = ColumnDataSource({"x": [], "y": []})
         self.place = ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []})
@@ -160,17 +185,25 @@ class _Copy:
             figure.add_tools(*tools)
             figure.toolbar.update(active_drag=self._drags[0], active_scroll=None, logo=None)
         self.mode = self.figures[PANELS[0]]
+        self.box_layer = BoxLayer(self.figures, self.boxes, self.mode)
+        self.mask_layer = MaskLayer(list(self.figures.values()), self.mode)
 
-    def hear(self, viewed: Callable[[Any, Any], None], drew: Pointed, clicked: Pointed) -> None:
+    def hear(self, viewed: Callable[[Any, Any], None], hand: Hand) -> None:
         """Connect what the page says."""
+        from bokeh.models import HoverTool
+
         explorer_script.follow_view(self.across, self.along, self.wires["view"])
-        explorer_script.follow_mode(self.mode, self._drags)
-        for figure in self.figures.values():
+        hovers = [tool for figure in self.figures.values() for tool in figure.select(HoverTool)]
+        explorer_script.follow_mode(self.mode, self._drags, hovers)
+        for name, figure in self.figures.items():
             explorer_script.let_draw(figure, self.mode, self.line, self.wires["line"])
-            explorer_script.let_click(figure, self.wires["place"])
+            explorer_script.let_click(figure, self.mode, self.wires["place"])
+            explorer_script.hear_keys(figure, self.mode, f"Panel {name}: {_KEYS}")
         self.wires["view"].on_change("data", lambda _, old, new: viewed(new["x"], new["y"]))
-        self.wires["line"].on_change("data", lambda _, old, new: drew(_ends(new)))
-        self.wires["place"].on_change("data", lambda _, old, new: clicked((float(new["x"][0]), float(new["y"][0]))))
+        self.wires["line"].on_change("data", lambda _, old, new: hand.drew(_ends(new)))
+        self.wires["place"].on_change("data", lambda _, old, new: hand.clicked(_ends(new)[:2]))
+        self.box_layer.hear(hand.edited)
+        self.mask_layer.hear(hand.outlined)
 
     def fill(self, name: str, face: Face, pointer: list[tuple[str, str]]) -> None:
         """Put another picture on a panel."""
@@ -197,13 +230,10 @@ class _Copy:
         # the axis is turned over: rows run down
         _set(self.along, start=rows[1], end=rows[0])
 
-    def draw(
-        self,
-        line: tuple[float, ...] | None,
-        place: tuple[float, ...] | None,
-        boxes: Mapping[str, Mapping[str, dict[str, list[Any]]]],
-    ) -> None:
-        """Draw the line, the place, and the boxes by panel and kind."""
+    def draw(self, settings: Settings, boxes: Mapping[str, Mapping[str, dict[str, list[Any]]]]) -> None:
+        """Draw the line, the place, the masks, and the boxes by panel and kind."""
+        line, place = settings.line, settings.place
+        self.mask_layer.draw(settings.masks)
         for name, kinds in boxes.items():
             for kind, columns in kinds.items():
                 _fill(self.boxes[name][kind], columns)
@@ -266,7 +296,7 @@ class _Copy:
 
 
 def _ends(said: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(float(said[axis][end]) for end in (0, 1) for axis in "xy")
+    return tuple(float(said[axis][end]) for end in range(len(said["x"])) for axis in "xy")
 
 
 def _image(face: Face | None) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -13,12 +13,16 @@ import pandas as pd
 
 from labkit import schema
 from labkit.errors import LabkitError
+from labkit.stack.drawn import as_area
 
 ESTIMATORS = ("lsq", "circular", "sum", "rewrapped")
 PALETTES = ("red-blue", "orange-purple")
 
 #: What the third panel can show.
 THIRDS = ("coherence", "rate", "pair", "hillshade", "optical")
+
+#: Why ground is outlined and left out.
+REASONS = ("snow", "water", "layover", "other")
 
 #: A part of the scene begins and ends at multiples of this, px, so that a small pan asks for no other part.
 _GRAIN = 64
@@ -42,7 +46,28 @@ _WORDS = {
     "score": "least score",
     "line": "line",
     "place": "place",
+    "masks": "masks",
 }
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Ground that is left out: the reason, one of :data:`REASONS`, and the corners (x, y) of its outline, px.
+
+    Raises
+    ------
+    LabkitError
+        The reason is another, or the outline encloses nothing.
+    """
+
+    reason: str
+    outline: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        _require(self.reason in REASONS, "reason", f"one of {REASONS}", self.reason)
+        as_area(self.outline, self.reason)
+        # no hand points more finely, and the code says it so
+        object.__setattr__(self, "outline", tuple((round(float(x), 2), round(float(y), 2)) for x, y in self.outline))
 
 
 @dataclass(frozen=True)
@@ -71,6 +96,8 @@ class Settings:
         Ends of a line, x0, y0, x1, y1, px: the profile along it is shown.
     place : (float, float, float, float), optional
         A box, xmin, ymin, xmax, ymax, px: its history is shown.
+    masks : tuple of Mask
+        Ground that is left out of the stack.
 
     Raises
     ------
@@ -95,6 +122,7 @@ class Settings:
     score: float = 0.0
     line: tuple[float, float, float, float] | None = None
     place: tuple[float, float, float, float] | None = None
+    masks: tuple[Mask, ...] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("estimator", ESTIMATORS), ("palette", PALETTES), ("third", THIRDS)):
@@ -123,6 +151,7 @@ class Settings:
         _require(longer, "line", "x0, y0, x1, y1 of two different points", line)
         rising = place is None or (_are_four(place) and place[0] < place[2] and place[1] < place[3])
         _require(rising, "place", "xmin, ymin, xmax, ymax with xmin < xmax and ymin < ymax", place)
+        _require(all(isinstance(mask, Mask) for mask in self.masks), "masks", "outlines with a reason", self.masks)
 
     @property
     def criteria(self) -> dict[str, Any]:
@@ -134,7 +163,20 @@ class Settings:
     @property
     def stacking(self) -> tuple[Any, ...]:
         """What the stack depends on, apart from the part in view."""
-        return self.criteria, self.estimator, self.window, self.lag
+        return self.criteria, self.estimator, self.window, self.lag, self.masks
+
+    def outlines(
+        self, corner: tuple[float, float] = (0, 0), step: int = 1
+    ) -> dict[str, list[list[tuple[float, float]]]]:
+        """Give the masks by reason, as :func:`labkit.stack.mask_outlines` takes them.
+
+        ``corner`` (x, y) and ``step``: where an image begins in the scene, and how many pixels one of its own is wide.
+        """
+        found: dict[str, list[list[tuple[float, float]]]] = {}
+        for mask in self.masks:
+            moved = [((x - corner[0]) / step, (y - corner[1]) / step) for x, y in mask.outline]
+            found.setdefault(mask.reason, []).append(moved)
+        return found
 
     def part(self, shape: tuple[int, int]) -> tuple[slice, slice] | None:
         """Give the rows and columns of the scene that hold what is in view; None where that is all of it.
@@ -168,7 +210,16 @@ def from_table(table: Mapping[str, Any]) -> Settings:
     if unknown:
         raise LabkitError(f"settings must have known fields, instead got {unknown}. Is the file of a newer labkit?")
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in table.items()}
+    given["masks"] = tuple(map(_as_mask, given.get("masks", ())))
     return Settings(**given)
+
+
+def _as_mask(table: Any) -> Mask:
+    if isinstance(table, Mask):
+        return table
+    known = isinstance(table, Mapping) and set(table) == {"reason", "outline"}
+    _require(known, "masks", "tables of reason and outline", table)
+    return Mask(table["reason"], table["outline"])
 
 
 def to_table(settings: Settings) -> dict[str, Any]:
@@ -179,7 +230,9 @@ def to_table(settings: Settings) -> dict[str, Any]:
     >>> from_table(json.loads(json.dumps(to_table(Settings(months=(6, 7)))))) == Settings(months=(6, 7))
     True
     """
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
+    table = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(settings).items()}
+    masks = [{"reason": mask.reason, "outline": [list(at) for at in mask.outline]} for mask in settings.masks]
+    return table | {"masks": masks}
 
 
 def differences(before: Settings, after: Settings) -> list[str]:
@@ -229,12 +282,17 @@ def code_of(settings: Settings, part: tuple[slice, slice] | None, name: str = "i
         lines.append(f"pairs = pairs.isel(y=slice({rows.start}, {rows.stop}), x=slice({cols.start}, {cols.stop}))")
     how = f'estimator="{settings.estimator}", window={settings.window}, lag={settings.lag}'
     lines.append(f"gradients = lk.stack_gradients(pairs, {how})")
+    first = (0, 0) if part is None else (part[1].start, part[0].start)
+    rates = "lk.integrate_rate(gradients)"
+    if settings.masks:
+        lines[1:1] = [*_masks_said(settings.outlines(first))]
+        lines.append("gradients = lk.stack.mask_outlines(gradients, masks)")
+        rates = f"lk.stack.mask_outlines({rates}, masks)"
     if settings.line is not None:
-        first = (0, 0) if part is None else (part[1].start, part[0].start)
         line = tuple(at - first[k % 2] for k, at in enumerate(settings.line))
         shown.append(f"lk.view.profile(gradients, {line})")
     third = {
-        "rate": "lk.view.rates(lk.integrate_rate(gradients))",
+        "rate": f"lk.view.rates({rates})",
         "pair": f'lk.view.pair({name}, "{settings.pair}")',
     }
     shown += [third[settings.third]] if settings.third in third else []
@@ -245,6 +303,18 @@ def code_of(settings: Settings, part: tuple[slice, slice] | None, name: str = "i
     return "\n".join(lines)
 
 
+def _masks_said(outlines: Mapping[str, Sequence[Sequence[tuple[float, float]]]]) -> list[str]:
+    """One line for each outline."""
+    lines = ["", "masks = {"]
+    for reason, drawn in outlines.items():
+        lines += [
+            f'    "{reason}": [',
+            *(f"        {[(round(x, 2), round(y, 2)) for x, y in outline]}," for outline in drawn),
+            "    ],",
+        ]
+    return [*lines, "}"]
+
+
 def _literal(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str) else repr(value)
 
@@ -252,7 +322,11 @@ def _literal(value: Any) -> str:
 def _said(value: Any) -> str:
     if value is None:
         return "any"
+    if value == ():
+        return "none"
     if isinstance(value, tuple):
+        if value and isinstance(value[0], Mask):
+            return ", ".join(f"{mask.reason} with {len(mask.outline)} corners" for mask in value)
         if len(value) == 2 and isinstance(value[0], float):
             return "–".join(f"{v:.0f}" for v in value)
         return ", ".join(f"{v:.0f}" if isinstance(v, float) else str(v) for v in value)

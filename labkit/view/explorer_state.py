@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,23 @@ from labkit.view.explorer_settings import Settings, from_table, to_table
 _FORM = 1
 
 
-def as_state(settings: Settings, scene: str) -> dict[str, Any]:
-    """Give settings and their scene as JSON holds them."""
-    return {"form": _FORM, "scene": scene, "settings": to_table(settings)}
+@dataclass(frozen=True)
+class State:
+    """What an explorer shows: its settings, those kept for comparing, and how far the swipe goes, per cent."""
+
+    settings: Settings
+    kept: Settings | None = None
+    swipe: float = 50
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.swipe, int | float) and 0 <= self.swipe <= 100):
+            raise LabkitError(f"swipe must be in 0..100, instead got swipe={self.swipe!r}")
+
+
+def as_table(state: State, scene: str) -> dict[str, Any]:
+    """Give a state and its scene as JSON holds them."""
+    table = {"form": _FORM, "scene": scene, "settings": to_table(state.settings)}
+    return table | {"kept": None if state.kept is None else to_table(state.kept), "swipe": state.swipe}
 
 
 def write_state(state: Mapping[str, Any], path: str | Path) -> Path:
@@ -27,8 +42,8 @@ def write_state(state: Mapping[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
-def read_state(state: str | Path | Mapping[str, Any], scene: str) -> Settings:
-    """Read the settings of a state, or of a file of one.
+def read_state(state: str | Path | Mapping[str, Any], scene: str) -> State:
+    """Read a state, or a file of one.
 
     Raises
     ------
@@ -51,4 +66,8 @@ def read_state(state: str | Path | Mapping[str, Any], scene: str) -> Settings:
             f"{name} must be of the scene {scene!r}, instead got scene={table.get('scene')!r}. "
             'Change "scene" in it to use its settings here'
         )
-    return from_table(table["settings"])
+    # files from before there was a swipe in them have neither
+    kept = table.get("kept")
+    return State(
+        from_table(table["settings"]), None if kept is None else from_table(kept), table.get("swipe", State.swipe)
+    )

@@ -15,6 +15,7 @@ from labkit.errors import LabkitError
 from labkit.view import pixels
 from labkit.view.explorer_faces import Face, cell_centres
 from labkit.view.explorer_settings import Settings
+from labkit.view.explorer_state import State
 from labkit.view.explorer_widgets import FOCUS
 from labkit.view.restacking import Picture, Restacker
 
@@ -73,8 +74,8 @@ class ExplorerSwipe:
         look: dict[str, Any] = {"stylesheets": [FOCUS]}
         self.keep = pn.widgets.Button(label="Keep for comparing", align="end", **look)
         self.share: Any = pn.widgets.FloatSlider(
-            label="Swipe: kept to the left, per cent of the view", start=0, end=100, step=1, value=50, width=300,
-            disabled=other is None, **look,
+            label="Swipe: kept to the left, per cent of the view", start=0, end=100, step=1, value=round(State.swipe),
+            width=300, disabled=other is None, **look,
         )  # fmt: skip
         self.keep.on_click(lambda _: self.take(now()))
         self.share.param.watch(lambda _: self._moved(), "value")
@@ -91,6 +92,13 @@ class ExplorerSwipe:
         self._picture = None
         self.share.disabled = False
         self._moved()
+
+    def restore(self, kept: Settings | None, share: float) -> None:
+        """Put the swipe where it was, with what was kept then."""
+        self._picture = None
+        self.kept = kept
+        self.share.disabled = kept is None and self._other is None
+        self.share.value = share
 
     def laid(self, faces: dict[str, Face], settings: Settings) -> dict[str, Face]:
         """Put what was kept on the left share of the gradients' panels."""

@@ -23,7 +23,7 @@ FOCUS = ":focus-visible { outline: 3px solid #1a4f8b !important; outline-offset:
 
 _WINDOWS = (1, 3, 5, 7, 9, 11, 15, 21)
 _MONTHS = {calendar.month_abbr[m]: m for m in range(1, 13)}
-_HANDS = {"zooms": "zoom", "draws a line": "line"}
+_HANDS = {"zooms": "zoom", "draws a line": "line", "draws boxes": "boxes", "outlines a mask": "mask"}
 _BUTTONS = ("Undo", "Show code", "Save state", "Restore state", "Save picture")
 
 
@@ -77,7 +77,7 @@ class ExplorerWidgets:
         self.picture_file: Any = pn.widgets.TextInput(
             label="File of the picture", value="explorer.png", width=190, **look
         )
-        self.hand = pn.widgets.RadioButtonGroup(label="A drag on the panels", options=_HANDS, value="zoom", **look)
+        self.hand = pn.widgets.RadioButtonGroup(label="The hand on the panels", options=_HANDS, value="zoom", **look)
         self.line: Any = pn.widgets.TextInput(label="Line: x0, y0, x1, y1, px", width=190, **look)
         self.place: Any = pn.widgets.TextInput(label="Place: x, y, or a box, px", width=190, **look)
         self.edge: Any = pn.widgets.IntInput(label="Edge of a place, px", value=20, start=4, end=400, width=110, **look)
@@ -101,7 +101,7 @@ class ExplorerWidgets:
             pn.Row(self.window, self.lag, self.limit, self.estimator, self.buttons["Undo"]),
             pn.Row(self.months, self.third, self.pair, self.palette),
             pn.Row(
-                pn.widgets.StaticText(value="A drag", align="center"),
+                pn.widgets.StaticText(value="The hand", align="center"),
                 self.hand,
                 self.line,
                 self.place,

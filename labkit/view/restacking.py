@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from labkit.schema import check_interferograms
-from labkit.stack import integrate_rate, mean_coherence, multilook, select_pairs, stack_gradients
+from labkit.stack import integrate_rate, mask_outlines, mean_coherence, multilook, select_pairs, stack_gradients
+from labkit.stack.drawn import Outline
 from labkit.view.explorer_settings import Settings
 
 #: So many pixels, counted over all pairs, are stacked while a slider is dragged; in memory each takes eight bytes.
@@ -29,7 +31,8 @@ class Picture:
 
     ``stack`` is a gradients object, of pixels that are ``step`` pixels of the scene wide and begin at row ``top`` and
     column ``left`` of it; ``exact`` where it is what :func:`labkit.stack_gradients` gives at full resolution.
-    ``seconds`` is what it took.
+    ``seconds`` is what it took, ``outlines`` what is left out of it (:func:`labkit.stack.mask_outlines`), in px of the
+    stack.
     """
 
     stack: xr.Dataset
@@ -38,6 +41,7 @@ class Picture:
     step: int
     exact: bool
     seconds: float
+    outlines: Mapping[str, Sequence[Outline]] = field(default_factory=dict)
 
     @property
     def gradient_share(self) -> float:
@@ -53,7 +57,9 @@ class Picture:
         LabkitError
             The stack makes no rate.
         """
-        return integrate_rate(self.stack)
+        rates = integrate_rate(self.stack)
+        # a pixel beside unmasked ground has a rate by its neighbours
+        return mask_outlines(rates, self.outlines) if self.outlines else rates
 
 
 class Restacker:
@@ -113,7 +119,7 @@ class Restacker:
         if self.is_live(settings):
             rows, cols = self._spans(settings)
             stack = _stacked(_taken(self._part(settings), chosen), settings.estimator, settings.window, settings.lag)
-            return Picture(stack, rows.start, cols.start, 1, True, time.perf_counter() - began)
+            return _picture(stack, settings, (rows.start, cols.start), began)
         step = self.step
         window = max(1, 2 * round((settings.window / step - 1) / 2) + 1)
         lag = max(1, round(settings.lag / step))
@@ -121,7 +127,7 @@ class Restacker:
         estimator = "sum" if settings.estimator == "rewrapped" else settings.estimator
         stack = _stacked(_taken(self._whole(), chosen), estimator, window, lag)
         stack = stack.assign_attrs(gradient_share=settings.lag / (lag * step), estimator=settings.estimator)
-        return Picture(stack, 0, 0, step, False, time.perf_counter() - began)
+        return _picture(stack, settings, (0, 0), began, step)
 
     def sharp(self, settings: Settings) -> Picture:
         """Stack what is in view at full resolution, from where the pairs lie."""
@@ -129,7 +135,7 @@ class Restacker:
         rows, cols = self._spans(settings)
         pairs = self.ifgs.isel(pair=self.chosen(settings), y=rows, x=cols)
         stack = _stacked(pairs, settings.estimator, settings.window, settings.lag)
-        return Picture(stack, rows.start, cols.start, 1, True, time.perf_counter() - began)
+        return _picture(stack, settings, (rows.start, cols.start), began)
 
     def _spans(self, settings: Settings) -> Part:
         return self.part(settings) or (slice(0, self.shape[0]), slice(0, self.shape[1]))
@@ -146,6 +152,13 @@ class Restacker:
         if self._overview is None:
             self._overview = _in_memory(multilook(self.ifgs, looks=(self.step, self.step)))
         return self._overview
+
+
+def _picture(stack: xr.Dataset, settings: Settings, at: tuple[int, int], began: float, step: int = 1) -> Picture:
+    """A stack that begins at this row and column, without what is masked; a preview where it has a step."""
+    outlines = settings.outlines((at[1], at[0]), step)
+    stack = mask_outlines(stack, outlines) if outlines else stack
+    return Picture(stack, at[0], at[1], step, step == 1, time.perf_counter() - began, outlines)
 
 
 def _without_pixels(ifgs: xr.Dataset, coherence: npt.NDArray[np.float64]) -> xr.Dataset:
