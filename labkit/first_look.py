@@ -11,6 +11,7 @@ from labkit import detect, stack
 from labkit.errors import LabkitError
 from labkit.read.missing import FEW_PAIRS, SHORT_DAYS
 from labkit.read.surveying import Survey
+from labkit.wording import counted
 
 #: Pixels of all pairs together that a first look takes, at most: of files some seconds of reading on a desktop.
 PIXEL_PAIRS = 500_000_000
@@ -76,7 +77,7 @@ def quicklook(
     coarse = stack.multilook(cut, ground_m)
     gradients = stack.stack_gradients(coarse, progress=progress)
     words = (
-        f"{chosen.sizes['pair']} of {ifgs.sizes['pair']} pairs, at most {limit:.0f} days apart; {part}; "
+        f"{chosen.sizes['pair']} of {counted(ifgs.sizes['pair'], 'pair')}, at most {limit:.0f} days apart; {part}; "
         f"{_looks(cut, coarse)}"
     )
     return gradients.assign_attrs(first_look=words)

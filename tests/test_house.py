@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "pytorch_lightning", "matplotlib", "hvplot", "holoviews", "leafmap", "label_studio_sdk")
 
 STAGES = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps")
-FLOOR = {"errors", "schema", "geo", "geocode", "ground", "lookup", "home", "files", "intervals", "kml"}
+FLOOR = {"errors", "schema", "geo", "geocode", "ground", "lookup", "home", "files", "intervals", "kml", "wording"}
 
 
 def pyproject() -> dict:

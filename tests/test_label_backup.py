@@ -83,6 +83,13 @@ def test_a_backup_is_for_its_owner_and_states_what_it_holds(labelled):
     assert sum("_azimuth" in name and name.endswith(".png") for name in names) == 1
 
 
+def test_the_lock_of_a_push_is_no_part_of_a_backup(labelled):
+    folder, _ = labelled
+    (lock,) = (folder / "home" / "label-studio-files" / "chips").rglob(".*.lock")
+    with tarfile.open(folder / "labels.tar") as archive:
+        assert [name for name in archive.getnames() if name.endswith(".lock")] == [], f"{lock} is in it"
+
+
 def test_data_are_replaced_only_when_asked_for_and_then_kept(labelled, at_home):
     before = (at_home / "label-studio" / "label_studio.sqlite3").read_bytes()
     with pytest.raises(LabkitError, match="replace must be True"):

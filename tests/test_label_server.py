@@ -69,7 +69,9 @@ def test_a_busy_port_is_passed_over_and_the_next_one_named(fresh_home, capsys):
             assert port < int(server.url.rsplit(":", 1)[1]) < port + 100
             assert json.loads((fresh_home / STATE_FILE).read_text()) == {"pid": server.pid, "url": server.url}
     taken = server.url.rpartition(":")[2]
-    assert f"Port {port} is taken: Label Studio listens on {taken}" in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert f"Port {port} is taken: Label Studio listens on {taken}" in said
+    assert "its programs are loaded" in said, "who waits is told how far it is"
 
 
 def test_a_port_that_is_taken_while_the_server_is_on_its_way_is_passed_over(fresh_home):

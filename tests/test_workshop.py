@@ -250,7 +250,7 @@ def test_a_kernel_notes_what_ran_and_the_teacher_reads_it(
     words = page(everybody, cells, {"person.01": 250_000_000}, names)
     assert "Anna &lt;b&gt;" in words and "Anna <b>" not in words
     assert f"2 of {len(cells['00_tour.ipynb'])} cells" in words
-    assert "1 servers run and hold 250 MB" in words
+    assert "1 server running, 250 MB in all" in words
 
 
 @pytest.mark.parametrize(

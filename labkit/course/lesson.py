@@ -24,6 +24,7 @@ from labkit.course.exercises import Exercise, Plan
 from labkit.course.material import Material, prepare
 from labkit.course.progress import read_progress, record
 from labkit.errors import LabkitError
+from labkit.wording import counted
 
 _PLANS = (seeing, wrapping, stacking, noise, agreement, training, measuring, mapping, limits)
 
@@ -126,7 +127,9 @@ class Lesson:
         states = {}
         for name in self.plan.exercises:
             entry = known.get(name)
-            states[name] = "open" if entry is None else "right" if entry["right"] else f"{entry['tries']} tries"
+            states[name] = (
+                "open" if entry is None else "right" if entry["right"] else counted(int(entry["tries"] or 0), "try")
+            )
         return states
 
     def __repr__(self) -> str:

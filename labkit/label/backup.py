@@ -146,7 +146,7 @@ def _members(dumped: Path, images: bool, progress: bool) -> Iterator[tuple[str, 
     yield home.SECRETS_FILE, copied
     if images:
         root = files_folder()
-        served = sorted(path for path in (root / CHIPS_FOLDER).rglob("*") if path.is_file() and not path.is_symlink())
+        served = sorted(path for path in (root / CHIPS_FOLDER).rglob("*") if _is_served(path))
         for path in tqdm(served, desc="images", unit="image", disable=not progress or not served):
             kept = dumped.with_name("image")
             try:
@@ -154,6 +154,11 @@ def _members(dumped: Path, images: bool, progress: bool) -> Iterator[tuple[str, 
             except FileNotFoundError:
                 continue  # replaced or removed by a push meanwhile; the next push brings it back
             yield path.relative_to(root).as_posix(), kept
+
+
+def _is_served(path: Path) -> bool:
+    """Whether a file is one that pages show: the locks of pushes lie beside them, hidden and empty."""
+    return path.is_file() and not path.is_symlink() and not (path.name.startswith(".") and path.suffix == ".lock")
 
 
 def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:

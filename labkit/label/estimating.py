@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from labkit.errors import LabkitError
+from labkit.wording import counted
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Total:
     random: int
 
     def __str__(self) -> str:
-        return f"{self.total:.1f} ({self.low:.1f}–{self.high:.1f}) over {self.chips} chips, from {self.random} by lot"
+        over = counted(self.chips, "chip")
+        return f"{self.total:.1f} ({self.low:.1f}–{self.high:.1f}) over {over}, from {self.random} by lot"
 
 
 def estimate_total(

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from labkit import schema
 from labkit.errors import FileError, LabkitError
+from labkit.wording import counted
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Calibration:
 
     def __repr__(self) -> str:
         to_find = int((self.truth["label"] == schema.LANDSLIDE).sum())
-        return f"Calibration({len(self.chips)} hidden chips, {to_find} boxes to be found)"
+        return f"Calibration({counted(len(self.chips), 'hidden chip')}, {counted(to_find, 'box')} to be found)"
 
     def disguise(self, images: pd.DataFrame) -> pd.DataFrame:
         """Give images under the names that people meet; those of no hidden chip stay as they are.

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from labkit import schema
 from labkit.errors import FileError, LabkitError
 from labkit.label.tasks import boxes_on, image_paths, place_box, task_data
+from labkit.wording import counted
 
 #: What is known of a picture.
 PICTURE_COLUMNS = ("file", "width", "height")
@@ -51,7 +52,7 @@ class Pictures:
     boxes: pd.DataFrame
 
     def __repr__(self) -> str:
-        return f"Pictures({len(self.pictures)} pictures, {len(self.boxes)} boxes)"
+        return f"Pictures({counted(len(self.pictures), 'picture')}, {counted(len(self.boxes), 'box')})"
 
 
 def make_pictures(pictures: Iterable[dict[str, Any]], boxes: Iterable[dict[str, Any]], source: Path) -> Pictures:

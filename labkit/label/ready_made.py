@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 from labkit import schema
 from labkit.errors import FileError, LabkitError
 from labkit.label.pictures import Pictures
+from labkit.wording import counted
 
 #: A pixel further than this from every colour of the scale (8-bit red, green, blue) has no value: frames, text, grey.
 TOLERANCE = 60.0
@@ -52,7 +53,7 @@ class PictureScenes:
     labels: gpd.GeoDataFrame
 
     def __repr__(self) -> str:
-        return f"PictureScenes({len(self.scenes)} pictures, {len(self.labels)} labels)"
+        return f"PictureScenes({counted(len(self.scenes), 'picture')}, {counted(len(self.labels), 'label')})"
 
 
 def picture_scenes(

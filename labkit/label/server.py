@@ -38,6 +38,15 @@ LOG_FILE = "label-studio.log"
 
 _LISTENING = re.compile(r"^Starting development server at http://[^/]*:(\d+)/", re.MULTILINE)
 
+#: How far a start is, by the last of these lines in its log.
+_STEPS = {
+    "Initializing database..": "its database is made or brought up to date",
+    "Starting development server": "it answers in a moment",
+}
+
+#: A start that takes longer than this tells how long it is waited for, s.
+_LONG_S = 45.0
+
 # The servers that this process started: it has to take their exit status, or they would seem to live on.
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -95,7 +104,7 @@ class LabelServer:
 
 
 def start_server(
-    *, port: int = 8080, host: str = "127.0.0.1", database: str | None = None, timeout_s: float = 180.0
+    *, port: int = 8080, host: str = "127.0.0.1", database: str | None = None, timeout_s: float = 600.0
 ) -> LabelServer:
     """Start the Label Studio of this bench, or find it running.
 
@@ -110,7 +119,8 @@ def start_server(
         is remembered for the next start. Default: the environment variable ``LABKIT_LABEL_STUDIO_DATABASE``, else the
         one that was used last, else "sqlite". What is in the one database is not in the other.
     timeout_s : float
-        Seconds until it has to answer; the very first start takes half a minute, later ones a few seconds.
+        Seconds until it has to answer. The very first start takes half a minute, later ones a few seconds; on a machine
+        that is busy with other work, minutes. Meanwhile a line says how far it is; one that ends is noticed at once.
 
     Returns
     -------
@@ -266,14 +276,16 @@ def _wait_until_up(server: LabelServer, process: subprocess.Popen[bytes], log: P
     with tqdm(
         desc=f"Label Studio starts at {server.url}", mininterval=1, bar_format="{desc} ({elapsed}){postfix}"
     ) as bar:
-        while time.monotonic() - began < timeout_s:
+        while (waited := time.monotonic() - began) < timeout_s:
             if process.poll() is not None:
                 raise ServerError(
                     f"Label Studio at {server.url} must keep running, instead it ended with {process.returncode}. "
                     f"The last lines of {log}:\n{_tail(log)}"
                 )
             # On its way up it moves on by itself when another server has taken the port meanwhile: its word counts.
-            listening = _LISTENING.search(log.read_text(errors="replace"))
+            words = log.read_text(errors="replace")
+            bar.set_postfix_str(_how_far(words, waited, timeout_s), refresh=False)
+            listening = _LISTENING.search(words)
             if listening:
                 server.url = f"{server.url.rpartition(':')[0]}:{listening[1]}"
                 if is_healthy(server.url):
@@ -285,6 +297,12 @@ def _wait_until_up(server: LabelServer, process: subprocess.Popen[bytes], log: P
         f"Label Studio at {server.url} must answer within {timeout_s:g} s, instead it is silent. Give it longer "
         f"(timeout_s). The last lines of {log}:\n{_tail(log)}"
     )
+
+
+def _how_far(words: str, waited: float, timeout_s: float) -> str:
+    """Say in words how far a start is, and for how long it is waited for once it takes long."""
+    step = next((said for line, said in reversed(_STEPS.items()) if line in words), "its programs are loaded")
+    return step if waited < _LONG_S else f"{step}; a busy machine takes minutes, waited for until {timeout_s:g} s"
 
 
 def _tail(log: Path, lines: int = 20) -> str:

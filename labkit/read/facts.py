@@ -9,6 +9,7 @@ import xarray as xr
 
 from labkit.geo import has_lonlat, pixel_to_lonlat
 from labkit.read.missing import SHORT_DAYS
+from labkit.wording import counted
 
 #: Radar band → longest wavelength, m.
 _BANDS = {"X": 0.0375, "C": 0.075, "S": 0.15, "L": 0.3, "P": 1.0}
@@ -25,13 +26,13 @@ def facts_of_pairs(ifgs: xr.Dataset) -> Facts:
     facts = [
         ("scene", str(ifgs.attrs["scene"])),
         ("pairs", f"{ifgs.sizes['pair']} between {len(dates)} dates, {first} to {last}"),
-        ("time spans", f"{days.min():.0f} to {days.max():.0f} days, {short} pairs of at most {SHORT_DAYS}"),
+        ("time spans", f"{days.min():.0f} to {days.max():.0f} days, {counted(short, 'pair')} of at most {SHORT_DAYS}"),
     ]
     perpendicular = ifgs["perpendicular_baseline"].values
     if np.isfinite(perpendicular).any():
         low, high = np.nanmin(perpendicular), np.nanmax(perpendicular)
         known = int(np.isfinite(perpendicular).sum())
-        of_them = "" if known == len(perpendicular) else f", of {known} pairs"
+        of_them = "" if known == len(perpendicular) else f", of {counted(known, 'pair')}"
         facts.append(("perpendicular baselines", f"{low:.0f} to {high:.0f} m{of_them}"))
     source = str(ifgs.attrs.get("coherence_source", ""))
     facts += _facts_of_scene(ifgs)

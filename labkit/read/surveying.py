@@ -19,6 +19,7 @@ from labkit.read.pointing import place_of
 from labkit.read.rates import named_as_rate
 from labkit.read.stated import check_stated
 from labkit.read.survey_page import page
+from labkit.wording import counted
 
 #: Reader → what it is called among those who use it.
 PRODUCTS = {
@@ -283,7 +284,7 @@ def _opened_as(folder: Path, readers: Sequence[str] | None) -> str:
     try:
         pairs, rates = readers_that_know(folder)
         if pairs and (readers is None or pairs[0] in readers):
-            return f"{open_interferograms(folder, pairs[0]).sizes['pair']} pairs of {PRODUCTS[pairs[0]]}"
+            return f"{counted(open_interferograms(folder, pairs[0]).sizes['pair'], 'pair')} of {PRODUCTS[pairs[0]]}"
         if rates and not pairs and (readers is None or rates[0] in readers):
             open_rates(folder, rates[0])
             return f"rates of {PRODUCTS[rates[0]]}"

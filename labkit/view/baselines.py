@@ -15,6 +15,7 @@ from labkit import schema
 from labkit.errors import LabkitError
 from labkit.stack import mean_coherence
 from labkit.view import colours, notebook
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -228,14 +229,17 @@ def _limits(lowest: float, highest: float) -> tuple[float, float]:
 
 
 def _title(solved: Network, scene: str, known: bool) -> str:
-    words = [f"{scene}: " if scene else "", f"{len(solved.edges)} pairs of {len(solved.dates)} acquisitions"]
+    words = [
+        f"{scene}: " if scene else "",
+        f"{counted(len(solved.edges), 'pair')} of {counted(len(solved.dates), 'acquisition')}",
+    ]
     if solved.n_parts > 1:
         words.append(f", in {solved.n_parts} parts that no pair joins")
     more = []
     if len(solved.isolated):
         more.append(f"{len(solved.isolated)} without a pair")
     if solved.gaps:
-        more.append(f"{len(solved.gaps)} {'gap' if len(solved.gaps) == 1 else 'gaps'} in time")
+        more.append(f"{counted(len(solved.gaps), 'gap')} in time")
     if not known:
         more.append("perpendicular baselines unknown")
     if 0 < int(solved.sequence.sum()) < len(solved.edges):

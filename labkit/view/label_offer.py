@@ -14,6 +14,7 @@ from labkit import chip, label, schema
 from labkit.errors import LabkitError
 from labkit.label.connection import URL_VARIABLE
 from labkit.label.server import find_server
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     from labkit.label.studio import PushReport
@@ -144,8 +145,8 @@ class LabelOffer:
 
     def _words(self) -> str:
         boxes = 0 if self._detections is None else len(self._detections)
-        chips = f"{len(self.chips)} {'chip' if len(self.chips) == 1 else 'chips'} of {self.size} px"
-        return f"{chips} with {boxes} proposed {'box' if boxes == 1 else 'boxes'}"
+        chips = f"{counted(len(self.chips), 'chip')} of {self.size} px"
+        return f"{chips} with {counted(boxes, 'proposed box')}"
 
 
 def _server_words() -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from labkit.errors import LabkitError
 from labkit.view import notebook
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -77,7 +78,7 @@ def losses(history: pd.DataFrame) -> hv.Overlay:
         )
     last = history.iloc[-1]
     rate = f", learning rate {last['learning_rate']:.2g}" if "learning_rate" in history else ""
-    after = "1 epoch" if len(history) == 1 else f"{len(history)} epochs"
+    after = counted(len(history), "epoch")
     return hv.Overlay(drawn).opts(
         title=f"Losses after {after}{rate}", xlabel="epochs", ylabel="loss", logy=True, show_grid=True,
         frame_width=_WIDTH, frame_height=_HEIGHT, legend_position="right", framewise=True,

@@ -13,6 +13,7 @@ from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.view import colours, marks, notebook, pixels
 from labkit.view.marks import Marks
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -235,7 +236,7 @@ def headline(data: xr.Dataset) -> str:
     words = [str(attributes.get("scene", ""))]
     pairs = int(attributes.get("n_pairs", 0))
     if pairs:
-        words.append(f"{pairs} pairs" if pairs > 1 else "1 pair")
+        words.append(counted(pairs, "pair"))
     years = float(attributes.get("sum_temporal_baseline", np.nan))
     if np.isfinite(years):
         words.append(f"{years:.1f} yr in sum" if years >= 1 else f"{years * schema.DAYS_PER_YEAR:.0f} days in sum")

@@ -17,6 +17,7 @@ from labkit.files import whole
 from labkit.view import colours, marks, panels
 from labkit.view.map_sheet import Bounds, draw_image, draw_outlines, font_families, image_edges, placed_tables
 from labkit.view.painting import painted
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +166,7 @@ def save_map_png(
     for scale in (axis.xaxis, axis.yaxis):
         scale.set_major_formatter(lambda metres, _: f"{metres / 1000:.{decimals}f}")
     count = 0 if detections is None else len(detections)
-    headline = title if title is not None else f"{count} landslide{'' if count == 1 else 's'}"
+    headline = title if title is not None else counted(count, "landslide")
     axis.set_title(headline, family=font_families(headline), parse_math=False)
     return _save(figure, path)
 

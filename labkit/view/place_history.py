@@ -14,6 +14,7 @@ from labkit.stack import stack_gradients
 from labkit.stack.neighbourhood import Place, find_neighbourhood
 from labkit.stack.seasons import Periods
 from labkit.view import colours, notebook
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -79,8 +80,9 @@ def series(displacement: xr.Dataset) -> hv.Layout:
         title=_title(displacement), xlabel="", ylabel="toward the satellite, mm", frame_width=_WIDTH, xlim=dates,
         frame_height=_HEIGHT, show_grid=True, show_legend=False, ylim=heights,
     )  # fmt: skip
+    many = counted(displacement.sizes["pair"], "pair")
     pairs = hv.Overlay(_pairs(displacement)).opts(
-        title=f"{displacement.sizes['pair']} pairs, longest below; orange: they contradict the others", xlabel="date",
+        title=f"{many}, longest below; orange: they contradict the others", xlabel="date",
         ylabel="", yaxis=None, frame_width=_WIDTH, frame_height=_PAIRS_HEIGHT, show_legend=False, xlim=dates,
         backend_opts={"plot.min_border_right": _BELOW},
     )  # fmt: skip
@@ -204,7 +206,8 @@ def history(
         part = ifgs.isel(y=near.rows, x=near.cols)
         for name, stack in stack_gradients(part, window=window, by=periods, progress=progress).items():
             mm = float(stack.attrs["wavelength"]) * 1000 / (4 * np.pi) / float(stack.attrs["sum_temporal_baseline"])
-            pictures[f"{name} · {_count(stack.attrs['n_pairs'])}"] = layers(stack)[direction].values * np.float32(mm)
+            title = f"{name} · {counted(stack.attrs['n_pairs'], 'pair')}"
+            pictures[title] = layers(stack)[direction].values * np.float32(mm)
     notebook.ready()
     import holoviews as hv
 
@@ -213,10 +216,6 @@ def history(
     drawn = [_picture(image, name, corners, limit) for name, image in pictures.items()]
     title = f"Gradients along {direction}, mm/yr per pixel · {colours.gradient_ends(direction)}"
     return hv.Layout(drawn).cols(_COLUMNS).opts(shared_axes=True, title=title)
-
-
-def _count(pairs: int) -> str:
-    return "1 pair" if pairs == 1 else f"{pairs} pairs"
 
 
 def _picture(image: np.ndarray, name: str, corners: tuple[float, float, float, float], limit: float) -> hv.Overlay:

@@ -25,6 +25,7 @@ from labkit.view.map_sheet import (
     placed_tables,
 )
 from labkit.view.painting import painted
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,7 +170,7 @@ def _keys(shapes: dict[str, gpd.GeoSeries], no_data: str) -> list[Any]:
     for name, colour in INKS.items():
         if name in shapes:
             count = len(shapes[name])
-            words = f"{count} landslide{'' if count == 1 else 's'}" if name == "detections" else name
+            words = counted(count, "landslide") if name == "detections" else name
             keys.append(Line2D([], [], color=colour, linewidth=_WIDTHS[name] + 0.5, label=words))
     return [*keys, Patch(color=colours.NO_DATA, label=no_data)] if no_data else keys
 

@@ -11,6 +11,7 @@ from labkit.detect.reviewing import Review
 from labkit.errors import LabkitError
 from labkit.view import notebook
 from labkit.view.review_widgets import ANSWER_COLOURS
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -75,9 +76,10 @@ def reviewed(review: Review | pd.DataFrame) -> hv.Layout:
         )
         words = [(place, row["high"] + 0.03, f"{row['count']:.0f}") for place, (_, row) in enumerate(table.iterrows())]
         drawn.append(hv.Labels(words).opts(text_font_size="9pt", text_color="#222222", text_baseline="bottom"))
+        title = f"{reviewer}: {counted(int(table['of'].iloc[0]), 'detection')}"
         panels.append(
             hv.Overlay(drawn).opts(
-                title=f"{reviewer}: {int(table['of'].iloc[0])} detections", xticks=list(enumerate(bars)), xrotation=35,
+                title=title, xticks=list(enumerate(bars)), xrotation=35,
                 xlim=(-0.6, len(bars) - 0.4), ylim=(0, 1.12), xlabel="", ylabel="share", frame_width=280,
                 frame_height=240, show_legend=False, toolbar=None,
             )

@@ -11,6 +11,7 @@ from labkit.view import notebook
 from labkit.view.stack_studies import compare_estimators as compare_estimators
 from labkit.view.stack_studies import fast_slides as fast_slides
 from labkit.view.stack_studies import rate_errors as rate_errors
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -204,9 +205,10 @@ def directions_and_tracks(table: pd.DataFrame, *, classes: tuple[str, ...] = ("a
         dots = hv.Scatter((views, recall, colour), "view", ["recall", "colour"]).opts(
             color="colour", size=11, tools=["hover"]
         )
+        title = f"{word}: {counted(int(rows['labels'].max()), 'landslide')}"
         panels.append(
             (dots * bars).opts(
-                title=f"{word}: {rows['labels'].max():g} landslides", xlabel="", ylabel="share detected", xrotation=40,
+                title=title, xlabel="", ylabel="share detected", xrotation=40,
                 ylim=(0, 1.05), frame_width=_WIDTH, frame_height=_HEIGHT, show_grid=True,
             )
         )  # fmt: skip

@@ -15,6 +15,7 @@ from labkit.simulate import Calendar, Effects, Scene, scene
 from labkit.stack import stack_gradients
 from labkit.view import interferogram, marks, notebook, panels, pixels
 from labkit.view.switches import Switches, call_of
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -224,7 +225,8 @@ class Switchboard:
         stack, track = self.stack, self.track.value
         seen, unseen = (int((self._truth[name]["track"] == track).sum()) for name in ("truth", "unseen"))
         words = (
-            f"{track}: {stack.attrs['n_pairs']} pairs, {stack.attrs['sum_temporal_baseline']:.1f} years in sum. "
+            f"{track}: {counted(stack.attrs['n_pairs'], 'pair')}, "
+            f"{stack.attrs['sum_temporal_baseline']:.1f} years in sum. "
             f"{seen} of {seen + unseen} true boxes can be seen; yellow lines are the landslides. "
             f"Made in {self.seconds:.1f} s."
         )

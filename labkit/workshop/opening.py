@@ -21,6 +21,7 @@ from labkit import home, jupyter
 from labkit.errors import LabkitError, ServerError
 from labkit.lab import LABEL_PORT, LOOPBACK, until_stopped, warning
 from labkit.label.people import Person, write_sheet
+from labkit.wording import counted
 from labkit.workshop.accounts import everybody, let_in
 from labkit.workshop.homes import check_reach, compile_once, make_home, numbers_of
 from labkit.workshop.layout import TEACHER, Workshop, account_of
@@ -179,7 +180,7 @@ def _named(host: str) -> str:
 
 
 def _words(room: Workshop, addresses: dict[str, str], people: int, sheet: Path | None, apart: bool) -> str:
-    lines = ["", f"  The workshop is open for {people} people.", ""]
+    lines = ["", f"  The workshop is open for {counted(people, 'person', 'people')}.", ""]
     lines += [f"    {name:<14} {url}" for name, url in addresses.items()]
     lines += [f"    {'who is how far':<14} {addresses['notebooks']}/services/progress/ (as {TEACHER})"]
     lines += [f"    {'passwords':<14} {sheet}: print, cut, keep"] if sheet else []

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from labkit.wording import counted
 from labkit.workshop.layout import PROGRESS, Workshop
 from labkit.workshop.watching import RUN_FILE
 
@@ -109,8 +110,9 @@ def page(
     return (
         "<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n<meta http-equiv='refresh' content='10'>\n"
         f"<title>Who is how far</title>\n<style>{_STYLE}</style>\n<h1>Who is how far</h1>\n"
-        f"<p>{len(memory)} servers run and hold {total:.0f} MB. {time.strftime('%H:%M:%S')}, anew every 10 s. A bar is "
-        "the share of a notebook's cells that ran; red: so many of them ended in an error the last time.</p>\n"
+        f"<p>{counted(len(memory), 'server')} running, {total:.0f} MB in all. {time.strftime('%H:%M:%S')}, anew every "
+        "10 s. A bar is the share of a notebook's cells that ran; red: so many of them ended in an error the last "
+        "time.</p>\n"
         f"<table>\n<tr><th>Name</th><th>Last cell</th><th>Exercises right</th><th>Wrong so far</th>{head}"
         f"<th>Memory, MB</th></tr>\n{rows}\n</table>\n</html>\n"
     )
