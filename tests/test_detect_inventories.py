@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from io import StringIO
 
 import geopandas as gpd
 import numpy as np
@@ -271,6 +272,19 @@ def test_methods_stand_side_by_side_as_in_the_second_papers_table_4():
     assert pairs["only second"].tolist() == [1, 2, 1]
     # p = 2 Σ C(n, k) / 2ⁿ over k up to the lesser: 1; of 7, 2 · (1 + 7 + 21) / 128; of 6, 2 · (1 + 6) / 64
     assert pairs["p"].tolist() == pytest.approx([1.0, 58 / 128, 14 / 64])
+    assert repr(all_three).startswith("<MethodComparison: Improved Faster R-CNN: 27 of 29, 12 new; Hot Spot")
+    shown, tested = pd.read_html(StringIO(all_three._repr_html_()), index_col=0)
+    assert shown["overlap (%)"].tolist() == [93.1, 96.6, 82.8]
+    assert tested["p"].tolist() == [1.0, 0.453, 0.219]
+
+
+def test_a_comparison_is_a_line_in_python_and_a_table_on_a_page_and_never_its_tables_of_shapes():
+    one = lk.compare_inventories(found(square(0), square(9000)), inventory(square(0), square(200)))
+    assert repr(one) == f"<Comparison: {one}>" and "from 2 detections" in str(one)
+    (shown,) = pd.read_html(StringIO(one._repr_html_()))
+    assert shown.iloc[0, :3].tolist() == [1, 1, 1]
+    assert shown["share detected (95 %)"].item() == "50.0 % (9.5 to 90.5)"
+    assert "POLYGON" not in one._repr_html_()
 
 
 def test_mcnemar_counts_whom_only_one_method_found_and_refuses_other_inventories():

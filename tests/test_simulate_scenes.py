@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from labkit import schema
@@ -31,6 +33,16 @@ def test_a_scene_obeys_the_schema(tiny_scene: Scene, track: str) -> None:
     assert (np.isnan(phase) == np.isnan(coherence)).all() and np.isnan(phase).any()
     assert ifgs.attrs["orbit_direction"] == ifgs.attrs["track"] == track
     assert ifgs.attrs["ground_spacing"] == pytest.approx(40.0)
+
+
+def test_a_page_shows_a_scene_as_a_table_of_its_tracks(tiny_scene: Scene) -> None:
+    html = tiny_scene._repr_html_()
+    (table,) = pd.read_html(StringIO(html), index_col=0)
+    assert table["pairs"].to_dict() == {
+        track: pairs.sizes["pair"] for track, pairs in tiny_scene.interferograms.items()
+    }
+    assert table["boxes on gradients"].sum() == len(tiny_scene.truth)
+    assert html.startswith("<p><b>Scene 'tiny'</b>, seed 0, simulated: 5 landslides, 4 counties, 3 rivers</p>")
 
 
 def test_pair_names_dates_and_baselines_agree(tiny_scene: Scene) -> None:

@@ -16,6 +16,7 @@ from labkit.detect.inventory_matching import Links, near_pairs, pair_off
 from labkit.detect.merging import SUPPORT
 from labkit.errors import LabkitError
 from labkit.intervals import share_interval
+from labkit.wording import counted
 
 Scenes = xr.Dataset | xr.DataArray | Iterable[xr.Dataset | xr.DataArray]
 
@@ -104,12 +105,26 @@ class Comparison:
 
     def __str__(self) -> str:
         if not len(self.items):
-            return f"an empty inventory; {self.new} new from {len(self.detections)} detections"
+            return f"an empty inventory; {self.new} new from {counted(len(self.detections), 'detection')}"
         low, high = self.interval()
         return (
-            f"{self.correct} of {len(self.items)} known landslides detected ({self.overlap_percent:.1f} %, "
-            f"{low:.1f} to {high:.1f}), {self.missed} missed, {self.new} new, from {len(self.detections)} detections"
+            f"{self.correct} of {counted(len(self.items), 'known landslide')} detected ({self.overlap_percent:.1f} %, "
+            f"{low:.1f} to {high:.1f}), {self.missed} missed, {self.new} new, from "
+            f"{counted(len(self.detections), 'detection')}"
         )
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self}>"
+
+    def _repr_html_(self) -> str:
+        low, high = self.interval()
+        share = f"{self.overlap_percent:.1f} % ({low:.1f} to {high:.1f})" if len(self.items) else "–"
+        cells = {
+            "correctly detected": self.correct, "not detected": self.missed, "newly detected": self.new,
+            "share detected (95 %)": share, "detections": len(self.detections),
+        }  # fmt: skip
+        more = "<p><code>.items</code>: the inventory; <code>.detections</code>; <code>.map</code>: both on one map</p>"
+        return pd.DataFrame([cells]).to_html(index=False, border=0) + more
 
 
 def compare_inventories(

@@ -72,6 +72,19 @@ class MethodComparison:
             }  # fmt: skip
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
+    def __repr__(self) -> str:
+        words = (f"{name}: {one.correct} of {len(one.items)}, {one.new} new" for name, one in self.comparisons.items())
+        return f"<MethodComparison: {'; '.join(words)}>"
+
+    def _repr_html_(self) -> str:
+        def told(value: float) -> str:
+            return "–" if np.isnan(value) else f"{value:.1f}"
+
+        shares = dict.fromkeys(("overlap (%)", "from (95 %)", "to (95 %)"), told)
+        chance = {"p": lambda value: f"{value:.3f}"}
+        test = self.differences.to_html(index=False, border=0, formatters=chance) if len(self.comparisons) > 1 else ""
+        return self.table.rename_axis(None).to_html(border=0, formatters=shares) + test
+
     @property
     def detected(self) -> pd.DataFrame:
         """Which method (column) detected which landslide of the inventory (row): true or false."""

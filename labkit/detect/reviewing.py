@@ -19,6 +19,7 @@ from labkit.detect.review_file import ReviewFile, create
 from labkit.detect.review_tally import ANSWERS, TOGETHER, review_agreement, review_shares
 from labkit.errors import LabkitError
 from labkit.files import whole
+from labkit.wording import counted
 
 _CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
@@ -162,7 +163,8 @@ class Review:
         self.sample = file.sample()
 
     def __repr__(self) -> str:
-        return f"Review({str(self.path)!r}, {len(self.sample)} detections, {len(self.answers())} answers)"
+        size = f"{counted(len(self.sample), 'detection')}, {counted(len(self.answers()), 'answer')}"
+        return f"Review({str(self.path)!r}, {size})"
 
     def answer(
         self,

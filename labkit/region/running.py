@@ -22,6 +22,7 @@ from labkit.region.burst import Outcome, Task, make_burst
 from labkit.region.plan import COUPLETS, Plan, find_bursts
 from labkit.region.records import read_record, sha256
 from labkit.region.together import RECORD, burst_home, put_together
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -76,11 +77,12 @@ class Report:
     def __str__(self) -> str:
         counts = Counter(outcome.state for outcome in self.outcomes)
         words = ", ".join(f"{counts[state]} {state}" for state in ("made", "there", "failed") if counts[state])
-        each = "burst" if len(self.outcomes) == 1 else "bursts"
-        lines = [f"{len(self.outcomes)} {each}: {words}. {self.landslides} landslides."]
+        lines = [f"{counted(len(self.outcomes), 'burst')}: {words}. {counted(self.landslides, 'landslide')}."]
         lines += [f"{o.scene}: {o.reason}" for o in self.outcomes if o.state == "made" and "not there" not in o.reason]
         lines += [f"{o.scene} failed: {o.reason}" for o in self.failed]
         return "\n".join(lines)
+
+    __repr__ = __str__
 
 
 def run_region(

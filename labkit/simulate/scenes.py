@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from html import escape
 
 import geopandas as gpd
 import numpy as np
@@ -36,6 +37,7 @@ from labkit.simulate.presets import Preset, preset_named
 from labkit.simulate.shading import hillshade, layover_and_shadow, radar_lookup
 from labkit.simulate.terrain import Terrain, make_terrain
 from labkit.simulate.truth import truth_tables
+from labkit.wording import counted
 
 MAX_DAYS = 36
 
@@ -126,11 +128,27 @@ class Scene:
         lines = [f"Scene {self.name!r}, seed {self.seed} (simulated)"]
         for track, pairs in self.interferograms.items():
             size = " × ".join(str(pairs.sizes[dim]) for dim in ("y", "x"))
-            lines.append(f"  {track}: {pairs.sizes['pair']} pairs of {size} pixels")
-        truth = [f"{len(self.truth)} boxes on gradients", f"{len(self.rate_truth)} on rates"]
-        lines.append(f"  {len(self.landslides)} landslides: {', '.join(truth)}")
-        lines.append(f"  {len(self.counties)} counties, {len(self.rivers)} rivers")
+            lines.append(f"  {track}: {counted(pairs.sizes['pair'], 'pair')} of {size} pixels")
+        truth = [f"{counted(len(self.truth), 'box')} on gradients", f"{len(self.rate_truth)} on rates"]
+        lines.append(f"  {counted(len(self.landslides), 'landslide')}: {', '.join(truth)}")
+        lines.append(f"  {counted(len(self.counties), 'county')}, {counted(len(self.rivers), 'river')}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Say the same as a table: what each track has, and what is true of all."""
+        rows = {
+            track: {
+                "pairs": pairs.sizes["pair"],
+                "dates": len(set(pairs["reference"].values) | set(pairs["secondary"].values)),
+                "lines × samples, px": f"{pairs.sizes['y']} × {pairs.sizes['x']}",
+                "boxes on gradients": int((self.truth["track"] == track).sum()),
+                "boxes on rates": int((self.rate_truth["track"] == track).sum()),
+            }
+            for track, pairs in self.interferograms.items()
+        }
+        first, last = f"<b>Scene {escape(self.name)!r}</b>, seed {self.seed}, simulated", repr(self).splitlines()[-1]
+        slides = counted(len(self.landslides), "landslide")
+        return f"<p>{first}: {slides}, {last.strip()}</p>{pd.DataFrame(rows).T.to_html(border=0)}"
 
     @property
     def hillshade(self) -> xr.DataArray:
