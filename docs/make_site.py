@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from site_links import broken_links, outside_links, unreachable
+from site_links import answers, broken_links, outside_links, unreachable
+from site_pictures import browser, take_pictures
 from tqdm.auto import tqdm
 
 import labkit as lk
@@ -26,7 +28,9 @@ import labkit as lk
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Parts whose public names have a page, in the order of the flow.
-PARTS = ("read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "studies", "region")
+PARTS = (
+    "read", "simulate", "stack", "chip", "label", "train", "detect", "maps", "view", "studies", "region", "course",
+)  # fmt: skip
 FLOOR = ("schema", "geo")
 
 _PAGES = ("README.md", "CHANGELOG.md", "docs/*.md", "benchmarks/README.md", "data/README.md")
@@ -36,6 +40,13 @@ _FILES = ("CITATION.cff", "LICENSE", "environment.yml", "labkit/schema.py", "lab
 
 #: How long one notebook may run, s.
 _LONGEST = 1800
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+#: A bar of tqdm in words.
+_BAR = re.compile(r"\d+%\||\[\d\d:\d\d[,<]")
+
+_NO_BROWSER = "a browser draws them, and there is none here. Install Chromium, or name one in LABKIT_CHROMIUM."
 
 
 def lay_out(source: Path, notebooks: list[Path]) -> None:
@@ -70,41 +81,64 @@ def run(notebook: Path, source: Path) -> None:
         book, timeout=_LONGEST, kernel_name="python3", resources={"metadata": {"path": str(target.parent)}}
     )
     client.execute(env=os.environ | {"LABKIT_HOME": str(source.parent / "home"), "JUPYTER_PREFER_ENV_PATH": "1"})
-    book.metadata.pop("widgets", None)  # sliders live only where a kernel does
+    as_a_page(book)
     partial = target.with_suffix(".part")
     nbformat.write(book, partial)
     partial.replace(target)
     mark.write_text(content)
 
 
-def write_gallery(source: Path, notebooks: list[Path]) -> None:
-    """Write the page of notebooks: what each one shows, with its first picture."""
-    words = ["# Gallery", "", "What each notebook is about, with its first picture where that is one.", ""]
-    pictures = source / "pictures"
-    pictures.mkdir(exist_ok=True)
+def as_a_page(book: nbformat.NotebookNode) -> None:
+    """Put words in the place of what lives only where a kernel does: maps, sliders; bars of progress go."""
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        kept = []
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if data.pop(_WIDGET, None) is None:
+                kept.append(output)
+            elif not _BAR.search(data.get("text/plain", "")):
+                what = (
+                    "A map to move and zoom" if data.get("text/plain", "").startswith("Map(") else "Sliders and buttons"
+                )
+                data["text/html"] = f'<p class="alive">{what}: alive in JupyterLab, where a kernel runs.</p>'
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
+
+
+def write_gallery(source: Path, notebooks: list[Path], pictures: list[str]) -> None:
+    """Write the page of notebooks: what each one shows, with its first figure where ``pictures`` names it."""
+    words = ["# Gallery", "", "What each notebook is about, with its first figure.", ""]
+    if not browser():
+        words += [f"The figures are missing: {_NO_BROWSER}", ""]
     for notebook in notebooks:
         place = notebook.relative_to(ROOT).as_posix()
         book = nbformat.read(source / place, as_version=4)
         title, _, rest = book.cells[0].source.partition("\n")
-        seen = rest.strip().split("\n\n")[0].replace("\n", " ").split("**It needs**")[0]
+        seen = rest.strip().split("\n\n")[0].replace("\n", " ").split("**It needs**")[0].split("**You need**")[0]
         words += [f"## [{title.lstrip('# ')}]({place})", "", seen, ""]
-        picture = _first_picture(book)
-        if picture:
-            name = f"{notebook.stem}.png"
-            (pictures / name).write_bytes(picture)
-            words += [f"```{{image}} pictures/{name}", ":width: 620px", f":target: {place.replace('.ipynb', '.html')}"]
-            words += [f":alt: {title.lstrip('# ')}", "```", ""]
+        if notebook.stem in pictures:
+            words += [f"```{{image}} pictures/{notebook.stem}.png", ":width: 620px"]
+            words += [f":target: {place.replace('.ipynb', '.html')}", f":alt: {title.lstrip('# ')}", "```", ""]
     (source / "gallery.md").write_text("\n".join(words))
 
 
-def _first_picture(book: nbformat.NotebookNode) -> bytes | None:
-    from base64 import b64decode
+def build(source: Path, site: Path) -> None:
+    """Build the pages; what has not changed since the last time is left as it is."""
+    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-b", "html", str(source), str(site)], check=True)
 
-    for cell in book.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                return b64decode(output["data"]["image/png"])
-    return None
+
+def draw_gallery(source: Path, site: Path, notebooks: list[Path]) -> None:
+    """Take pictures of the figures on the built pages, and build the gallery with them."""
+    if not browser():
+        print(f"The gallery has no pictures: {_NO_BROWSER}")
+        return
+    folder = source / "pictures"
+    folder.mkdir(exist_ok=True)
+    pages = {path.stem: site / path.relative_to(ROOT).with_suffix(".html") for path in notebooks}
+    write_gallery(source, notebooks, take_pictures(pages, folder))
+    build(source, site)
 
 
 def write_names(source: Path) -> list[str]:
@@ -178,6 +212,8 @@ def main() -> None:
         if not {"results", ".ipynb_checkpoints"} & set(path.parts)
         and (asked.only is None or path.stem.startswith(tuple(asked.only)))
     ]
+    if asked.external and not answers(_addresses()):
+        sys.exit("--external needs a network, and no host outside answers from here: leave it out")
     source, site = asked.out.absolute() / "source", asked.out.absolute() / "site"
     source.mkdir(parents=True, exist_ok=True)
     lay_out(source, notebooks)
@@ -185,9 +221,10 @@ def main() -> None:
         for notebook in bar:
             bar.set_postfix_str(notebook.stem)
             run(notebook, source)
-    write_gallery(source, notebooks)
+    write_gallery(source, notebooks, [])
     write_index(source, notebooks, write_names(source))
-    subprocess.run([sys.executable, "-m", "sphinx", "-q", "-b", "html", str(source), str(site)], check=True)
+    build(source, site)
+    draw_gallery(source, site, notebooks)
     broken = broken_links(site)
     if asked.only is not None:  # a notebook that was left out is no page
         broken = [words for words in broken if not words.endswith(".ipynb")]
@@ -200,6 +237,12 @@ def main() -> None:
     else:
         print("Links to the outside were not looked at: --external does, where there is a network.")
     print(f"The site is {site / 'index.html'}; all links between its pages hold.")
+
+
+def _addresses() -> list[str]:
+    """Addresses of other hosts in the pages, to see early whether there is a network."""
+    words = "\n".join(path.read_text() for pattern in _PAGES for path in sorted(ROOT.glob(pattern)))
+    return re.findall(r"https?://[^\s)>\]\"'`]+", words)
 
 
 if __name__ == "__main__":

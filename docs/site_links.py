@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -60,14 +61,37 @@ def outside_links(site: Path) -> list[str]:
     return sorted(found)
 
 
+def answers(addresses: Iterable[str], hosts: int = 4, patience_s: float = 10.0) -> bool:
+    """Whether there is a way to the outside: one of the first few hosts says anything at all, within seconds."""
+    first: dict[str, str] = {}
+    for address in addresses:
+        first.setdefault(urlsplit(address).netloc, address)
+    asked = list(first.values())[:hosts]
+    pool = ThreadPoolExecutor(max(len(asked), 1))
+    waiting = [pool.submit(_ask, address, patience_s) for address in asked]
+    done, _ = wait(waiting, timeout=2 * patience_s)
+    # a name that nobody resolves may hold its thread for long: nobody waits for it
+    pool.shutdown(wait=False, cancel_futures=True)
+    return any(isinstance(one.result(), int) for one in done)
+
+
 def unreachable(addresses: Iterable[str]) -> list[str]:
     """Ask each address and list those that do not answer, or say that there is nothing."""
-    lost = []
-    for address in addresses:
-        try:
-            with requests.get(address, timeout=20, stream=True) as answer:
-                if answer.status_code in (404, 410):
-                    lost.append(f"{address}: {answer.status_code}")
-        except requests.RequestException as error:
-            lost.append(f"{address}: {type(error).__name__}")
-    return lost
+    asked = list(addresses)
+    with ThreadPoolExecutor(8) as pool:
+        said = pool.map(_ask, asked)
+        lost = [(address, answer) for address, answer in zip(asked, said, strict=True) if answer not in _THERE]
+    return [f"{address}: {answer}" for address, answer in lost]
+
+
+#: Answers of a server that has the page, or keeps it from programs.
+_THERE = [code for code in range(200, 600) if code not in (404, 410)]
+
+
+def _ask(address: str, patience_s: float = 20.0) -> int | str:
+    """What an address answers; the name of the error where it does not."""
+    try:
+        with requests.get(address, timeout=patience_s, stream=True) as answer:
+            return answer.status_code
+    except requests.RequestException as error:
+        return type(error).__name__

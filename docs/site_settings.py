@@ -19,6 +19,7 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "notebooks/**": []},
 }
 html_show_sourcelink = False
+html_copy_source = False
 exclude_patterns = ["**/results/**", "notebooks/tables/**", "home/**"]
 
 # notebooks come with their outputs; a table wider than the page is scrolled by the style sheet

@@ -12,11 +12,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from make_site import as_a_page
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from site_links import broken_links, outside_links, unreachable
+from PIL import Image
+from site_links import answers, broken_links, outside_links, unreachable
+from site_pictures import browser
 
 import labkit as lk
 
@@ -63,6 +67,22 @@ def test_addresses_that_do_not_answer_are_named(host: str) -> None:
     assert found == [f"{host}/gone: 404", f"{silent}: ConnectionError"]
 
 
+def test_a_missing_network_is_seen_at_once_and_any_answer_is_one(host: str) -> None:
+    assert not answers([])
+    assert not answers(["http://127.0.0.1:1/", "http://127.0.0.2:1/"])
+    assert answers(["http://127.0.0.1:1/", f"{host}/gone"])
+
+
+def test_without_a_network_links_to_the_outside_are_refused_before_anything_is_run(tmp_path: Path) -> None:
+    # a proxy where nobody listens is no way to the outside, whatever network this machine has
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:1")
+    words = [sys.executable, str(ROOT / "docs" / "make_site.py"), "--out", str(tmp_path / "site"), "--external"]
+    done = subprocess.run(words, env=os.environ | nowhere, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("--external needs a network")
+    assert not (tmp_path / "site").exists()
+
+
 def test_binder_takes_the_same_python_and_installs_the_project() -> None:
     environment = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -75,6 +95,23 @@ def test_binder_takes_the_same_python_and_installs_the_project() -> None:
     assert os.access(built, os.X_OK) or os.name != "posix"
     assert "pip install --no-cache-dir -e ." in built.read_text()
     assert "labkit demo data/demo" in built.read_text()
+
+
+def test_what_only_a_kernel_moves_is_told_in_words_and_bars_are_left_out() -> None:
+    widget, new = {"application/vnd.jupyter.widget-view+json": {"model_id": "0"}}, nbformat.v4.new_output
+    outputs = [
+        new("stream", text="58 pairs"),
+        new("display_data", widget | {"text/plain": "stacking:   0%|          | 0/480 [00:00<?, ?row/s]"}),
+        new("display_data", widget | {"text/plain": "tasks: 0task [00:00, ?task/s]"}),
+        new("execute_result", widget | {"text/plain": "Map(center=[30.85, 101.95], controls=(Zoom…"}),
+        new("display_data", widget | {"text/plain": "VBox(children=(HTML(value='<b>Air</b>')))"}),
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("lk.view.map(landslides)", outputs=outputs)])
+    as_a_page(book)
+    first, a_map, sliders = book.cells[0].outputs
+    assert first.text == "58 pairs"
+    assert "A map to move and zoom" in a_map.data["text/html"] and "Sliders" in sliders.data["text/html"]
+    assert not any(name.startswith("application") for name in [*a_map.data, *sliders.data])
 
 
 def docs_python() -> str:
@@ -105,6 +142,13 @@ def test_a_site_of_two_notebooks_has_their_outputs_every_public_name_and_no_brok
     tour = (site / "notebooks" / "00_tour.html").read_text()
     assert "Traceback" not in tour and 'class="cell_output' in tour
     gallery = (site / "gallery.html").read_text()
+    if browser():
+        for name in ("00_tour", "30_chips"):
+            assert f"{name}.png" in gallery
+            with Image.open(site / "_images" / f"{name}.png") as picture:
+                assert min(picture.size) > 120
+    else:
+        assert "a browser draws them, and there is none here" in gallery
     assert 'href="notebooks/00_tour.html"' in gallery and 'href="notebooks/30_chips.html"' in gallery
     listed = (site / "names" / "index.html").read_text()
     for name in lk.__all__:
