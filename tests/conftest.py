@@ -1,4 +1,7 @@
-"""Fixtures that several test files share: the real files, simulated scenes; those of Label Studio: ../conftest.py."""
+"""Fixtures that several test files share: the real files, simulated scenes; those of Label Studio: ../conftest.py.
+
+Their modules import what is heavy only when a fixture is made: every run begins here, also that of a single test.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,13 @@ import side_by_side  # before labkit, whose compiled functions ask at once where
 
 import pytest
 from bench_fixtures import demo_folder
-from couplet_plants import planted_slides
 from course_material import course_material, own_progress
 from detector_fixture import small_detector
 from hypothesis import settings
 from label_studio_projects import project, studio, two_chips
 from mintpy_reader import mintpy_reader
 from postgresql_fixture import migrated_postgresql, postgresql
-from scene_fixtures import tiny_scene
+from scene_fixtures import planted_slides, tiny_scene
 
 __all__ = [
     "course_material",
@@ -47,6 +49,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files where several processes share the tests, so that they end together."""
     if side_by_side.WORKER:
         items[:] = side_by_side.longest_first(items)
+
+
+_LAST_FILE = [Path()]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before each file of tests, take what others have compiled meanwhile."""
+    if side_by_side.WORKER and item.path != _LAST_FILE[0]:
+        _LAST_FILE[0] = item.path
+        side_by_side.take_compiled_by_others()
 
 
 @pytest.fixture(scope="session")

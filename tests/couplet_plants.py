@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
-import pytest
 import xarray as xr
 from scipy.ndimage import uniform_filter
 
@@ -99,9 +98,8 @@ SLIDES = {
 }
 
 
-@pytest.fixture(scope="session")
-def planted_slides() -> tuple[xr.Dataset, dict[str, np.ndarray]]:
-    """Slides of known place, size and orientation, gradients up to about 4 rad in noise of 0.3; not to be changed."""
+def plant_slides() -> tuple[xr.Dataset, dict[str, np.ndarray]]:
+    """Slides of known place, size and orientation, gradients up to about 4 rad in noise of 0.3."""
     shape = (220, 340)
     phases = {}
     for number, (name, (y, x, long, short, angle)) in enumerate(SLIDES.items()):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from side_by_side import made_once
 
-from labkit.course import Material, open_material, prepare
+if TYPE_CHECKING:
+    from labkit.course import Material
 
 
 @pytest.fixture(scope="session")
 def course_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """That of the demo scene, which takes a third of the workshop scene's time. Not to be changed by a test."""
+    from labkit.course import open_material, prepare
 
     def make(folder: Path) -> None:
         prepare(folder, scene="demo", progress=False)

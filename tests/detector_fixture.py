@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
-import pandas as pd
 import pytest
 
-import labkit as lk
-from labkit.train import Detector
+if TYPE_CHECKING:
+    from labkit.train import Detector
 
 
 @pytest.fixture(scope="session")
 def small_detector(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Detector:
     """Twenty epochs, by number and not by time, so that every machine trains the same detector."""
+    import geopandas as gpd
+    import pandas as pd
+
+    import labkit as lk
+
     scenes = [
         lk.stack_gradients(lk.select_pairs(lk.open_interferograms(demo_folder / track)), progress=False).compute()
         for track in ("ascending", "descending")

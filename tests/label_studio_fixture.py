@@ -12,18 +12,22 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
-import numpy as np
-import pandas as pd
 import pytest
-import xarray as xr
-from PIL import Image
 from side_by_side import made_once
 
-from labkit import geo, home, schema
-from labkit.label import LabelServer, ensure_environment, start_server
-from labkit.label.environment import ENVIRONMENT_VARIABLE
+from labkit import home
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    import xarray as xr
+
+    from labkit.label import LabelServer
+
+#: As labkit.label.environment has it, which is not imported with every run of a test.
+ENVIRONMENT_VARIABLE = "LABKIT_LABEL_STUDIO_ENV"
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,6 +43,9 @@ class RunningLabelStudio:
 @pytest.fixture(scope="session")
 def label_studio_environment() -> Path:
     """Label Studio's own environment: the one named by LABKIT_LABEL_STUDIO_ENV, else the checkout's, made if absent."""
+    from labkit.label import ensure_environment, environment
+
+    assert environment.ENVIRONMENT_VARIABLE == ENVIRONMENT_VARIABLE
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
         return Path(named).absolute()
@@ -50,6 +57,7 @@ def label_studio_environment() -> Path:
 @pytest.fixture(scope="session")
 def migrated_home(tmp_path_factory: pytest.TempPathFactory, label_studio_environment: Path) -> Path:
     """A home whose Label Studio was started once and stopped: its database is ready, and empty."""
+    from labkit.label import start_server
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -65,6 +73,8 @@ def running_label_studio(
     tmp_path_factory: pytest.TempPathFactory, migrated_home: Path, label_studio_environment: Path
 ) -> Iterator[RunningLabelStudio]:
     """A Label Studio that runs until the last test is done."""
+    from labkit.label import start_server
+
     folder = tmp_path_factory.mktemp("running") / "home"
     shutil.copytree(migrated_home, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -97,6 +107,9 @@ def fresh_home(
 @pytest.fixture(scope="session")
 def couplet_scene() -> xr.Dataset:
     """Gradients of one Gaussian bump, 700 × 900 px, on a skewed lookup table: both directions show a couplet."""
+    import numpy as np
+    import xarray as xr
+
     y, x = np.mgrid[0.5:700, 0.5:900]
     bump = np.exp(-((y - 300) ** 2 / 40**2 + (x - 350) ** 2 / 60**2) / 2)
     gradient = np.stack([-(y - 300) / 40 * bump, -(x - 350) / 60 * bump]).astype(np.float32) * 6
@@ -118,6 +131,10 @@ def free_port() -> int:
 
 def chips_of(scene: xr.Dataset, size: int, overlap: float = 0.0, name: str = "chip") -> gpd.GeoDataFrame:
     """Cut a scene into chips, as the chip stage does; their footprints are exact on a plane lookup table."""
+    import geopandas as gpd
+
+    from labkit import geo, schema
+
     layer = next(iter(schema.layers(scene).values()))
     corners = list(geo.windows(layer.shape, size, overlap))
     boxes = [(col, row, col + size, row + size) for row, col in corners]
@@ -138,6 +155,12 @@ def chips_of(scene: xr.Dataset, size: int, overlap: float = 0.0, name: str = "ch
 
 def images_of(chips: gpd.GeoDataFrame, scene: xr.Dataset, folder: Path) -> pd.DataFrame:
     """Render chips as PNG files: red for positive, blue for negative, white at zero, grey where there are no data."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from labkit import geo, schema
+
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for chip in chips.itertuples():

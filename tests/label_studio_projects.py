@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import geopandas as gpd
-import pandas as pd
 import pytest
 import requests
-import xarray as xr
 from label_studio_fixture import chips_of, images_of
 
-from labkit.label import LabelServer, Studio, connect
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    import xarray as xr
+
+    from labkit.label import LabelServer, Studio
 
 
 @pytest.fixture
@@ -22,6 +25,8 @@ def two_chips(couplet_scene: xr.Dataset, tmp_path: Path) -> tuple[gpd.GeoDataFra
 
 @pytest.fixture
 def studio(label_studio: LabelServer) -> Studio:
+    from labkit.label import connect
+
     return connect()
 
 

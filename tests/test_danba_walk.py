@@ -109,10 +109,18 @@ def at_40_m(real_data: Path) -> xr.Dataset:
     return lk.stack_gradients(pairs, progress=False).compute()
 
 
+@pytest.fixture(params=["shipped", pytest.param("trained here", marks=pytest.mark.slow)])
+def detector(request: pytest.FixtureRequest) -> Detector:
+    """The detector that ships, and one that learns from the demo scene, which takes most of a minute."""
+    if request.param == "shipped":
+        return lk.load_detector("gradients-small")
+    return request.getfixturevalue("small_detector")
+
+
 def test_from_the_stack_to_files_that_others_open(
-    at_40_m: xr.Dataset, small_detector: Detector, tmp_path: Path, test_output: Path
+    at_40_m: xr.Dataset, detector: Detector, tmp_path: Path, test_output: Path
 ) -> None:
-    detections = lk.detect_landslides(at_40_m, small_detector, score=0.5)
+    detections = lk.detect_landslides(at_40_m, detector, score=0.5)
     kept = lk.filter_detections(detections, at_40_m)
     assert len(kept) + len(kept.attrs["dropped"]) == len(detections)
     # A detector that saw nothing but simulated slopes puts its surest box on the real landslide. The box drawn by eye

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 from label_studio_fixture import free_port
 from nbclient import NotebookClient
+from test_notebooks_browser import DRAWN_SLOWLY
 
 from labkit.label import start_server
 
@@ -38,6 +40,18 @@ WALK = (
     "81_seasonal_landslides",
     "90_my_data",
 )
+
+#: Settings that this walk changes, as a person in a hurry would: less training, smaller scenes, fewer repetitions. Each
+#: of these notebooks is opened as it stands by the slow tests, in a real browser (test_notebooks_browser.py).
+HURRIED = {
+    "00_tour": {"MINUTES": "0.2"},
+    "15_simulate": {"SCENE, SEED": '"tiny", 0'},
+    "50_train": {"MAX_EPOCHS": "12", "MAX_MINUTES": "5.0"},
+    "51_compare_detectors": {"MAX_MINUTES": "0.1"},
+    "61_baselines": {"SCENE": 'lk.simulate.scene("tiny", seed=5)'},
+    "80_how_many_interferograms": {"SEEDS": "(2,)", "COUNTS": "(10, 50)"},
+    "81_seasonal_landslides": {"RATES": "(-15.0, -60.0)", "WINTERS": "(-0.72,)"},
+}
 
 
 @dataclass(frozen=True)
@@ -68,11 +82,23 @@ def walk(
     server.stop()
 
 
+def hurried(notebook: nbformat.NotebookNode, changes: dict[str, str]) -> None:
+    """Change settings in the cell below the heading "Settings", each of which has to be there once."""
+    (at,) = [n for n, cell in enumerate(notebook.cells) if cell.source.startswith("## Settings")] if changes else [0]
+    for name, value in changes.items():
+        settings = notebook.cells[at + 1]
+        settings.source, count = re.subn(
+            rf"^{re.escape(name)} = [^#\n]*", f"{name} = {value}  ", settings.source, flags=re.MULTILINE
+        )
+        assert count == 1, f"{name} is no setting of this notebook"
+
+
 @pytest.mark.notebooks
 @pytest.mark.server
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebook_runs_from_top_to_bottom(source: Path, walk: Walk, test_output: Path) -> None:
     notebook = nbformat.read(source, as_version=4)
+    hurried(notebook, HURRIED.get(source.stem, {}))
     client = NotebookClient(
         notebook, timeout=400, kernel_name="python3", resources={"metadata": {"path": str(walk.folder)}}
     )
@@ -92,6 +118,10 @@ def test_the_notebook_runs_from_top_to_bottom(source: Path, walk: Walk, test_out
 
 def test_the_walk_is_whole() -> None:
     assert tuple(path.stem for path in NOTEBOOKS) == WALK
+
+
+def test_a_notebook_that_is_hurried_here_is_opened_as_it_stands_by_the_slow_tests() -> None:
+    assert set(HURRIED) <= set(DRAWN_SLOWLY)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

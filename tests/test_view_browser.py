@@ -28,8 +28,8 @@ boxes = couplet_boxes(gradients)
 pytestmark = pytest.mark.browser
 
 
-def notebook(folder: Path, *cells: str, rows: int = 240, cols: int = 320) -> Path:
-    first = SCENE.format(tests=str(ROOT / "tests"), rows=rows, cols=cols)
+def notebook(folder: Path, *cells: str, rows: int = 240, cols: int = 320, scene: bool = True) -> Path:
+    first = SCENE.format(tests=str(ROOT / "tests"), rows=rows, cols=cols) if scene else "1 + 1"
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in (first, *cells)])
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path = folder / "figures.ipynb"
@@ -118,6 +118,7 @@ def test_a_cell_that_fails_and_a_page_that_calls_home_are_reported(tmp_path):
         tmp_path,
         "from IPython.display import HTML\nHTML('<img src=\"https://example.org/pixel.png\">')",
         "1 / 0",
+        scene=False,
     )
     seen = run_notebook_in_browser(path, ROOT / "test-output" / "view-errors", 120)
     assert set(seen.outside_requests) == {"https://example.org/pixel.png"}
