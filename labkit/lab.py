@@ -1,7 +1,8 @@
 """Starting and stopping the bench: JupyterLab and Label Studio side by side, until Ctrl-C.
 
 :func:`run_lab` is what ``make lab`` and ``labkit lab`` call. Everything that it starts it also ends, in the opposite
-order, on Ctrl-C, on SIGTERM, when the terminal closes, and on every error.
+order, on Ctrl-C, on SIGTERM, when the terminal closes, and on every error. JupyterLab comes first: Label Studio takes
+from half a minute to some minutes the first time, in which the tour can begin.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ LOOPBACK = "127.0.0.1"
 JUPYTER_PORT = 8888
 LABEL_PORT = 8080
 
-#: What notebooks find in their environment; the secrets themselves stay in their file.
+#: What notebooks find in their environment: by it they find Label Studio, too, and the secrets' file.
 HOME_VARIABLE = "LABKIT_HOME"
-LABEL_STUDIO_VARIABLE = "LABKIT_LABEL_STUDIO_URL"
 
 #: The page that leads a browser in, in labkit's home.
 PAGE = "open-lab.html"
@@ -90,8 +90,9 @@ def run_lab(
 ) -> None:
     """Open the bench and keep it open until Ctrl-C (or SIGTERM, or the end of the terminal).
 
-    The first call makes Label Studio's environment and the demo scene, once. Where the bench of this folder is open
-    already, it is only shown.
+    The first call makes the demo scene and Label Studio's environment, once. JupyterLab opens before Label Studio is
+    up, and goes on without it where it does not start. Where the bench of this folder is open already, it is only
+    shown.
 
     Parameters
     ----------
@@ -111,9 +112,12 @@ def run_lab(
     Raises
     ------
     LabkitError
-        A server did not start, no port is free, or a folder is wrong. What had been started is stopped.
+        JupyterLab did not start, no port is free, or a folder, the database or ``LABKIT_LABEL_STUDIO_ENV`` is wrong.
+        What had been started is stopped.
     """
     from labkit.label import start_server
+    from labkit.label.database import parse_database
+    from labkit.label.environment import check_named
 
     bench = find_bench(notebooks)
     running = jupyter.find()
@@ -123,9 +127,13 @@ def run_lab(
         if browser:
             _open_browser(_way_in(bench, url), say)
         return
-    home.is_free(port, host)  # a wrong host or port is named before anything long begins
+    # what is wrong in the words given is named before anything long begins
+    home.is_free(port, host)
     if host != LOOPBACK:
         say(warning(host))
+    check_named()
+    if database is not None:
+        parse_database(database)
     with until_stopped(say) as things:
         start = partial(start_server, port=label_port, host=host, database=database)
         _open(bench, things, start, host=host, port=port, browser=browser, say=say)
@@ -169,27 +177,44 @@ def _open(
 ) -> None:
     from labkit import simulate
 
+    if not bench.demo.exists():
+        say(f"Making the simulated demo scene in {bench.demo}, once:")
     simulate.demo(bench.demo)
-    studio = start()
-    if studio.started:
-        things.callback(studio.stop)
-    else:
-        say(f"Label Studio was running already at {studio.url}; it will go on when JupyterLab is stopped.")
     wanted, port = port, home.free_port(port, host)
     if port != wanted:
         say(f"Port {wanted} is taken: JupyterLab listens on {port}")
-    variables = {HOME_VARIABLE: str(home.folder()), LABEL_STUDIO_VARIABLE: studio.url}
-    server = jupyter.start(bench.project, host=host, port=port, environment=variables)
+    say("JupyterLab starts ...")
+    server = jupyter.start(bench.project, host=host, port=port, environment={HOME_VARIABLE: str(home.folder())})
     things.callback(server.stop)
     page = _way_in(bench, server.url)
     things.callback(page.unlink, missing_ok=True)
-    say(_addresses(host, {"JupyterLab": f"{server.url}/lab", "Label Studio": studio.url}, studio.user, page))
+    say(f"\n  JupyterLab is open: {page.as_uri()}\n")
     if browser:
         _open_browser(page, say)
+    urls = {"JupyterLab": f"{server.url}/lab"}
+    studio = _start_beside(start, things, say)
+    if studio is not None:
+        urls["Label Studio"] = studio.url
+    say(_addresses(host, urls, studio.user if studio is not None else None, page))
     code = _watch(server)
     if code:
         raise ServerError(f"JupyterLab must run until it is stopped, instead it ended with {code}. Read {server.log}")
     say("JupyterLab was shut down from within.")
+
+
+def _start_beside(start: Callable[[], LabelServer], things: ExitStack, say: Say) -> LabelServer | None:
+    """Start Label Studio while somebody works in JupyterLab already; None, and why, where it does not start."""
+    say("Label Studio starts beside it; the first time that takes some minutes, and the tour does not need it.")
+    try:
+        studio = start()
+    except LabkitError as error:
+        say(f"{error}\nJupyterLab goes on without Label Studio; `labkit label-server` in another terminal tries again.")
+        return None
+    if studio.started:
+        things.callback(studio.stop)
+    else:
+        say(f"Label Studio was running already at {studio.url}; it will go on when JupyterLab is stopped.")
+    return studio
 
 
 def _watch(server: jupyter.JupyterServer) -> int:
@@ -222,17 +247,15 @@ def _open_browser(page: Path, say: Say) -> None:
         say("No browser was found on this machine: open the address in yours.")
 
 
-def _addresses(host: str, urls: dict[str, str], user: str, page: Path | None = None) -> str:
+def _addresses(host: str, urls: dict[str, str], user: str | None, page: Path | None = None) -> str:
     lines = ["", "  The bench is open.", ""]
     lines += [f"    {name:<14} {url}" for name, url in urls.items()]
     if host == "0.0.0.0":
         name = socket.gethostname()
         lines += [f"    {'for others':<14} {url.replace(LOOPBACK, name)}" for url in urls.values()]
-    lines += [
-        f"    {'user name':<14} {user}",
-        f"    {'passwords':<14} {home.folder() / home.SECRETS_FILE}",
-        f"    {'':<14} (password: Label Studio" + ("; jupyter_token: JupyterLab)" if page else ")"),
-    ]
+    lines += [] if user is None else [f"    {'user name':<14} {user}"]
+    names = ([] if user is None else ["password: Label Studio"]) + (["jupyter_token: JupyterLab"] if page else [])
+    lines += [f"    {'passwords':<14} {home.folder() / home.SECRETS_FILE}", f"    {'':<14} ({'; '.join(names)})"]
     if page is not None:
         lines += [f"    {'straight in':<14} {page.as_uri()}"]
     return "\n".join([*lines, "", "  Ctrl-C stops it; nothing is lost.", ""])

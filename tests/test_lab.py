@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -231,6 +232,31 @@ def test_the_page_opens_the_first_notebook_in_a_real_browser(bench: OpenBench) -
         chromium.close()
 
 
+def test_jupyterlab_is_open_before_label_studio_is_up(bench: OpenBench) -> None:
+    words = bench.words
+    assert f"JupyterLab is open: {(bench.home / 'open-lab.html').as_uri()}" in words
+    assert words.index("JupyterLab is open") < words.index("Label Studio starts") < words.index("The bench is open.")
+    # the page that a browser is called with was there, too, before Label Studio answered
+    assert (bench.home / "open-lab.html").stat().st_mtime < (bench.home / "label-studio.json").stat().st_mtime
+
+
+def test_jupyterlab_goes_on_where_label_studio_does_not_start(tmp_path: Path, demo_folder: Path) -> None:
+    broken = tmp_path / "broken" / "bin" / "label-studio"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("#!/bin/sh\necho the database is locked\nexit 3\n")
+    broken.chmod(0o755)
+    project = make_project(tmp_path / "project", demo_folder)
+    words = ("--no-browser", "--port", "19850", "--label-port", "19950")
+    with opened(project, tmp_path / "home", tmp_path / "broken", *words) as bench:
+        assert bench.jupyter("GET", "/api/status").status_code == 200
+        assert "must keep running, instead it ended with 3" in bench.words
+        assert "the database is locked" in bench.words
+        assert "JupyterLab goes on without Label Studio" in bench.words
+        assert "user name" not in bench.words
+        bench.process.send_signal(signal.SIGINT)
+        assert bench.process.wait(40) == 0
+
+
 def test_no_news_are_asked_from_the_network(bench: OpenBench) -> None:
     answer = bench.jupyter("GET", "/lab/api/settings/@jupyterlab/apputils-extension:notification").json()
     assert answer["schema"]["properties"]["fetchNews"]["default"] == "false"
@@ -248,7 +274,15 @@ def test_a_notebook_finds_both_servers_and_no_secret_in_its_environment(bench: O
     variables = process.environ()
     bench.jupyter("DELETE", f"/api/kernels/{kernel['id']}")
     assert variables["LABKIT_HOME"] == str(bench.home)
-    assert variables["LABKIT_LABEL_STUDIO_URL"] == bench.address("Label Studio")
+    found = subprocess.run(
+        [sys.executable, "-c", "import labkit as lk; print(lk.label.find_server().url)"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert found.stdout.strip() == bench.address("Label Studio")
     shown = "\n".join(variables.values())
     for name in ("password", "jupyter_token", "label_studio_token"):
         assert bench.secret(name) not in shown

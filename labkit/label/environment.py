@@ -64,19 +64,33 @@ def ensure_environment() -> Path:
     >>> lk.label.ensure_environment().stem
     'label-studio'
     """
-    named = os.environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        command = label_studio_command(Path(named).absolute())
-        if not command.is_file():
-            raise LabkitError(
-                f"{ENVIRONMENT_VARIABLE} must name an environment with Label Studio, instead got "
-                f"{ENVIRONMENT_VARIABLE}={named} without {command}. Unset it, and labkit makes one"
-            )
-        return command
+    named = check_named()
+    if named is not None:
+        return named
     environment = home.folder() / FOLDER
     if not is_whole(environment):
         _make(environment)
     return label_studio_command(environment)
+
+
+def check_named() -> Path | None:
+    """Give the command of the environment that ``LABKIT_LABEL_STUDIO_ENV`` names; None where it names none.
+
+    Raises
+    ------
+    LabkitError
+        The named environment holds no Label Studio.
+    """
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
+    if not named:
+        return None
+    command = label_studio_command(Path(named).absolute())
+    if not command.is_file():
+        raise LabkitError(
+            f"{ENVIRONMENT_VARIABLE} must name an environment with Label Studio, instead got "
+            f"{ENVIRONMENT_VARIABLE}={named} without {command}. Unset it, and labkit makes one"
+        )
+    return command
 
 
 def is_whole(environment: Path) -> bool:
