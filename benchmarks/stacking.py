@@ -19,6 +19,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,29 @@ def chip() -> None:
 
     fast()
     compare("chip of 416², 200 pairs in memory, whole `stack_gradients`", fast, lambda: numpy_lsq(ifgs), "NumPy", 20)
+
+
+@numba.njit(nogil=True)
+def arithmetic(values: np.ndarray, times: int) -> None:
+    """Vector arithmetic that waits for no memory."""
+    for _ in range(times):
+        for i in range(values.size):
+            values[i] = values[i] * np.float32(0.999) + np.float32(0.1) / (np.float32(1.1) + values[i])
+
+
+def threads() -> None:
+    """Say how much more two threads compute than one: on a machine whose cores are halves of one, far from twice."""
+    several = [np.ones(2048, np.float32) for _ in range(2)]
+    arithmetic(several[0], 1)
+    with ThreadPoolExecutor(2) as pool:
+        gains = []
+        for _ in range(2 * RUNS + 1):
+            start = time.perf_counter()
+            arithmetic(several[0], 50_000)
+            middle = time.perf_counter()
+            list(pool.map(arithmetic, several, [50_000] * 2))
+            gains.append(2 * (middle - start) / (time.perf_counter() - middle))
+    print(f"Two threads do {statistics.median(gains):.2f} times the arithmetic of one, which NumPy uses.\n")
 
 
 def numpy_estimate(sums: Sums) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -280,6 +304,7 @@ def main() -> None:
     given = parser.parse_args()
     versions = f"Python {platform.python_version()}, NumPy {np.__version__}, numba {numba.__version__}"
     print(f"{os.cpu_count()} cores, {versions}, labkit {lk.__version__}; median of {RUNS} runs\n")
+    threads()
     print("| what | against | labkit takes | speed ratio | to reach | |\n|---|---|---|---|---|---|")
     in_memory(60, (320, given.samples))
     chip()

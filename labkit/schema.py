@@ -48,6 +48,9 @@ from labkit.errors import LabkitError
 #: The two directions of a stacked gradient, in array order (y, x).
 DIRECTIONS = ("azimuth", "range")
 
+#: The columns of a box's edges in a table, in the order in which boxes are written everywhere.
+CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+
 #: Limit of the display and of the scaling for models, rad (Fu et al. 2022, Figure 6).
 DISPLAY_LIMIT_RAD = 4.0
 

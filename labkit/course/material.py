@@ -19,6 +19,7 @@ from labkit.detect import couplets
 from labkit.errors import FileError, LabkitError
 from labkit.read import load_scene, open_interferograms, save_scene
 from labkit.read.cache import write_cache
+from labkit.schema import CORNERS
 from labkit.simulate import Scene
 from labkit.simulate import scene as simulate_scene
 from labkit.simulate.geometry import los_vector
@@ -36,7 +37,6 @@ CALENDAR = "workshop"
 _ABOUT = "about.json"
 _TABLES = ("truth", "unseen", "landslides", "counties", "rivers")
 _FOUND = "found"
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class Material:
         truth = self.table("truth")
         truth = truth[truth["track"] == PART_TRACK]
         moved = truth.assign(scene=self.pairs().attrs["scene"])
-        moved[_CORNERS] = truth[_CORNERS].to_numpy(float) - [col, row, col, row]
-        corners, (height, width) = moved[_CORNERS].to_numpy(float), self.part_shape()
+        moved[CORNERS] = truth[CORNERS].to_numpy(float) - [col, row, col, row]
+        corners, (height, width) = moved[CORNERS].to_numpy(float), self.part_shape()
         inside = (corners[:, :2] >= 0).all(axis=1) & (corners[:, 2] <= width) & (corners[:, 3] <= height)
         return moved[inside].reset_index(drop=True)
 
@@ -221,7 +221,7 @@ def _busiest(simulated: Scene) -> tuple[int, int]:
     """Row and column of the part in which most landslides can be seen whole, the first of equals."""
     sizes = simulated.interferograms[PART_TRACK].sizes
     truth = simulated.truth[simulated.truth["track"] == PART_TRACK]
-    corners, slides = truth[_CORNERS].to_numpy(float), truth["landslide_id"].to_numpy()
+    corners, slides = truth[CORNERS].to_numpy(float), truth["landslide_id"].to_numpy()
     best, most = (0, 0), -1
     for row in range(0, max(1, sizes["y"] - PART_PX + 1), 10):
         for col in range(0, max(1, sizes["x"] - PART_PX + 1), 10):

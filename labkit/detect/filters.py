@@ -13,8 +13,8 @@ from labkit import schema
 from labkit.detect.masking import Mask, mask_on
 from labkit.detect.strength import masked_shares, measure_boxes, pixel_windows, quiet_boxes, reference_layer
 from labkit.errors import LabkitError
+from labkit.schema import CORNERS
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 Array = npt.NDArray[np.float64]
 Gradients = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
@@ -91,7 +91,7 @@ def filter_detections(
     _check(min_gradient, min_fraction, max_masked, quiet_count)
     stacks = by_scene(gradients)
     named = dict(masks or {})
-    corners = detections[_CORNERS].to_numpy(float)
+    corners = detections[CORNERS].to_numpy(float)
     scenes, directions = (detections[name].astype(str).to_numpy() for name in ("scene", "direction"))
     _check_scenes(stacks, scenes, directions)
     measured = np.full((len(detections), 3), np.nan)
@@ -117,7 +117,7 @@ def filter_detections(
     words = _reasons(measured, shares, list(named), (min_gradient, min_fraction, max_masked))
     told = judged.assign(reason=words)[~kept]
     told.index.name = "index"
-    names = ["scene", "direction", *_CORNERS, "max_gradient", "fraction", "reason"]
+    names = ["scene", "direction", *CORNERS, "max_gradient", "fraction", "reason"]
     result.attrs["dropped"] = told[names].reset_index().to_dict("records")
     share, count = quiet_share(
         stacks, detections, min_gradient, min_fraction, masks=named, max_masked=max_masked, count=quiet_count
@@ -173,7 +173,7 @@ def quiet_share(
     stacks = by_scene(gradients)
     if not len(detections) or not count:
         return float("nan"), 0
-    corners = detections[_CORNERS].to_numpy(float)
+    corners = detections[CORNERS].to_numpy(float)
     sizes = np.maximum(corners[:, 2:] - corners[:, :2], 1.0)
     layers = [(scene, direction) for scene, stack in sorted(stacks.items()) for direction in schema.layers(stack)]
     passing: list[npt.NDArray[np.bool_]] = []

@@ -15,9 +15,9 @@ from labkit.detect.groups import linked_groups
 from labkit.detect.links import Places
 from labkit.detect.links_compiled import Array, Codes
 from labkit.errors import LabkitError
+from labkit.schema import CORNERS
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
-_IDENTITY = ["scene", "direction", *_CORNERS, "score", "model"]
+_IDENTITY = ["scene", "direction", *CORNERS, "score", "model"]
 _SEEN_BY = ["orbit_direction", "track"]
 
 #: Beyond this latitude a degree of longitude is too short to measure by.
@@ -171,7 +171,7 @@ def _on_the_ground(members: gpd.GeoDataFrame) -> Array | None:
         row = members.iloc[int(strange[0])]
         raise LabkitError(
             f"detections must have finite coordinates, instead {len(set(strange))} of {len(members)} have others "
-            f"(first: scene {row['scene']!r}, pixel corners {[float(row[c]) for c in _CORNERS]}). Drop these rows"
+            f"(first: scene {row['scene']!r}, pixel corners {[float(row[c]) for c in CORNERS]}). Drop these rows"
         )
     bounds = geo.around_the_date_line(shapely.bounds(shapes))
     poleward = ~(np.abs(bounds[:, [1, 3]]).max(axis=1) <= _POLEWARD_DEG)
@@ -190,7 +190,7 @@ def _planes(members: gpd.GeoDataFrame, degrees: Array | None, min_giou: float, m
     scene = scene.astype(np.int64)
     direction = pd.factorize(members["direction"])[0].astype(np.int64)
     alone, nowhere = np.zeros(len(members), np.int64), np.ones((len(members), 2))
-    pixels = members[_CORNERS].to_numpy(float)
+    pixels = members[CORNERS].to_numpy(float)
     within = Places(pixels, scene, direction, alone, nowhere, 0.0, min_giou, -1.0)
     if len(names) == 1 or degrees is None:
         return [within]
@@ -233,7 +233,7 @@ def _landslides(members: gpd.GeoDataFrame, group: Codes) -> dict[str, object]:
     }
     scene = pd.factorize(members["scene"])[0]
     own = scene == scene[best][group]
-    corners = members.loc[own, _CORNERS].groupby(group[own])
+    corners = members.loc[own, CORNERS].groupby(group[own])
     columns |= dict(corners[["xmin", "ymin"]].min()) | dict(corners[["xmax", "ymax"]].max())
     for word, (column, value) in SUPPORT.items():
         columns[word] = np.bincount(group, members[column] == value, count) > 0
@@ -248,7 +248,7 @@ def _landslides(members: gpd.GeoDataFrame, group: Codes) -> dict[str, object]:
 
 
 def _member_words(members: gpd.GeoDataFrame, score: Array) -> dict[str, npt.NDArray[np.object_]]:
-    rows = zip(members["scene"], members["direction"], *members[_CORNERS].to_numpy(float).T, strict=True)
+    rows = zip(members["scene"], members["direction"], *members[CORNERS].to_numpy(float).T, strict=True)
     boxes = [f"{scene}/{way}/{x0:.1f},{y0:.1f},{x1:.1f},{y1:.1f}" for scene, way, x0, y0, x1, y1 in rows]
     return {"member_boxes": np.array(boxes, object), "member_scores": np.array([f"{s:.2f}" for s in score], object)}
 

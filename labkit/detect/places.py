@@ -14,8 +14,7 @@ from pyproj import CRS
 from labkit import geo, ground, schema
 from labkit.detect.overlaps import Array, Indices
 from labkit.errors import LabkitError
-
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+from labkit.schema import CORNERS
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Places:
 
 def in_pixels(tables: list[gpd.GeoDataFrame]) -> Places:
     """Give places in the pixels of each scene."""
-    corners = np.concatenate([table[_CORNERS].to_numpy(float) for table in tables])
+    corners = np.concatenate([table[CORNERS].to_numpy(float) for table in tables])
     scenes = np.concatenate([table["scene"].astype(str).to_numpy(object) for table in tables])
     directions = np.concatenate([table["direction"].astype(str).to_numpy(object) for table in tables])
     keys = pd.MultiIndex.from_arrays([scenes, directions])

@@ -19,9 +19,8 @@ from labkit.detect.review_file import ReviewFile, create
 from labkit.detect.review_tally import ANSWERS, TOGETHER, review_agreement, review_shares
 from labkit.errors import LabkitError
 from labkit.files import whole
+from labkit.schema import CORNERS
 from labkit.wording import counted
-
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 
 def sample_detections(detections: gpd.GeoDataFrame, n: int | None = 100, seed: int = 0) -> gpd.GeoDataFrame:
@@ -69,7 +68,7 @@ def sample_detections(detections: gpd.GeoDataFrame, n: int | None = 100, seed: i
 
 
 def _names(detections: gpd.GeoDataFrame) -> list[str]:
-    corners = detections[_CORNERS].to_numpy(float).tolist()
+    corners = detections[CORNERS].to_numpy(float).tolist()
     words = zip(detections["scene"].astype(str), detections["direction"].astype(str), corners, strict=True)
     return [hashlib.sha256(repr(word).encode()).hexdigest()[:16] for word in words]
 

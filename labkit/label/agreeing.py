@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from labkit.errors import LabkitError
-from labkit.label.voices import CORNERS, Array, check_voices, match_boxes
+from labkit.label.voices import Array, check_voices, match_boxes
+from labkit.schema import CORNERS
 
 _COUNTS = ("both", "only_first", "only_second", "neither")
 

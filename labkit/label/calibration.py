@@ -17,7 +17,8 @@ from labkit.label.columns import digest
 from labkit.label.guidance import UNSURE
 from labkit.label.hidden import Calibration
 from labkit.label.proposals import wilson
-from labkit.label.voices import CORNERS, Array, check_voices, iou, match_boxes
+from labkit.label.voices import Array, check_voices, iou, match_boxes
+from labkit.schema import CORNERS
 
 if TYPE_CHECKING:
     from labkit.label.store import LabelStore

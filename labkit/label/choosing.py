@@ -12,7 +12,8 @@ import shapely
 from labkit import schema
 from labkit.errors import LabkitError
 from labkit.ground import metric_crs
-from labkit.label.voices import CORNERS, Array
+from labkit.label.voices import Array
+from labkit.schema import CORNERS
 
 #: What a chip can be worth labelling for, each in boxes in doubt, with the weight that it has unless told otherwise.
 WEIGHTS = {"uncertainty": 1.0, "directions": 1.0, "orbits": 1.0}

@@ -10,7 +10,8 @@ import pandas as pd
 
 from labkit.errors import LabkitError
 from labkit.label.fusing import Cluster, clusters
-from labkit.label.voices import CORNERS, check_voices
+from labkit.label.voices import check_voices
+from labkit.schema import CORNERS
 
 #: Why a box is in the queue.
 REASONS = ("presence", "label", "outline")

@@ -15,7 +15,8 @@ from shapely.geometry import Polygon
 
 from labkit import schema
 from labkit.errors import LabkitError
-from labkit.label.voices import CORNERS, Array, check_voices, iou
+from labkit.label.voices import Array, check_voices, iou
+from labkit.schema import CORNERS
 
 #: What a box is called on whose label people split evenly.
 UNSURE = "unsure"

@@ -11,8 +11,7 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.label.columns import LABEL_COLUMNS, with_hash
-
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+from labkit.schema import CORNERS
 
 
 def move_labels(labels: gpd.GeoDataFrame, data: xr.Dataset) -> gpd.GeoDataFrame:
@@ -65,7 +64,7 @@ def move_labels(labels: gpd.GeoDataFrame, data: xr.Dataset) -> gpd.GeoDataFrame:
     rows, cols = data.sizes["y"], data.sizes["x"]
     touches = (boxes[:, 0] < cols) & (boxes[:, 1] < rows) & (boxes[:, 2] > 0) & (boxes[:, 3] > 0)
     moved = labels.copy()
-    moved[_CORNERS] = boxes
+    moved[CORNERS] = boxes
     moved["scene"] = str(data.attrs.get("scene", ""))
     moved = gpd.GeoDataFrame(moved[touches].reset_index(drop=True))
     if set(LABEL_COLUMNS) <= set(moved.columns):

@@ -12,12 +12,11 @@ from labkit.errors import FileError, LabkitError
 from labkit.files import whole
 from labkit.label.pictures import Pictures, make_pictures
 from labkit.label.vectors import parse_xml
+from labkit.schema import CORNERS
 
 #: How a file counts pixels. "edges": xmin is the left edge, xmax the right one, from 0 (LabelImg, and most tools of
 #: today). "inclusive": the numbers of the first and the last pixel, from 1, as the VOC challenge itself counted.
 Counting = Literal["edges", "inclusive"]
-
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def write_voc(pictures: Pictures, folder: str | Path, *, counting: Counting = "edges") -> Path:
@@ -140,7 +139,7 @@ def _object(root: ElementTree.Element, box: dict[str, Any], picture: dict[str, A
         ElementTree.SubElement(item, tag).text = text
     corners = ElementTree.SubElement(item, "bndbox")
     shift = _shift(counting)
-    for tag in _CORNERS:
+    for tag in CORNERS:
         number = float(box[tag]) + (shift if tag in ("xmin", "ymin") else 0)
         ElementTree.SubElement(corners, tag).text = str(int(number)) if number.is_integer() else repr(number)
 
@@ -159,7 +158,7 @@ def _read(path: Path, counting: Counting) -> tuple[dict[str, Any], list[dict[str
     picture = {"file": name} | {tag: int(_number(root, f"size/{tag}", path)) for tag in ("width", "height")}
     boxes, shift = [], _shift(counting)
     for item in root.iter("object"):
-        corners = {tag: _number(item, f"bndbox/{tag}", path) for tag in _CORNERS}
+        corners = {tag: _number(item, f"bndbox/{tag}", path) for tag in CORNERS}
         corners |= {"xmin": corners["xmin"] - shift, "ymin": corners["ymin"] - shift}
         boxes.append({"file": name, "label": item.findtext("name") or "", **corners})
     return picture, boxes

@@ -14,8 +14,6 @@ from labkit.errors import LabkitError
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-CORNERS = ["xmin", "ymin", "xmax", "ymax"]
-
 
 def iou(a: Array, b: Array) -> Array:
     """Intersection over union of boxes of (…, 4), by the rules of broadcasting; in [0, 1].

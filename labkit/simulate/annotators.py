@@ -12,11 +12,11 @@ import pandas as pd
 
 from labkit import schema
 from labkit.errors import LabkitError
+from labkit.schema import CORNERS
 from labkit.simulate.fields import stream
 
 Array = npt.NDArray[np.float64]
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: A landslide belongs to a chip that holds this share of its box; no box of a person is smaller than this, px.
 _SHARE, _LEAST_PX = 0.5, 2.0
@@ -103,7 +103,7 @@ def annotate(
             for box, direction in _seen(here, frame, directions, habits, random):
                 word = "unsure" if random.random() < habits.unsure else schema.LANDSLIDE
                 rows.append((chip.scene, direction, *box, word, chip.chip_id, who))
-    names = ("scene", "direction", *_CORNERS, "label", "chip_id", "annotator")
+    names = ("scene", "direction", *CORNERS, "label", "chip_id", "annotator")
     labels = schema.boxes_table(
         dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
     )
@@ -115,7 +115,7 @@ def _seen(
     here: gpd.GeoDataFrame, frame: Array, directions: list[str], habits: Annotator, random: np.random.Generator
 ) -> list[tuple[list[float], str]]:
     """What a person draws on one chip: boxes in pixels of the scene, with their directions."""
-    boxes = here[_CORNERS].to_numpy(float)
+    boxes = here[CORNERS].to_numpy(float)
     inside = _clipped(boxes, frame)
     share = (inside[:, 2:] - inside[:, :2]).clip(0).prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     drawn = []

@@ -14,9 +14,7 @@ import xarray as xr
 from labkit import geo
 from labkit.errors import LabkitError
 from labkit.ground import metric_crs
-from labkit.schema import layers
-
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+from labkit.schema import CORNERS, layers
 
 
 def burst_overlaps(bursts: Iterable[xr.Dataset], *, min_area_km2: float = 0.01) -> gpd.GeoDataFrame:
@@ -79,7 +77,7 @@ def burst_overlaps(bursts: Iterable[xr.Dataset], *, min_area_km2: float = 0.01) 
             row |= {"first_share": area / areas[i], "second_share": area / areas[j]}
             for side, k in (("first", i), ("second", j)):
                 envelope = _on_array(given[k], shared).bounds
-                row |= {f"{side}_{corner}": v for corner, v in zip(_CORNERS, envelope, strict=True)}
+                row |= {f"{side}_{corner}": v for corner, v in zip(CORNERS, envelope, strict=True)}
             rows.append(row | {"geometry": shared})
     return _table(rows)
 
@@ -166,7 +164,7 @@ def _inside(outline: shapely.Geometry, shape: tuple[int, int]) -> npt.NDArray[np
 
 
 def _table(rows: list[dict[str, object]]) -> gpd.GeoDataFrame:
-    numbers = ["area_km2", "first_share", "second_share", *(f"{s}_{c}" for s in ("first", "second") for c in _CORNERS)]
+    numbers = ["area_km2", "first_share", "second_share", *(f"{s}_{c}" for s in ("first", "second") for c in CORNERS)]
     columns: dict[str, object] = {name: [str(row[name]) for row in rows] for name in ("first", "second")}
     columns |= {name: np.array([row[name] for row in rows], float) for name in numbers}
     return gpd.GeoDataFrame(columns, geometry=[row["geometry"] for row in rows], crs=geo.WGS84)

@@ -17,13 +17,13 @@ from shapely.geometry.base import BaseGeometry
 
 from labkit.errors import LabkitError
 from labkit.geo import lonlat_to_pixel
+from labkit.schema import CORNERS
 
 Mask = npt.NDArray[np.bool_]
 
 #: Corners in pixel edges, a row of a table of boxes, or an outline in lon/lat.
 Place: TypeAlias = Sequence[float] | Mapping[str, object] | pd.Series | pd.DataFrame | BaseGeometry
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 #: A box of fewer pixels says little of what moves in it.
 _LEAST_PIXELS = 4
@@ -100,16 +100,16 @@ def _corners(ifgs: xr.Dataset, box: Place) -> Sequence[object]:
             raise LabkitError(f"box must be one row of a table, instead got {len(box)} rows. Choose with boxes.iloc[i]")
         box = box.iloc[0]
     if isinstance(box, Mapping | pd.Series):
-        missing = [name for name in _CORNERS if name not in box]
+        missing = [name for name in CORNERS if name not in box]
         if missing:
-            raise LabkitError(f"box must have {_CORNERS}, instead these are missing: {missing}")
+            raise LabkitError(f"box must have {CORNERS}, instead these are missing: {missing}")
         here, there = str(ifgs.attrs["scene"]), str(box.get("scene") or "")
         if here and there and here != there:
             raise LabkitError(
                 f"box must be drawn on the scene {here!r}, instead it is of scene={there!r}. "
                 "Give its outline in lon/lat (its geometry) to look at the same ground on another scene"
             )
-        return [box[name] for name in _CORNERS]
+        return [box[name] for name in CORNERS]
     return box
 
 

@@ -14,6 +14,7 @@ from labkit import schema
 from labkit.detect import LandslideDetector, couplets, detect_landslides, merge_detections
 from labkit.errors import LabkitError
 from labkit.intervals import count_interval, share_interval
+from labkit.schema import CORNERS
 
 #: A landslide counts for "either" when any box, of azimuth or of range, lies on it.
 EITHER = "either"
@@ -21,7 +22,6 @@ EITHER = "either"
 #: The class that holds every landslide.
 ALL = "all"
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 _COUNTS = ["labels", "detected", "boxes", "false", "area_km2"]
 
 
@@ -246,7 +246,7 @@ def _boxes(
 
     Besides them, the landslides with a box of any direction on any of their boxes.
     """
-    every = schema.boxes_table({name: [*truth[name], *others[name]] for name in ("scene", "direction", *_CORNERS)})
+    every = schema.boxes_table({name: [*truth[name], *others[name]] for name in ("scene", "direction", *CORNERS)})
     ids = np.array([*truth.get("landslide_id", []), *others.get("landslide_id", [])], str)
     touched = set(ids[np.asarray(overlapping(every, found, ["scene"]).any(axis=1))].tolist())
     false = false_boxes(found, every)
@@ -268,7 +268,7 @@ def overlapping(first: pd.DataFrame, second: pd.DataFrame, alike: list[str]) -> 
     alike : list of str
         Columns that have to be the same in both.
     """
-    a, b = first[_CORNERS].to_numpy(float)[:, None], second[_CORNERS].to_numpy(float)[None]
+    a, b = first[CORNERS].to_numpy(float)[:, None], second[CORNERS].to_numpy(float)[None]
     same = np.ones((len(first), len(second)), bool)
     for name in alike:
         same &= first[name].to_numpy(str)[:, None] == second[name].to_numpy(str)[None]

@@ -17,6 +17,7 @@ import xarray as xr
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.schema import CORNERS
 from labkit.train.augment import Boxes, Image
 from labkit.train.channels import over_error
 from labkit.train.keeping import DISK_BYTES, MEMORY_BYTES, Kept
@@ -35,7 +36,6 @@ class LabelSource(Protocol):
 #: A table of labels, or what gives one.
 Labels: TypeAlias = gpd.GeoDataFrame | LabelSource
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: The word of a box about which people could not agree: no landslide to learn, and no background either.
 UNSURE = "unsure"
@@ -159,7 +159,7 @@ def make_samples(
     for chip in chips.itertuples():
         for direction, context in others[chip.scene].items():
             here = labels[(labels["scene"] == chip.scene) & (labels["direction"] == direction)]
-            corners = here[_CORNERS].to_numpy(float) - np.array([chip.col, chip.row, chip.col, chip.row], float)
+            corners = here[CORNERS].to_numpy(float) - np.array([chip.col, chip.row, chip.col, chip.row], float)
             word = here["label"].to_numpy()
             taught, cut = clip_boxes(corners[word == schema.LANDSLIDE], int(chip.size), min_inside)
             unsure, _ = clip_boxes(corners[word == UNSURE], int(chip.size), 0.0)

@@ -15,6 +15,7 @@ from labkit import geo, schema
 from labkit.detect.matching import Boxes, Matcher
 from labkit.errors import LabkitError
 from labkit.files import whole
+from labkit.schema import CORNERS
 from labkit.view import colours
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: A panel is so many inches wide; the bar and the words below need so much more.
 _PANEL_INCHES, _BELOW_INCHES = 3.0, 1.2
@@ -174,7 +174,7 @@ def mistakes(
     found = found[found["score"] >= score]
     true = [_on(chip, direction, table) for table in (labels, ignore) if table is not None]
     needless = np.concatenate([np.full(len(table), place == 1) for place, table in enumerate(true)])
-    boxes = [table[_CORNERS].to_numpy(float) for table in (found, pd.concat(true))]
+    boxes = [table[CORNERS].to_numpy(float) for table in (found, pd.concat(true))]
     scores = found["score"].to_numpy(float)
     sides = [Boxes(b, np.zeros(len(b), np.int64), np.ones(len(b), bool)) for b in boxes]
     matcher = Matcher(sides[0], scores, sides[1], needless, np.zeros(len(needless), bool), iou)
@@ -184,8 +184,8 @@ def mistakes(
     taken[matches.label[matches.label >= 0]] = True
     of_true = np.where(needless, "ignored", np.where(taken, "found", "missed"))
     parts = [
-        pd.DataFrame(boxes[0][matcher.order], columns=_CORNERS).assign(score=scores[matcher.order], what=of_found),
-        pd.DataFrame(boxes[1], columns=_CORNERS).assign(score=np.nan, what=of_true),
+        pd.DataFrame(boxes[0][matcher.order], columns=CORNERS).assign(score=scores[matcher.order], what=of_found),
+        pd.DataFrame(boxes[1], columns=CORNERS).assign(score=np.nan, what=of_true),
     ]
     table = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     area = (table["xmax"] - table["xmin"]) * (table["ymax"] - table["ymin"])

@@ -15,12 +15,12 @@ from shapely.geometry.base import BaseGeometry
 
 from labkit import geo, schema
 from labkit.errors import LabkitError
+from labkit.schema import CORNERS
 from labkit.view import colours, panels
 
 Array = npt.NDArray[np.float64]
 Scenes = xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset]
 
-_CORNERS = ["xmin", "ymin", "xmax", "ymax"]
 
 #: Edge of a window: so many times the longer edge of the box, and at least so many metres.
 _TIMES, _LEAST_M = 3.0, 1500.0
@@ -176,7 +176,7 @@ class Layers:
         """Corners of each detection on a layer, and whether they are those of the table: the layer is of its scene."""
         corners = np.full((len(detections), 4), np.nan)
         own = (detections["scene"].astype(str) == layer.scene).to_numpy() & bool(layer.scene)
-        corners[own] = detections.loc[own, _CORNERS].to_numpy(float)
+        corners[own] = detections.loc[own, CORNERS].to_numpy(float)
         shapes = detections.geometry.to_numpy()
         placed = np.flatnonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)) & ~own)
         if len(placed) and not own.any() and geo.has_lonlat(layer.grid):
