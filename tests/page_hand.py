@@ -43,7 +43,8 @@ class Hand:
         self.page, self.pictures = page, pictures
 
     def at(self, direction: str, x: float, y: float) -> tuple[float, float]:
-        (frame,) = [f for f in self.page.evaluate(FRAMES) if f["title"].endswith(direction)]
+        # after a colon a title says what is compared
+        (frame,) = [f for f in self.page.evaluate(FRAMES) if f["title"].split(":")[0].endswith(direction)]
         (x0, x1), (y0, y1) = frame["x"], frame["y"]
         return (
             frame["left"] + (x - x0) / (x1 - x0) * frame["width"],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from browser import run_notebook_in_browser
-from page_hand import ASK, RESTART, Hand, boxes, near, write_notebook
+from page_hand import ASK, FOCUSED, RESTART, Hand, Keys, boxes, near, write_notebook
 from PIL import Image
 
 from labkit.label import open_store
@@ -37,12 +38,24 @@ explorer
 pytestmark = pytest.mark.browser
 
 
+#: Whether the panels know what the hand does.
+TAKEN = """mode => {
+  const figures = []
+  const walk = view => { figures.push(view.model); for (const child of view.children()) { walk(child) } }
+  for (const view of Object.values(Bokeh.index.roots)) { walk(view) }
+  return figures.some(one => one.name === 'azimuth' && one.tags[0] === mode)
+}"""
+
+MODES = {"zooms": "zoom", "draws a line": "line", "draws boxes": "boxes", "outlines a mask": "mask"}
+
+
 class ExplorerHand(Hand):
     """A person's hand on an explorer."""
 
     def take(self, what: str, *, then: str = "") -> None:
         """Take another tool into the hand, and wait until its widgets are seen."""
         self.page.get_by_role("button", name=what, exact=True).click()
+        self.page.wait_for_function(TAKEN, arg=MODES[what], timeout=60_000)
         if then:
             self.page.get_by_text(then).first.wait_for(timeout=60_000)
 
@@ -51,6 +64,13 @@ class ExplorerHand(Hand):
 
     def ask(self, words: str) -> str:
         return str(self.page.evaluate(ASK, words))
+
+    def becomes(self, words: str, value: str) -> None:
+        """Wait until an expression in the kernel is this."""
+        end = time.monotonic() + 60
+        while (found := self.ask(words)) != value:
+            assert time.monotonic() < end, f"{words} must become {value}, instead it is {found}"
+            self.page.wait_for_timeout(200)
 
     def pixels(self, direction: str, corners: tuple[float, float, float, float]) -> np.ndarray:
         """A picture of a part of a panel."""
@@ -203,3 +223,67 @@ def test_line_boxes_masks_and_swipe_come_back_after_a_restart(tmp_path):
     height, width = (min(heard["left"].shape[k], heard["back"].shape[k]) for k in (0, 1))
     apart = np.abs(heard["left"][:height, :width] - heard["back"][:height, :width]).max(axis=2) > 20
     assert apart.mean() < 0.02, f"the same picture must come back, instead {apart.mean():.2%} of its pixels differ"
+
+
+#: What a person without a mouse has to come to, beside sliders.
+REACHED = {
+    "Estimator", "Undo", "Jan", "Dec", "Third panel", "Pair", "Colours", "zooms", "draws a line", "draws boxes",
+    "outlines a mask", "Line: x0, y0, x1, y1, px", "Place: x, y, or a box, px", "Edge of a place, px",
+    "Keep for comparing", "Show code", "File of the state", "Save state", "Restore state", "File of the picture",
+    "Save picture", "Project", "Send view to Label Studio",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_by_keyboard_alone_everything_is_reached_and_boxes_masks_line_and_view_are_made(tmp_path):
+    notebook = write_notebook(tmp_path / "keys.ipynb", *CELLS)
+    folder, store = ROOT / "test-output" / "explore-keys", open_store(tmp_path / "labels")
+
+    def use(page: Any) -> None:
+        hand, key = ExplorerHand(page, folder), Keys(page, folder)
+        look_at_panels(page)
+        page.get_by_role("slider").first.focus()
+        found: list[dict[str, str]] = [page.evaluate(FOCUSED)]
+        while found[-1]["name"] != "Send view to Label Studio" and len(found) < 120:
+            page.keyboard.press("Tab")
+            found.append(page.evaluate(FOCUSED))
+        names = [one["name"] for one in found]
+        assert set(names) >= REACHED, f"the Tab key must come to {sorted(REACHED - set(names))}, it came to {names}"
+        panels = [name for name in names if name.startswith("Panel ")]
+        assert [name.split(":")[0] for name in panels] == ["Panel azimuth", "Panel range", "Panel third"]
+        # a box by typed corners, then moved by the arrows with its panel in focus
+        key.press("draws boxes", back=True)
+        hand.hears("All is saved: 0 labels")
+        for name, words in (("xmin", "120"), ("ymin", "60"), ("xmax", "150"), ("ymax", "90")):
+            key.type(f"{name}, px", words)
+        key.press("New box", back=True)
+        hand.hears("Not saved: 2 new")
+        key.press("Save", back=True)
+        hand.hears("as revision 1")
+        key.to(panels[0], back=True)
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowDown")
+        hand.shows("122")
+        hand.shows("70")
+        key.press("Save")
+        hand.hears("as revision 2")
+        assert boxes(store) == {way: [[122, 70, 152, 100]] for way in ("azimuth", "range")}
+        hand.picture("keys-box")
+        key.press("outlines a mask", back=True)
+        key.type("Corners: x, y, x, y, …, px", "10, 20, 50, 20, 50, 40, 10, 40")
+        hand.hears("masks: none → snow with 4 corners")
+        key.type("Line: x0, y0, x1, y1, px", "20, 80, 60, 110", back=True)
+        hand.hears("line: any → 20, 80, 60, 110")
+        key.press("zooms", back=True)
+        key.to(panels[0])
+        page.keyboard.press("+")
+        hand.becomes("[round(y, 1) for y in explorer.settings.rows or ()]", "[16.0, 144.0]")
+        page.keyboard.press("ArrowRight")
+        hand.becomes("[round(x, 1) for x in explorer.settings.cols]", "[34.6, 188.2]")
+        hand.picture("keys-zoomed")
+        page.keyboard.press("0")
+        hand.becomes("explorer.settings.rows", "None")
+
+    seen = run_notebook_in_browser(notebook, folder, 180, then=use)
+    assert seen.errors == [] and seen.outside_requests == []

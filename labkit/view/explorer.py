@@ -193,8 +193,9 @@ class Explorer:
         network, drawn = self.network.pane(), self.panels.pane(self.settings)
         hands = (self.editing.panel(), self.outlining.panel())
         below = (*hands, self.profile.pane(), *self.widgets.below(), self.labelling.panel(), self.history.panel())
-        above = self.widgets.above(scored=self._boxes.detections is not None)
-        return pn.Column(*above, self.swipe.panel(), network, drawn, *below)
+        scored = [self.widgets.score] if self._boxes.detections is not None else []
+        compared = pn.Row(*self.swipe.panel(), *scored)
+        return pn.Column(*self.widgets.above(), compared, network, drawn, *below)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

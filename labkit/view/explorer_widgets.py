@@ -92,8 +92,8 @@ class ExplorerWidgets:
         for widget in self._sliders:
             widget.param.watch(self._let_go, "value_throttled")
 
-    def above(self, *, scored: bool = False) -> list[pn.Row]:
-        """Give the rows above the panels; ``scored`` where there are detections."""
+    def above(self) -> list[pn.Row]:
+        """Give the rows above the panels."""
         import panel as pn
 
         return [
@@ -106,7 +106,6 @@ class ExplorerWidgets:
                 self.line,
                 self.place,
                 self.edge,
-                *([self.score] if scored else []),
             ),
         ]
 

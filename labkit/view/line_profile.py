@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: Points along a line are one pixel apart, and at most so many.
 _MOST_POINTS = 2000
 
-#: Of one figure, px of the screen.
-_WIDTH, _HEIGHT = 340, 150
+#: Of one figure, px of the screen, and the room to its left and right: each begins below a panel of the explorer.
+_WIDTH, _HEIGHT, _LEFT, _RIGHT = 300, 150, 60, 16
 
 #: Columns with their colours (Okabe and Ito).
 _COLOURS = {"azimuth": "#0072b2", "range": "#d55e00", "rate": "#009e73", "height": "#444444"}
@@ -177,8 +177,8 @@ class ProfileFigures:
         columns, title, unit = _FIGURES[name]
         drawn: Any = figure(
             title=title, frame_width=_WIDTH, frame_height=_HEIGHT, x_range=self._across, tools="",
-            toolbar_location=None, x_axis_label=self._words, y_axis_label=unit, min_border_left=48, min_border_right=18,
-            output_backend="canvas",
+            toolbar_location=None, x_axis_label=self._words, y_axis_label=unit, min_border_left=_LEFT,
+            min_border_right=_RIGHT, output_backend="canvas",
         )  # fmt: skip
         drawn.axis.axis_label_text_font_style = "normal"
         lines = []
