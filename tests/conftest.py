@@ -14,7 +14,7 @@ import side_by_side  # before labkit, whose compiled functions ask at once where
 
 import pytest
 from bench_fixtures import demo_folder
-from course_material import course_material, own_progress
+from course_material import course_material, larger_material, own_progress
 from detector_fixture import small_detector
 from hypothesis import settings
 from label_studio_projects import project, studio, two_chips
@@ -25,6 +25,7 @@ from scene_fixtures import planted_slides, tiny_scene
 __all__ = [
     "course_material",
     "demo_folder",
+    "larger_material",
     "migrated_postgresql",
     "mintpy_reader",
     "own_progress",

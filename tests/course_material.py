@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def course_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    """That of the smallest scene, which takes seconds. Not to be changed by a test."""
+    return _material("tiny", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def larger_material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     """That of the demo scene, which takes a third of the workshop scene's time. Not to be changed by a test."""
-    from labkit.course import open_material, prepare
-
-    def make(folder: Path) -> None:
-        prepare(folder, scene="demo", progress=False)
-
-    return open_material(made_once(tmp_path_factory, "course", make))
+    return _material("demo", tmp_path_factory)
 
 
 @pytest.fixture
@@ -29,3 +30,12 @@ def own_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "progress"
     monkeypatch.setenv("LABKIT_PROGRESS", str(folder))
     return folder
+
+
+def _material(scene: str, factory: pytest.TempPathFactory) -> Material:
+    from labkit.course import open_material, prepare
+
+    def make(folder: Path) -> None:
+        prepare(folder, scene=scene, progress=False)
+
+    return open_material(made_once(factory, f"course-{scene}", make))
