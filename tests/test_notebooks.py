@@ -46,7 +46,7 @@ WALK = (
 HURRIED = {
     "00_tour": {"MINUTES": "0.2"},
     "15_simulate": {"SCENE, SEED": '"tiny", 0'},
-    "50_train": {"MAX_EPOCHS": "12", "MAX_MINUTES": "5.0"},
+    "50_train": {"MAX_EPOCHS": "6", "MAX_MINUTES": "5.0"},
     "51_compare_detectors": {"MAX_MINUTES": "0.1"},
     "61_baselines": {"SCENE": 'lk.simulate.scene("tiny", seed=5)'},
     "80_how_many_interferograms": {"SEEDS": "(2,)", "COUNTS": "(10, 50)"},
