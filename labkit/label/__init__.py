@@ -24,6 +24,8 @@ _HOMES = {
     "load_labels": "labelfile",
     "save_labels": "labelfile",
     "load_release": "releases",
+    "SharedServer": "joining",
+    "join_server": "joining",
     "LabelServer": "server",
     "find_server": "server",
     "is_healthy": "server",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from labkit.label.ground import move_labels
     from labkit.label.guidance import guidance_text
     from labkit.label.hidden import Calibration
+    from labkit.label.joining import SharedServer, join_server
     from labkit.label.labelfile import load_labels, save_labels
     from labkit.label.people import add_people, read_people, reset_password, write_sheet
     from labkit.label.pictures import Pictures, labels_of, pictures_of
@@ -104,9 +107,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "start_server",
+    "join_server",
     "find_server",
     "is_healthy",
     "LabelServer",
+    "SharedServer",
     "connect",
     "Studio",
     "PushReport",

@@ -14,6 +14,9 @@ from labkit.label.server import find_server
 URL_VARIABLE = "LABKIT_LABEL_STUDIO_URL"
 TOKEN_VARIABLE = "LABKIT_LABEL_STUDIO_TOKEN"
 
+#: The server's address as people's browsers reach it, where that is another than for programs on this machine.
+ADDRESS_VARIABLE = "LABKIT_LABEL_STUDIO_ADDRESS"
+
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _START = "Start it with `labkit lab`, or lk.label.start_server()"
 

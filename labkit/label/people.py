@@ -34,6 +34,7 @@ from label_studio.server import _setup_env
 _setup_env()
 from django.db import transaction
 from organizations.models import Organization
+from rest_framework.authtoken.models import Token
 from users.models import User
 asked = json.load(sys.stdin)
 told = {}
@@ -41,7 +42,7 @@ with transaction.atomic():
     organization = Organization.objects.first()
     for person in asked["people"]:
         user = User.objects.filter(email__iexact=person["email"]).first()
-        told[person["email"]] = "there" if user else "missing" if asked["reset"] else "new"
+        state = "there" if user else "missing" if asked["reset"] else "new"
         if user is None and not asked["reset"]:
             first, _, last = person["name"].partition(" ")
             user = User.objects.create_user(
@@ -54,17 +55,24 @@ with transaction.atomic():
         elif user is not None and asked["reset"]:
             user.set_password(person["password"])
             user.save()
+        token = Token.objects.get_or_create(user=user)[0].key if user else ""
+        told[person["email"]] = [state, token]
 print("MARK" + json.dumps(told))
 """.replace("MARK", _MARK)
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who labels. ``password`` is "" where the account was there before and kept the one it has."""
+    """Somebody who labels.
+
+    ``password`` is "" where the account was there before and kept the one it has; ``token`` is what that person's
+    programs show to Label Studio, "" where it was not asked.
+    """
 
     name: str
     email: str
     password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 def read_people(path: str | Path) -> list[Person]:
@@ -119,7 +127,7 @@ def add_people(people: Iterable[Person]) -> list[Person]:
     Returns
     -------
     list of Person
-        The same, with the passwords of the new ones.
+        The same, with the passwords of the new ones and everybody's token.
 
     Raises
     ------
@@ -140,7 +148,10 @@ def add_people(people: Iterable[Person]) -> list[Person]:
     """
     asked = [replace(person, password=made_password()) for person in people]
     told = _tell(asked, reset=False)
-    return [person if told[person.email] == "new" else replace(person, password="") for person in asked]
+    return [
+        replace(person, token=token, password=person.password if state == "new" else "")
+        for person, (state, token) in ((person, told[person.email]) for person in asked)
+    ]
 
 
 def reset_password(email: str) -> Person:
@@ -167,9 +178,10 @@ def reset_password(email: str) -> Person:
             f"email must not be the owner's, whose password is in the secrets, instead got email={email!r}"
         )
     person = Person(email, email.lower(), made_password())
-    if _tell([person], reset=True)[person.email] == "missing":
+    state, token = _tell([person], reset=True)[person.email]
+    if state == "missing":
         raise LabkitError(f"email must be of somebody with an account, instead got email={email!r}")
-    return person
+    return replace(person, token=token)
 
 
 def write_sheet(people: Sequence[Person], path: str | Path, address: str) -> Path:
@@ -225,8 +237,11 @@ def _plain(name: str) -> str:
     return ".".join(re.findall(r"[a-z0-9]+", ascii_name))
 
 
-def _tell(people: list[Person], *, reset: bool) -> dict[str, str]:
-    """Have Label Studio's own code make accounts or set passwords; tell by address "new", "there" or "missing"."""
+def _tell(people: list[Person], *, reset: bool) -> dict[str, tuple[str, str]]:
+    """Have Label Studio's own code make accounts or set passwords.
+
+    Tell by address whether the account is "new", "there" or "missing", and its token.
+    """
     database = remembered_database()
     if database.embedded and not database.file.exists():
         raise LabkitError("Label Studio must have been started once before it gets people. Run `labkit label-server`")
@@ -244,4 +259,5 @@ def _tell(people: list[Person], *, reset: bool) -> dict[str, str]:
         raise LabkitError(
             f"Label Studio must take the people into {database}, instead it says: {done.stderr.strip()[-600:]}"
         )
-    return dict(json.loads(said[-1].removeprefix(_MARK)))
+    answer = json.loads(said[-1].removeprefix(_MARK))
+    return {email: (str(state), str(token)) for email, (state, token) in answer.items()}

@@ -16,10 +16,7 @@ from filelock import FileLock, Timeout
 from labkit.errors import LabkitError, ServerError
 from labkit.label import config, tasks
 from labkit.label.guidance import guidance_text
-from labkit.label.variables import CHIPS_FOLDER
-
-#: Names the folder that a server elsewhere on this machine serves (its document root).
-FILES_VARIABLE = "LABKIT_LABEL_STUDIO_FILES"
+from labkit.label.variables import CHIPS_FOLDER, FILES_VARIABLE
 
 #: Tasks that go over in one request.
 PAGE = 200
@@ -35,11 +32,6 @@ class Project:
         project = client.projects.get(id=number)
         self.interface = str(project.label_config)
         self.instruction = str(project.expert_instruction or "")
-
-    @property
-    def url(self) -> str:
-        """The address of the project's page, to be opened in a browser."""
-        return f"{self.server_url}/projects/{self.number}/data"
 
     def serve_folder(self, root: Path) -> Path:
         """Make the folder of the project's images below the server's document root, and let the server serve it.

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from tqdm.auto import tqdm
@@ -76,11 +76,18 @@ class LabelServer:
     token: str = field(repr=False)
     password: str = field(repr=False)
     _state: Path = field(repr=False)
+    #: Whether somebody else runs it (:func:`labkit.label.join_server`).
+    shared: ClassVar[bool] = False
 
     @property
     def secrets_file(self) -> Path:
         """The file that holds the password, for its owner's eyes alone."""
         return self._state.with_name(home.SECRETS_FILE)
+
+    @property
+    def password_hint(self) -> str:
+        """Where the password is."""
+        return f'"password" in {self.secrets_file}, which only you can read'
 
     def stop(self, *, timeout_s: float = 15.0) -> None:
         """Stop the server: ask it to end, and after ``timeout_s`` seconds end its whole process group. Data stay."""

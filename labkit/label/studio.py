@@ -16,11 +16,11 @@ from tqdm.auto import tqdm
 from labkit import schema
 from labkit.errors import LabkitError
 from labkit.label import config, table, tasks, variables
-from labkit.label.connection import address_and_token, asking, open_client
+from labkit.label.connection import ADDRESS_VARIABLE, address_and_token, asking, open_client
 from labkit.label.convert import to_region
 from labkit.label.correcting import corrected
 from labkit.label.guidance import guidance_version
-from labkit.label.project import FILES_VARIABLE, find_or_make_project, open_project
+from labkit.label.project import Project, find_or_make_project, open_project
 from labkit.label.proposals import fates_of
 from labkit.label.sending import Sending
 from labkit.label.store import LabelStore
@@ -103,6 +103,9 @@ def connect(url: str | None = None, token: str | None = None, *, files: str | Pa
         Folder from which that server serves images (its LOCAL_FILES_DOCUMENT_ROOT), reachable from here; default
         ``LABKIT_LABEL_STUDIO_FILES``, else this bench's own.
 
+    Without ``url``, the addresses of projects begin as ``LABKIT_LABEL_STUDIO_ADDRESS`` says, where browsers reach the
+    server by another address than programs on this machine.
+
     Returns
     -------
     Studio
@@ -123,9 +126,11 @@ def connect(url: str | None = None, token: str | None = None, *, files: str | Pa
     ...
     labkit.errors.ServerError: Label Studio must answer at http://127.0.0.1:9, instead it cannot be reached ...
     """
+    asked = url
     url, token = address_and_token(url, token)
-    root = Path(files or os.environ.get(FILES_VARIABLE) or variables.files_folder()).absolute()
-    return Studio(url, open_client(url, token), root)
+    root = Path(files or os.environ.get(variables.FILES_VARIABLE) or variables.files_folder()).absolute()
+    pages = os.environ.get(ADDRESS_VARIABLE) if asked is None else None
+    return Studio(url, open_client(url, token), root, pages=pages)
 
 
 class Studio:
@@ -149,8 +154,9 @@ class Studio:
     1  tiny-ascending  55.0   64.0  labkit@localhost.local  manual
     """
 
-    def __init__(self, url: str, client: Any, files: Path) -> None:
+    def __init__(self, url: str, client: Any, files: Path, *, pages: str | None = None) -> None:
         self.url = url
+        self._pages = (pages or url).rstrip("/")
         self._client = client
         self._files = files
 
@@ -222,7 +228,7 @@ class Studio:
                 if predictions is not None:
                     shown = [here[chip_id] for chip_id in paths if chip_id in here]
                     renewed += target.renew_predictions(shown, predictions, directions)
-        return PushReport(project, target.url, sent.new, sent.known, renewed, sent.updated)
+        return PushReport(project, self._page_of(target), sent.new, sent.known, renewed, sent.updated)
 
     def pull(
         self,
@@ -387,7 +393,10 @@ class Studio:
     def link(self, project: str = "labkit") -> str:
         """Give the address of a project's page, to be opened in a browser."""
         with asking(self.url):
-            return open_project(self.url, self._client, project).url
+            return self._page_of(open_project(self.url, self._client, project))
+
+    def _page_of(self, project: Project) -> str:
+        return f"{self._pages}/projects/{project.number}/data"
 
     def _address(self, path: Path) -> str:
         return f"/data/local-files/?d={path.relative_to(self._files).as_posix()}"

@@ -10,6 +10,9 @@ from labkit.label.database import DATA_FOLDER, Database
 
 FILES_FOLDER = "label-studio-files"
 
+#: Names the folder that a server elsewhere on this machine serves (its document root).
+FILES_VARIABLE = "LABKIT_LABEL_STUDIO_FILES"
+
 #: The one folder below the document root from which images are served; Label Studio asks for a strict subfolder.
 CHIPS_FOLDER = "chips"
 
@@ -33,8 +36,13 @@ _SETTINGS_FOLDER = Path(__file__).parent / "django"
 
 
 def files_folder() -> Path:
-    """Give the folder from which this bench's server may serve images (its document root), made when absent."""
+    """Give the folder from which this bench's server may serve images (its document root), made when absent.
+
+    Where it is a link, as in a workshop whose people put images there too, it is the folder that the link leads to:
+    Label Studio compares paths as text.
+    """
     folder = home.folder() / FILES_FOLDER
+    folder = folder.resolve() if folder.is_symlink() else folder
     (folder / CHIPS_FOLDER).mkdir(parents=True, exist_ok=True)
     return folder
 

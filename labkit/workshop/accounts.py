@@ -43,7 +43,7 @@ def let_in(room: Workshop, people: Sequence[Person], *, label_studio: bool) -> l
     Parameters
     ----------
     room : Workshop
-        Whose ``passwords`` are completed.
+        Whose ``passwords`` and ``tokens`` are completed.
     people : sequence of Person
         Of :func:`everybody`.
     label_studio : bool
@@ -57,6 +57,8 @@ def let_in(room: Workshop, people: Sequence[Person], *, label_studio: bool) -> l
     known = _read(room.passwords)
     if label_studio:
         asked = add_people(people)
+        tokens = {account_of(person.email): person.token for person in asked}
+        home.write_private(room.tokens, json.dumps(tokens, indent=1) + "\n")
         # Label Studio knows them, the hub does not: an earlier call was cut between the two
         given = [
             reset_password(person.email) if not person.password and account_of(person.email) not in known else person

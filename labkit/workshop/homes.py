@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from labkit.errors import FileError, LabkitError
+from labkit.label.variables import CHIPS_FOLDER, FILES_FOLDER
 from labkit.workshop.layout import COMPILED, NOTEBOOKS, TEACHER, Workshop, isolates
 from labkit.workshop.resetting import reset
 from labkit.workshop.watching import STARTUP
@@ -119,6 +120,24 @@ def compile_once(room: Workshop) -> None:
     for path in (partial, *partial.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     partial.rename(room.compiled)
+
+
+def share_pictures(room: Workshop) -> None:
+    """Let everybody's notebooks put pictures of chips where Label Studio may show them.
+
+    Like ``/tmp``, the folder takes files of all, and nobody can remove another's. In a workshop that was opened before
+    there was such a folder, pictures stay where they are, and only the teacher's notebooks reach Label Studio.
+    """
+    served = room.bench / FILES_FOLDER
+    if served.is_dir() and not served.is_symlink():
+        return
+    chips = room.pictures / CHIPS_FOLDER
+    chips.mkdir(parents=True, exist_ok=True)
+    room.pictures.chmod(0o755)
+    chips.chmod(0o1777)
+    room.bench.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not served.is_symlink():
+        served.symlink_to(room.pictures)
 
 
 def furnish(home: Path, folder: Path) -> None:

@@ -96,6 +96,16 @@ class Workshop:
         return self.private / "passwords.json"
 
     @property
+    def tokens(self) -> Path:
+        """What people's notebooks show to Label Studio: account → token."""
+        return self.private / "label-studio-tokens.json"
+
+    @property
+    def pictures(self) -> Path:
+        """What Label Studio shows: a folder in which everybody's notebooks put the pictures of their chips."""
+        return self.folder / "pictures"
+
+    @property
     def compiled(self) -> Path:
         """What numba compiled once for all: every home begins with a copy."""
         return self.folder / "compiled"

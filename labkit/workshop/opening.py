@@ -20,10 +20,11 @@ from tqdm.auto import tqdm
 from labkit import home, jupyter
 from labkit.errors import LabkitError, ServerError
 from labkit.lab import LABEL_PORT, LOOPBACK, until_stopped, warning
+from labkit.label.connection import ADDRESS_VARIABLE, URL_VARIABLE
 from labkit.label.people import Person, write_sheet
 from labkit.wording import counted
 from labkit.workshop.accounts import everybody, let_in
-from labkit.workshop.homes import check_reach, compile_once, make_home, numbers_of
+from labkit.workshop.homes import check_reach, compile_once, make_home, numbers_of, share_pictures
 from labkit.workshop.layout import TEACHER, Workshop, account_of
 
 PORT = 8000
@@ -81,20 +82,23 @@ def open_workshop(
     with until_stopped(say) as things, room.as_bench():
         port = home.free_port(port, host)
         addresses = {"notebooks": f"http://{_named(host)}:{port}"}
+        variables: dict[str, str] = {}
         if label_studio:
             from labkit.label import start_server
 
+            share_pictures(room)
             studio = start_server(port=label_port, host=host)
             if studio.started:
                 things.callback(studio.stop)
             addresses["Label Studio"] = studio.url.replace(home.reachable(host), _named(host))
+            variables = {URL_VARIABLE: studio.url, ADDRESS_VARIABLE: addresses["Label Studio"]}
         new = let_in(room, people, label_studio=label_studio)
         if not all(room.home(account).exists() for account in accounts):
             compile_once(room)
         for account in tqdm(accounts, desc="Homes", unit="home", disable=all(room.home(a).exists() for a in accounts)):
             make_home(room, account, numbers.get(account))
         log = room.private / "hub.log"
-        hub = _start_hub(room, _given(host, port, accounts, numbers), log)
+        hub = _start_hub(room, _given(host, port, accounts, numbers) | {"label_studio": variables}, log)
         things.callback(_stop, hub)
         _wait_until_up(hub, f"http://{home.reachable(host)}:{port}", log)
         say(_words(room, addresses, len(people) - 1, _sheet(room, new, addresses), bool(numbers)))

@@ -36,6 +36,7 @@ c.Authenticator.admin_users = {GIVEN["teacher"]}
 c.JupyterHub.spawner_class = HomeSpawner
 c.HomeSpawner.workshop = str(FOLDER)
 c.HomeSpawner.numbers = GIVEN["numbers"]
+c.HomeSpawner.label_studio = GIVEN["label_studio"]
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.ip = "127.0.0.1"
 c.Spawner.default_url = "/lab/tree/start_here.ipynb"

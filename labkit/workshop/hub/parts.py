@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.spawner import LocalProcessSpawner
 from traitlets import Dict, Unicode
 
+from labkit.label.connection import ADDRESS_VARIABLE, TOKEN_VARIABLE
+from labkit.label.variables import FILES_FOLDER, FILES_VARIABLE
 from labkit.workshop.accounts import is_right
 from labkit.workshop.layout import COMPILED, PROGRESS, TEACHER, Workshop, account_of, isolates
 from labkit.workshop.resetting import WORKSHOP_VARIABLE
@@ -36,6 +39,9 @@ class HomeSpawner(LocalProcessSpawner):
     """Starts each person's server in the person's own home; where root runs the hub, as a system user of his own."""
 
     workshop = Unicode(config=True, help="The folder of the workshop.")
+    label_studio = Dict(
+        config=True, help="Where Label Studio is: variables of everybody's server; empty: there is none."
+    )
     numbers = Dict(config=True, help="Account → system user's number; empty: everybody runs as who runs the hub.")
 
     @property
@@ -75,6 +81,10 @@ class HomeSpawner(LocalProcessSpawner):
         }
         if self.user.name == TEACHER:
             env["LABKIT_HOME"] = str(room.bench)  # pushes to and pulls from the one Label Studio
+            env |= {name: value for name, value in self.label_studio.items() if name == ADDRESS_VARIABLE}
+        elif self.label_studio and (room.bench / FILES_FOLDER).is_symlink():
+            token = json.loads(room.tokens.read_text())[self.user.name]
+            env |= self.label_studio | {TOKEN_VARIABLE: token, FILES_VARIABLE: str(room.pictures)}
         if room.label_studio.is_dir():
             env["LABKIT_LABEL_STUDIO_ENV"] = str(room.label_studio)
         elif "LABKIT_LABEL_STUDIO_ENV" in os.environ:
