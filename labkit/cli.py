@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from labkit import __version__
+from labkit import __version__, home
 from labkit.errors import LabkitError
 
 
@@ -252,30 +252,45 @@ def snapshots() -> None:
 @label_server.command()
 def users(
     names: Annotated[Path, typer.Argument(help="A text file: a name, or 'name, e-mail address', on each line.")],
-    sheet: Annotated[Path, typer.Option(help="The sheet to print and cut; it holds the passwords.")] = Path(
-        "people.html"
-    ),
-    address: Annotated[str, typer.Option(help="Of the server, as the people reach it.")] = "http://127.0.0.1:8080",
+    sheet: Annotated[
+        Path | None, typer.Option(help="To print and cut; it holds the passwords. [default: .labkit/people.html]")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the server, as the people reach it. [default: on this machine]")
+    ] = None,
 ) -> None:
     """Make accounts for the people of a workshop; who has one keeps it."""
     from labkit.label.people import add_people, read_people, write_sheet
 
     people = add_people(read_people(names))
     new = sum(bool(person.password) for person in people)
-    written = write_sheet(people, sheet, address)
+    written = write_sheet(people, sheet or home.folder() / "people.html", address or _label_studio_address())
     _say(f"{new} of {len(people)} people are new. The sheet with their passwords is {written}.")
 
 
 @label_server.command()
 def new_password(
     email: Annotated[str, typer.Argument(help="User name (e-mail address) of who lost it.")],
-    sheet: Annotated[Path, typer.Option(help="The slip to print; it holds the password.")] = Path("password.html"),
-    address: Annotated[str, typer.Option(help="Of the server, as the people reach it.")] = "http://127.0.0.1:8080",
+    sheet: Annotated[
+        Path | None, typer.Option(help="The slip to print; it holds the password. [default: .labkit/password.html]")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the server, as the people reach it. [default: on this machine]")
+    ] = None,
 ) -> None:
     """Give somebody a new password."""
     from labkit.label.people import reset_password, write_sheet
 
-    _say(f"The new password is in {write_sheet([reset_password(email)], sheet, address)}")
+    slip = sheet or home.folder() / "password.html"
+    written = write_sheet([reset_password(email)], slip, address or _label_studio_address())
+    _say(f"The new password is in {written}")
+
+
+def _label_studio_address() -> str:
+    from labkit.label import find_server
+
+    running = find_server()
+    return "http://127.0.0.1:8080" if running is None else running.url
 
 
 class _MakesByDefault(TyperGroup):
@@ -302,7 +317,9 @@ def make(
     people: Annotated[int, typer.Option(help="How many.")] = 30,
     names: Annotated[Path | None, typer.Option(help="A text file: a name, or 'name, e-mail', on each line.")] = None,
     notebooks: Annotated[Path, typer.Option(help="The notebooks that everybody gets.")] = Path("notebooks"),
-    scene: Annotated[list[str] | None, typer.Option(help="demo, workshop (1.9 GB).  [default: both]")] = None,
+    scene: Annotated[
+        list[str] | None, typer.Option(help="demo, workshop (1.9 GB), course (190 MB). [default: all]")
+    ] = None,
     wheels: Annotated[bool, typer.Option(help="Fetch all packages, to install without a network.")] = True,
 ) -> None:
     """Make the folder of a workshop; the word make can be left out. Stopped, it goes on when called again."""

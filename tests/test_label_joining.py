@@ -65,11 +65,9 @@ def test_a_person_joins_the_server_of_the_workshop_and_pushes_to_it(
     number = report.url.split("/")[-2]
     with requests.Session() as web:
         web.trust_env = False
-        shown = web.get(
-            f"{label_studio.url}/data/local-files/?d=chips/{number}/{Path(images['path'].iloc[0]).name}",
-            headers={"Authorization": f"Token {person.token}"},
-            timeout=30,
-        )
+        web.headers["Authorization"] = f"Token {person.token}"
+        (task,) = web.get(f"{label_studio.url}/api/tasks?project={number}", timeout=60).json()["tasks"]
+        shown = web.get(f"{label_studio.url}{task['data']['azimuth']}", timeout=60)
     assert shown.content == Path(images["path"].iloc[0]).read_bytes()
 
     monkeypatch.setenv("LABKIT_LABEL_STUDIO_TOKEN", "0" * 40)

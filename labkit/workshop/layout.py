@@ -20,6 +20,9 @@ TEACHER = "teacher"
 #: The folder of notebooks in a workshop and in each home.
 NOTEBOOKS = "notebooks"
 
+#: The folder of lessons among the notebooks, and that of their material among the data.
+COURSE = "course"
+
 #: Where a home keeps what was there before a reset.
 KEPT = "kept"
 

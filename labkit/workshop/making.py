@@ -8,15 +8,16 @@ from importlib import resources
 from pathlib import Path
 
 from labkit import simulate
+from labkit.course.material import prepare
 from labkit.errors import FileError, LabkitError
 from labkit.files import whole
 from labkit.label.environment import REQUIREMENT, ensure_environment
 from labkit.workshop import wheels
 from labkit.workshop.accounts import everybody
-from labkit.workshop.layout import Workshop
+from labkit.workshop.layout import COURSE, Workshop
 
-#: What the notebooks run on.
-SCENES = ("demo", "workshop")
+#: What the notebooks run on; "course" is the material of the lessons, which people find made and cannot change.
+SCENES = ("demo", "workshop", COURSE)
 
 _REQUIREMENT = "labkit[workshop]"
 _LEFT_OUT = shutil.ignore_patterns("results", ".*", "__pycache__")
@@ -46,7 +47,7 @@ def make_workshop(
     notebooks : path
         The folder of notebooks that everybody gets; results in it are left out.
     scenes : sequence of str
-        Which simulated scenes, "demo" (the notebooks) and "workshop" (1.9 GB).
+        Which simulated scenes, "demo" (the notebooks), "workshop" (1.9 GB) and "course" (the lessons, 190 MB).
     with_wheels : bool
         Fetch every package for an install without a network: some GB with a PyTorch that can use a GPU.
     say : callable
@@ -79,12 +80,15 @@ def make_workshop(
     _write(room.hub_settings, (here / "hub" / "jupyterhub_config.py").read_bytes())
     _write(room.folder / "install.py", (here / "install.py").read_bytes())
     _write(room.folder / "README.md", _README.encode())
+    _write(room.folder / ".gitignore", b"*\n")  # passwords and gigabytes, perhaps made within a checkout
     if with_wheels:
         _fetch(room, say)
     for name in scenes:
         say(f"Scene {name} ...")
         if name == "demo":
             simulate.demo(room.data / "demo")
+        elif name == COURSE:
+            prepare(room.data / COURSE)
         else:
             simulate.stored(name, room.data)
     return room

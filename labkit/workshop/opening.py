@@ -25,7 +25,7 @@ from labkit.label.people import Person, write_sheet
 from labkit.wording import counted
 from labkit.workshop.accounts import everybody, let_in
 from labkit.workshop.homes import check_reach, compile_once, make_home, numbers_of, share_pictures
-from labkit.workshop.layout import TEACHER, Workshop, account_of
+from labkit.workshop.layout import COURSE, TEACHER, Workshop, account_of
 
 PORT = 8000
 
@@ -77,6 +77,8 @@ def open_workshop(
         check_reach(room)
     if host != LOOPBACK:
         say(warning(host))
+    if (room.notebooks / COURSE).is_dir() and not (room.data / COURSE).is_dir():
+        say(f"The lessons miss what they work on. Make it: labkit workshop {room.folder} --scene {COURSE} --no-wheels")
     room.private.mkdir(mode=0o700, exist_ok=True)
     room.private.chmod(0o700)
     with until_stopped(say) as things, room.as_bench():
