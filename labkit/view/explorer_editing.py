@@ -128,7 +128,7 @@ class ExplorerEditing:
     def _laid(self) -> pn.Column:
         import panel as pn
 
-        widgets, look = self.widgets, "style='margin:0;max-width:1120px'"
+        widgets, look = self.widgets, "style='margin:0;max-width:1060px'"
         words = f"<p {look}>{_HOW}</p><details {look}><summary>Instructions</summary>{_guidance()}</details>"
         own = ("Set class", "Delete", "Accept", "Accept all", "Read anew", "Save")
         rows = [

@@ -54,7 +54,7 @@ class ExplorerMasks:
         self.button = pn.widgets.Button(label="Delete mask", align="end", **look)
         self.corners.param.watch(lambda event: self._typed(event.new), "value")
         self.button.on_click(lambda _: self._delete())
-        words = f"<p style='margin:0;max-width:1120px'>{_HOW}</p>"
+        words = f"<p style='margin:0;max-width:1060px'>{_HOW}</p>"
         row = pn.Row(self.reason, self.corners, self.mask, self.button)
         self._place = pn.Column(pn.widgets.StaticText(value=words), row, visible=False)
 

@@ -15,7 +15,7 @@ from labkit.view.explorer_copies import Copies
 if TYPE_CHECKING:
     import panel as pn
 
-_WIDTH, _HEIGHT = 1120, 170
+_WIDTH, _HEIGHT = 984, 170
 _TAKEN, _LEFT_OUT, _DATE = "#0072b2", "#d0d0d0", "#222222"
 
 #: A drag over less than this, days, is a slip of the hand.

@@ -43,18 +43,13 @@ drags[0].active = mode.tags[0] === 'zoom'
 for (const tool of hovers) { tool.active = ['zoom', 'line'].includes(mode.tags[0]) }
 """
 
-#: Keys on a panel go first to what is drawn on it, else they move the view. What JupyterLab would do on the same keys
-#: it leaves undone meanwhile.
+#: Keys on a panel go first to what is drawn on it, else they move the view.
 _KEYS = """
 const element = Bokeh.index.find_one(figure)?.canvas_view.events_el
 if (element == null || element.labkit_hears) { return }
 element.labkit_hears = true
 element.setAttribute('role', 'application')
 element.setAttribute('aria-label', name)
-let host = element
-while (host.getRootNode() instanceof ShadowRoot) { host = host.getRootNode().host }
-element.addEventListener('focus', () => host.setAttribute('data-lm-suppress-shortcuts', 'true'))
-element.addEventListener('blur', () => host.removeAttribute('data-lm-suppress-shortcuts'))
 const [across, along] = [figure.x_range, figure.y_range]
 const shift = (range, share) => {
   const by = share * (range.end - range.start)
