@@ -17,7 +17,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--allow-file-access-from-files")
 
 #: What is a picture on a page: an image of matplotlib, a figure of Bokeh with all that belongs to it.
-_DRAWN = ".cell_output img, .cell_output [data-root-id]"
+_DRAWN = ".cell_output img, .cell_output [data-root-id] > *"
 
 #: Widest and highest picture of the gallery, px.
 _SIZE = (900, 640)
@@ -56,7 +56,8 @@ def take_pictures(pages: dict[str, Path], folder: Path) -> list[str]:
             picture = _first_figure(page)
             page.close()
             if picture is not None:
-                _shrink(picture).save(folder / f"{name}.png", optimize=True)
+                picture.thumbnail(_SIZE, Image.Resampling.LANCZOS)
+                picture.save(folder / f"{name}.png", optimize=True)
                 taken.append(name)
         chromium.close()
     return taken
@@ -64,27 +65,17 @@ def take_pictures(pages: dict[str, Path], folder: Path) -> list[str]:
 
 def _first_figure(page: Any) -> Image.Image | None:
     """The first figure on a page that is large enough and not of one colour; Bokeh draws when the page has loaded."""
-    if not page.locator(_DRAWN).count():
-        return None
-    page.wait_for_function(
-        "() => !document.querySelector('[data-root-id]') || document.querySelector('.bk-Figure, .bk-Column, .bk-Row')"
-        " || [...document.querySelectorAll('[data-root-id]')].some(one => one.childElementCount)",
-        timeout=_PATIENCE_MS,
-    )
+    if page.locator("[data-root-id]").count():
+        page.locator(".bk-Figure").first.wait_for(timeout=_PATIENCE_MS)
     found = page.locator(_DRAWN)
     for number in range(found.count()):
         one = found.nth(number)
-        one.scroll_into_view_if_needed()
         box = one.bounding_box()
-        if box is None or min(box["width"], box["height"]) < _LEAST_PX:
+        if box is None or not one.is_visible() or min(box["width"], box["height"]) < _LEAST_PX:
             continue
+        one.scroll_into_view_if_needed()
         page.wait_for_timeout(1500)  # what is drawn after the frame: images, then labels
         picture = Image.open(io.BytesIO(one.screenshot())).convert("RGB")
         if len(picture.getcolors(1 << 24) or ()) > 20:
             return picture
     return None
-
-
-def _shrink(picture: Image.Image) -> Image.Image:
-    picture.thumbnail(_SIZE, Image.Resampling.LANCZOS)
-    return picture.quantize(192, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)

@@ -12,11 +12,13 @@ html_theme = "sphinx_book_theme"
 html_title = f"labkit {release}"
 html_static_path = ["site.css"]
 html_css_files = ["site.css"]
+_WITH_CONTENTS = ("index", "gallery", "CHANGELOG", "docs/**", "names/**", "benchmarks/**", "data/**")
+
 # notebooks have the whole width: two panels stand side by side in them
 html_theme_options = {
     "use_download_button": False,
     "show_toc_level": 2,
-    "secondary_sidebar_items": {"**": ["page-toc"], "notebooks/**": []},
+    "secondary_sidebar_items": {page: ["page-toc"] for page in _WITH_CONTENTS} | {"notebooks/**": []},
 }
 html_show_sourcelink = False
 html_copy_source = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from affine import Affine
@@ -98,6 +99,9 @@ def test_scores_stand_beside_detections(hv, known, stacks):
     for labels, direction in ((azimuth, "azimuth"), (along_range, "range")):
         here = found[(found["track"] == "descending") & (found["direction"] == direction)]
         assert list(labels.dimension_values("score")) == [f"{score:.2f}" for score in here["score"]]
+    crowd = pd.concat([found] * 41, ignore_index=True)
+    crowded = lk.view.gradients(stacks["descending"], detections=crowd)
+    assert not any(panel.traverse(lambda x: x, [hv.Labels]) for panel in crowded), "numbers would hide the couplets"
 
 
 def test_the_pointer_reads_landslide_rate_and_pixels(hv, known, stacks):

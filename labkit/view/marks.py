@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 #: Scores are written beside so many detections at most; beyond, the pointer tells them.
-_MOST_SCORES = 60
+_MOST_SCORES = 40
 
 #: Column of a table of the truth → its words and its format under the pointer.
 _TRUTH_COLUMNS = {
