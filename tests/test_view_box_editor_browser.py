@@ -45,6 +45,7 @@ DIE = (
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 def test_what_is_drawn_moved_resized_and_deleted_on_the_page_is_in_the_store(tmp_path):
     write_notebook(tmp_path / "editor.ipynb", *CELLS)
     heard: list[str] = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import panel as pn
 
 #: Width of one of three panels, and the room beside and below it, px of the screen: what grows there moves nothing.
-_WIDTH, _LEFT, _ACROSS = 304, 60, 18
+_WIDTH, _LEFT, _ACROSS = 304, 64, 18
 
 PANELS = (*schema.DIRECTIONS, "third")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_POINTS = 2000
 
 #: Of one figure, px of the screen, and the room to its left and right: each begins below a panel of the explorer.
-_WIDTH, _HEIGHT, _LEFT, _RIGHT = 264, 150, 60, 16
+_WIDTH, _HEIGHT, _LEFT, _RIGHT = 260, 150, 64, 16
 
 #: Columns with their colours (Okabe and Ito).
 _COLOURS = {"azimuth": "#0072b2", "range": "#d55e00", "rate": "#009e73", "height": "#444444"}
