@@ -16,10 +16,11 @@ from types import SimpleNamespace
 import pytest
 from packaging.utils import canonicalize_name
 
+from labkit.course import open_material
 from labkit.errors import FileError, LabkitError
 from labkit.label.people import Person
 from labkit.workshop import accounts, wheels
-from labkit.workshop.layout import Workshop, account_of
+from labkit.workshop.layout import COURSE, Workshop, account_of
 from labkit.workshop.making import make_workshop
 from labkit.workshop.memory import memory_by_person
 from labkit.workshop.progress import code_cells, page, read_progress
@@ -153,6 +154,18 @@ def test_a_workshop_has_what_the_room_needs_and_is_completed_when_made_again(roo
     )
     assert again.people.read_text() == "Anna\n"
     assert (room.notebooks / "00_tour.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_people_find_the_material_of_the_lessons_made_and_readable(tmp_path: Path) -> None:
+    room = make_workshop(
+        tmp_path / "room", notebooks=ROOT / "notebooks", scenes=(COURSE,), with_wheels=False, say=lambda words: None
+    )
+    material = open_material(room.data / COURSE)
+    assert len(material.part_truth()) > 0
+    if os.name == "posix":  # each person's server may run as a user of its own
+        for path in (room.data, *room.data.rglob("[!.]*")):
+            assert path.stat().st_mode & (0o005 if path.is_dir() else 0o004), path
 
 
 def test_a_workshop_does_not_settle_where_something_else_is(tmp_path: Path) -> None:
