@@ -176,8 +176,14 @@ def _page(path: str, module: object, public: list[str]) -> str:
     for name in public:
         thing = getattr(module, name)
         kind = "class" if isinstance(thing, type) else "function" if callable(thing) else "data"
-        words += [f".. auto{kind}:: {path}.{name}", *(["   :members:"] if kind == "class" else []), ""]
+        option = "   :members:" if kind == "class" else "   :no-value:" if kind == "data" and _is_long(thing) else ""
+        words += [f".. auto{kind}:: {path}.{name}", *([option] if option else []), ""]
     return "\n".join([*words, "```", ""])
+
+
+def _is_long(thing: object) -> bool:
+    """Whether a value would fill its page: tables, and the course's exercises with their solutions."""
+    return len(repr(thing)) > 200
 
 
 def write_index(source: Path, notebooks: list[Path], names: list[str]) -> None:
