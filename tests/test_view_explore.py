@@ -248,7 +248,7 @@ def test_zooming_into_a_large_scene_stacks_the_part_in_view_at_full_resolution(i
 def test_every_control_says_what_it_is(explorer):
     import panel as pn
 
-    rows = [part for row in explorer.panel() for part in (row if isinstance(row, pn.Row) else [row])]
+    rows = [part for row in explorer.panel() for part in (row if isinstance(row, pn.Row | pn.FlexBox) else [row])]
     live = [w for w in rows if isinstance(w, pn.widgets.Widget) and not isinstance(w, pn.widgets.StaticText)]
     assert len(live) == 24
     assert all(w.label for w in live)

@@ -92,15 +92,26 @@ class ExplorerWidgets:
         for widget in self._sliders:
             widget.param.watch(self._let_go, "value_throttled")
 
-    def above(self) -> list[pn.Row]:
-        """Give the rows above the panels."""
+    def above(self) -> list[pn.FlexBox]:
+        """Give the rows above the panels; where a page is narrow, they break into more."""
         import panel as pn
 
         return [
-            pn.Row(self.max_days, self.dates, self.min_coherence),
-            pn.Row(self.window, self.lag, self.limit, self.estimator, self.buttons["Undo"]),
-            pn.Row(self.months, self.third, self.pair, self.palette),
-            pn.Row(
+            pn.FlexBox(
+                self.max_days,
+                self.dates,
+                self.min_coherence,
+                self.window,
+                self.lag,
+                self.limit,
+                self.estimator,
+                self.buttons["Undo"],
+                self.months,
+                self.third,
+                self.pair,
+                self.palette,
+            ),
+            pn.FlexBox(
                 pn.widgets.StaticText(value="The hand", align="center"),
                 self.hand,
                 self.line,
@@ -114,7 +125,7 @@ class ExplorerWidgets:
         import panel as pn
 
         first, second, third, fourth = (self.buttons[word] for word in _BUTTONS[1:])
-        return [self.said, pn.Row(first, self.state_file, second, third, self.picture_file, fourth), self.code]
+        return [self.said, pn.FlexBox(first, self.state_file, second, third, self.picture_file, fourth), self.code]
 
     def fields(self) -> dict[str, Any]:
         """Give the settings as the widgets stand, but for what is in view."""
