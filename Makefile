@@ -62,10 +62,13 @@ ifeq ($(LABKIT_LABEL_STUDIO_ENV),)
 	@LABKIT_HOME="$(CURDIR)/.labkit" LABKIT_LABEL_STUDIO_ENV= $(BIN)/labkit label-server --prepare-only
 endif
 
+# The first installation fetches gigabytes and shows what it is at; later ones would list what is there already.
+QUIET = $(if $(or $(CI),$(wildcard $(VENV)/installed)),--quiet)
+
 # torch and torchvision have to come as a pair: one pip command installs them with all the rest.
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing labkit into $(VENV). The first time this takes some minutes ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e .
 	@touch $@
 
 # MintPy is there for its reader alone, which needs nothing that labkit has not: what MintPy asks for besides (cartopy,

@@ -89,6 +89,18 @@ def test_a_port_that_is_taken_while_the_server_is_on_its_way_is_passed_over(fres
             assert connect().url == server.url
 
 
+def test_two_who_start_at_once_share_one_server(fresh_home, capsys):
+    port = free_port()
+    with ThreadPoolExecutor(2) as pool:
+        servers = [future.result() for future in [pool.submit(start_server, port=port) for _ in range(2)]]
+    try:
+        assert sorted(server.started for server in servers) == [False, True]
+        assert len({(server.pid, server.url) for server in servers}) == 1
+        assert capsys.readouterr().out.count("being started by another program") == 1
+    finally:
+        servers[0].stop()
+
+
 def test_only_this_machine_is_let_in_by_default(label_studio):
     port = int(label_studio.url.rsplit(":", 1)[1])
     listening = {

@@ -12,12 +12,15 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
 import requests
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from labkit import home
@@ -35,6 +38,7 @@ from labkit.label.variables import files_folder, server_variables
 
 STATE_FILE = "label-studio.json"
 LOG_FILE = "label-studio.log"
+LOCK_FILE = ".label-studio.lock"
 
 _LISTENING = re.compile(r"^Starting development server at http://[^/]*:(\d+)/", re.MULTILINE)
 
@@ -113,7 +117,7 @@ class LabelServer:
 def start_server(
     *, port: int = 8080, host: str = "127.0.0.1", database: str | None = None, timeout_s: float = 600.0
 ) -> LabelServer:
-    """Start the Label Studio of this bench, or find it running.
+    """Start the Label Studio of this bench, or find it running; one that another program is starting is waited for.
 
     Parameters
     ----------
@@ -148,18 +152,44 @@ def start_server(
     ...     lk.label.is_healthy(server.url)
     True
     """
-    known = home.load_secrets()
-    state = home.folder() / STATE_FILE
     named = database or os.environ.get(DATABASE_VARIABLE)
     kept_in = parse_database(named) if named else remembered_database()
-    running = find_server()
-    if running is not None:
-        if kept_in != remembered_database():
-            raise LabkitError(
-                f"database must be that of the running server, {remembered_database()}, instead got {kept_in}. Stop "
-                f"the server at {running.url} first"
-            )
-        return running
+    with _one_at_a_time(timeout_s):
+        running = find_server()
+        if running is None:
+            return _start(port, host, kept_in, timeout_s)
+    if kept_in != remembered_database():
+        raise LabkitError(
+            f"database must be that of the running server, {remembered_database()}, instead got {kept_in}. Stop "
+            f"the server at {running.url} first"
+        )
+    return running
+
+
+@contextmanager
+def _one_at_a_time(timeout_s: float) -> Iterator[None]:
+    """Let one program of this bench start its server; others wait until it runs, and find it."""
+    lock = FileLock(home.folder() / LOCK_FILE)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            tqdm.write("Label Studio is being started by another program of this bench: waiting for it")
+            lock.acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise ServerError(
+            f"Label Studio must be up within {timeout_s:g} s, instead another program is still starting it. Wait for "
+            f"it, or end it; it writes {home.folder() / LOG_FILE}"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _start(port: int, host: str, kept_in: Database, timeout_s: float) -> LabelServer:
+    known = home.load_secrets()
+    state = home.folder() / STATE_FILE
     command = ensure_environment()
     chosen = home.free_port(port, host)
     log = home.folder() / LOG_FILE

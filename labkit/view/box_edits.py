@@ -19,7 +19,8 @@ import xarray as xr
 from labkit import geo, schema
 from labkit.errors import FileError, LabkitError
 from labkit.label import LABEL_COLUMNS, LabelStore
-from labkit.view.box_frames import CORNERS, LEAST_EDGE_PX, Chip, Frame
+from labkit.schema import CORNERS
+from labkit.view.box_frames import LEAST_EDGE_PX, Chip, Frame
 
 #: Corners closer than this are the same: what is lost on the way to the page and back, px.
 _SAME_PX = 1e-6

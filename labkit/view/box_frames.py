@@ -9,8 +9,7 @@ import geopandas as gpd
 import numpy as np
 
 from labkit.errors import LabkitError
-
-CORNERS = ["xmin", "ymin", "xmax", "ymax"]
+from labkit.schema import CORNERS
 
 #: A box with a shorter edge is a slip of the hand, px.
 LEAST_EDGE_PX = 1.0

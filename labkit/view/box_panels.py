@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 import pandas as pd
 
 from labkit.label.config import CLASS_COLOURS
+from labkit.schema import CORNERS
 from labkit.view import box_script, colours, marks, panels
 from labkit.view.box_edits import BoxEdits
-from labkit.view.box_frames import CORNERS
 
 if TYPE_CHECKING:
     import holoviews as hv

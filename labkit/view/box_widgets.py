@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from labkit.view.box_frames import CORNERS
+from labkit.schema import CORNERS
 from labkit.view.chip_walk import ChipWalk
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from labkit import schema
 from labkit.errors import LabkitError
 from labkit.label import CLASSES, guidance_text
 from labkit.label.guidance import guidance_version
+from labkit.schema import CORNERS
 from labkit.view.box_editing import BoxEditing, EditedPanels
 from labkit.view.box_edits import BoxEdits
-from labkit.view.box_frames import CORNERS
 from labkit.view.box_widgets import FOCUS, BoxWidgets
 from labkit.view.explorer_box_layer import Gesture
 from labkit.view.explorer_boxes import ExplorerBoxes

@@ -78,7 +78,7 @@ def losses(history: pd.DataFrame) -> hv.Overlay:
         )
     last = history.iloc[-1]
     rate = f", learning rate {last['learning_rate']:.2g}" if "learning_rate" in history else ""
-    after = counted(len(history), "epoch")
+    after = counted(len(history), "epoch", "epochs")
     return hv.Overlay(drawn).opts(
         title=f"Losses after {after}{rate}", xlabel="epochs", ylabel="loss", logy=True, show_grid=True,
         frame_width=_WIDTH, frame_height=_HEIGHT, legend_position="right", framewise=True,
