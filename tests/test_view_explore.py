@@ -122,6 +122,20 @@ def test_a_drag_over_dates_stacks_the_pairs_between_them(ifgs, explorer):
     assert isinstance(network.toolbar.active_drag, BoxSelectTool), "the next drag is one over dates, too"
 
 
+def test_what_is_said_in_the_middle_of_a_drag_stands_until_something_changes(explorer, tmp_path):
+    network, *_ = figures_of(explorer)
+    ends = [np.datetime64(day, "ms").astype(float) for day in ("2018-03-20", "2018-05-20")]
+    geometry = {"type": "rect", "x0": ends[0], "x1": ends[1], "y0": 0.0, "y1": 1.0}
+    network._trigger_event(SelectionGeometry(network, geometry=geometry, final=False))
+    explorer.widgets.state_file.value = str(tmp_path / "explorer.json")
+    explorer.widgets.buttons["Save state"].param.trigger("clicks")
+    network._trigger_event(SelectionGeometry(network, geometry=geometry, final=True))
+    assert "Saved" in explorer.widgets.said.value, "the end of a drag that changes nothing more"
+    assert explorer.changed and explorer.changed[0] in explorer.widgets.said.value
+    explorer.change(window=9)
+    assert "Saved" not in explorer.widgets.said.value
+
+
 def test_undo_goes_back_step_by_step(explorer):
     begin, stack = explorer.settings, explorer.stack
     explorer.change(window=9)

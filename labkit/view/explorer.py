@@ -74,6 +74,7 @@ class Explorer:
         self._past = Past()
         self._began: Settings | None = None
         self._number = 0
+        self._words: tuple[int, str, bool] = (0, "", False)
         self._sharpening = Background("labkit-sharpening")
         hand = Hand(self._viewed, self._drew, self._clicked, self._edited, self._outlined)
         self.panels = ExplorerPanels(ifgs, ground, boxes, hand)
@@ -374,7 +375,7 @@ class Explorer:
 
     def _end(self) -> None:
         """The hand has let go: say what stands, and sharpen it."""
-        self._say("")
+        self._say_again()
         self.editing.refresh()
         if self.widgets.code.value:
             self._show_code()
@@ -399,7 +400,7 @@ class Explorer:
         if number == self._number:
             self.picture = picture
             self._draw(self._faces(settings, picture), settings)
-            self._say("")
+            self._say_again()
 
     def _shown(self) -> tuple[Picture, Settings]:
         return self._exact(), self.settings
@@ -407,7 +408,13 @@ class Explorer:
     def _exact(self) -> Picture:
         return self.picture if self.picture.exact else self._restacker.sharp(self.settings)
 
+    def _say_again(self) -> None:
+        """Say what stands; words that were said of it, such as where it was saved, stay."""
+        number, first, alert = self._words
+        self._say(first if number == self._number else "", alert=alert and number == self._number)
+
     def _say(self, first: str, *, alert: bool = False) -> None:
+        self._words = (self._number, first, alert)
         self.widgets.said.value = said(
             first, self.picture, self.settings, self._scene, self._ifgs.sizes["pair"], self.changed, alert=alert
         )
