@@ -71,7 +71,7 @@ def lab(
     port: Annotated[int, typer.Option(help="Port of JupyterLab; the next free one when taken.")] = 8888,
     label_port: Annotated[int, typer.Option(help="Port of Label Studio; the next free one when taken.")] = 8080,
     database: Database = None,
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks.  [default: notebooks]")] = None,
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks. Default: notebooks.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the first notebook on the screen.")] = True,
 ) -> None:
     """Open JupyterLab and Label Studio side by side; Ctrl-C stops both."""
@@ -175,7 +175,7 @@ def region(
     scheduler: Annotated[
         str | None, typer.Option(help="tcp://host:port of a dask scheduler; without it this machine's processes.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes on this machine.  [default: one a core]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on this machine. Default: one a core.")] = None,
     one_process: Annotated[bool, typer.Option("--one-process", help="Run all here, one after the other.")] = False,
 ) -> None:
     """Read, stack and search many bursts and map what moves; stopped, it goes on where it was when called again."""
@@ -249,15 +249,16 @@ def snapshots() -> None:
     _say("\n".join(map(str, found)) if found else "There is no snapshot yet.")
 
 
+Address = Annotated[str | None, typer.Option(help="Of the server, as the people reach it. Default: on this machine.")]
+
+
 @label_server.command()
 def users(
     names: Annotated[Path, typer.Argument(help="A text file: a name, or 'name, e-mail address', on each line.")],
     sheet: Annotated[
-        Path | None, typer.Option(help="To print and cut; it holds the passwords. [default: .labkit/people.html]")
+        Path | None, typer.Option(help="To print and cut; it holds the passwords. Default: .labkit/people.html.")
     ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Of the server, as the people reach it. [default: on this machine]")
-    ] = None,
+    address: Address = None,
 ) -> None:
     """Make accounts for the people of a workshop; who has one keeps it."""
     from labkit.label.people import add_people, read_people, write_sheet
@@ -272,11 +273,9 @@ def users(
 def new_password(
     email: Annotated[str, typer.Argument(help="User name (e-mail address) of who lost it.")],
     sheet: Annotated[
-        Path | None, typer.Option(help="The slip to print; it holds the password. [default: .labkit/password.html]")
+        Path | None, typer.Option(help="The slip to print; it holds the password. Default: .labkit/password.html.")
     ] = None,
-    address: Annotated[
-        str | None, typer.Option(help="Of the server, as the people reach it. [default: on this machine]")
-    ] = None,
+    address: Address = None,
 ) -> None:
     """Give somebody a new password."""
     from labkit.label.people import reset_password, write_sheet
@@ -318,7 +317,7 @@ def make(
     names: Annotated[Path | None, typer.Option(help="A text file: a name, or 'name, e-mail', on each line.")] = None,
     notebooks: Annotated[Path, typer.Option(help="The notebooks that everybody gets.")] = Path("notebooks"),
     scene: Annotated[
-        list[str] | None, typer.Option(help="demo, workshop (1.9 GB), course (190 MB). [default: all]")
+        list[str] | None, typer.Option(help="demo, workshop (1.9 GB), course (190 MB). Default: all.")
     ] = None,
     wheels: Annotated[bool, typer.Option(help="Fetch all packages, to install without a network.")] = True,
 ) -> None:

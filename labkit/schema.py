@@ -84,7 +84,7 @@ SCENE_ATTRIBUTES = (
 
 CHIP_COLUMNS = ("chip_id", "scene", "row", "col", "size", "valid_fraction", "split", "geometry")
 
-BOX_COLUMNS = ("scene", "direction", "xmin", "ymin", "xmax", "ymax", "label", "score", "model", "geometry")
+BOX_COLUMNS = ("scene", "direction", *CORNERS, "label", "score", "model", "geometry")
 
 #: The word for the one class that both papers detect.
 LANDSLIDE = "landslide"
@@ -407,7 +407,7 @@ def boxes_table(columns: dict[str, object] | None = None) -> gpd.GeoDataFrame:
     table: dict[str, object] = {}
     for column in BOX_COLUMNS[:-1]:
         value = given.pop(column, neutral.get(column, np.nan))
-        dtype = float if column in ("xmin", "ymin", "xmax", "ymax", "score") else object
+        dtype = float if column in (*CORNERS, "score") else object
         scalar = isinstance(value, str) or not hasattr(value, "__len__")
         # pandas-stubs choose the overload by one dtype, and here it is one of two
         table[column] = pd.Series([value] * length if scalar else list(value), dtype=dtype)  # type: ignore[call-overload]

@@ -29,6 +29,12 @@ def test_pixels_are_inside_as_gdal_says():
         assert np.array_equal(covered({"snow": [corners]}, (60, 50)), expected)
 
 
+@pytest.mark.parametrize(("x", "y"), [(300, 10), (10, 300), (-300, 10), (10, -300), (300, 300)])
+def test_an_outline_beyond_the_image_takes_nothing(x, y):
+    outline = [(x, y), (x + 20, y), (x + 20, y + 30)]
+    assert covered({"snow": [outline]}, (60, 50)).sum() == 0
+
+
 def test_outlined_ground_is_no_data_in_a_stack_and_its_rates(stack):
     square = [(10.0, 20.0), (50.0, 20.0), (50.0, 40.0), (10.0, 40.0)]
     triangle = [(100.0, 100.0), (140.0, 100.0), (100.0, 150.0)]

@@ -70,12 +70,16 @@ def covered(outlines: Mapping[str, Sequence[Outline]], shape: tuple[int, int]) -
         for outline in drawn:
             area = as_area(outline, reason)
             left, top, right, bottom = area.bounds
-            rows = slice(max(int(np.floor(top)), 0), max(min(int(np.ceil(bottom)), shape[0]), 0))
-            cols = slice(max(int(np.floor(left)), 0), max(min(int(np.ceil(right)), shape[1]), 0))
+            rows, cols = _pixels(top, bottom, shape[0]), _pixels(left, right, shape[1])
             y, x = np.mgrid[rows, cols]
             shapely.prepare(area)
             inside[rows, cols] |= shapely.contains_xy(area, x + 0.5, y + 0.5)
     return inside
+
+
+def _pixels(low: float, high: float, size: int) -> slice:
+    """The pixels of an axis that a span touches; none where it lies beyond the image."""
+    return slice(min(max(int(np.floor(low)), 0), size), min(max(int(np.ceil(high)), 0), size))
 
 
 def as_area(outline: Outline, reason: str) -> shapely.Geometry:

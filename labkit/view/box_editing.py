@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import pandas as pd
 
 from labkit.errors import FileError, LabkitError
-from labkit.view import marks
 from labkit.view.box_edits import BoxEdits
 from labkit.view.box_widgets import BoxWidgets
+from labkit.wording import counted
 
 
 class EditedPanels(Protocol):
@@ -186,10 +186,8 @@ class BoxEditing:
 
     def _say(self, first: str = "", *, alert: bool = False) -> None:
         unsaved = self.edits.unsaved
-        waiting = (
-            f" To be decided on: {marks.counted(unsaved.proposals, 'proposals')} (blue)." if unsaved.proposals else ""
-        )
-        labels = marks.counted(len(self.edits.boxes) - unsaved.proposals, "labels")
+        waiting = f" To be decided on: {counted(unsaved.proposals, 'proposal')} (blue)." if unsaved.proposals else ""
+        labels = counted(len(self.edits.boxes) - unsaved.proposals, "label")
         words = f"Not saved: {unsaved}." if unsaved else f"All is saved: {labels}."
         role, colour = ("alert", "#b00020") if alert else ("status", "#b00020" if unsaved else "#1b5e20")
         self.said.value = (

@@ -21,6 +21,7 @@ from labkit.errors import FileError, LabkitError
 from labkit.label import LABEL_COLUMNS, LabelStore
 from labkit.schema import CORNERS
 from labkit.view.box_frames import LEAST_EDGE_PX, Chip, Frame
+from labkit.wording import counted
 
 #: Corners closer than this are the same: what is lost on the way to the page and back, px.
 _SAME_PX = 1e-6
@@ -286,7 +287,8 @@ class BoxEdits:
         self._load(pending=self.boxes[self.boxes["pending"]])
         self.begin()
         number = self.store.revision if revision is None else revision.number
-        chip = "" if self.chip is None else f"{self.chip.chip_id} with {len(decided) or 'no'} boxes, "
+        boxes = counted(len(decided), "box") if len(decided) else "no boxes"
+        chip = "" if self.chip is None else f"{self.chip.chip_id} with {boxes}, "
         return f"Saved {chip}{unsaved} as revision {number} of {self.store.folder}."
 
     def _as_look(self, labels: int, seconds: float) -> pd.DataFrame | None:

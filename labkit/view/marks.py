@@ -15,6 +15,7 @@ from shapely.geometry import Polygon, box
 from labkit import geo, schema
 from labkit.errors import LabkitError
 from labkit.view import colours
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -101,7 +102,7 @@ def over_panel(
     drawn: list[tuple[hv.Overlay | None, tuple[str, str] | None]] = []
     outlines = outlines_of(over.outlines, data, shape)
     if outlines is not None:
-        drawn.append(_layer_and_note(outlines, "outlines", counted(len(outlines), "outlines"), data))
+        drawn.append(_layer_and_note(outlines, "outlines", counted(len(outlines), "outline"), data))
     for name in ("unseen", "truth", "labels", "detections"):
         here, words = boxes_of(getattr(over, name), name, data, direction)
         if here is not None:
@@ -139,15 +140,10 @@ def boxes_of(
     merged = direction in boxes.columns and boxes[direction].dtype == bool
     seen = boxes[direction] if merged else ~boxes["direction"].isin(elsewhere)
     here = boxes[(boxes["scene"] == scene) & seen]
-    words = f"{len(here)} {_LEGEND[name]}" if name in _LEGEND else counted(len(here), name)
+    words = f"{len(here)} {_LEGEND[name]}" if name in _LEGEND else counted(len(here), name.removesuffix("s"), name)
     other = int((boxes["scene"] != scene).sum())
     # The truth of a scene holds both of its tracks: one of them is always elsewhere.
     return here, words + (f" ({other} of other scenes not shown)" if other and name not in _LEGEND else "")
-
-
-def counted(number: int, name: str) -> str:
-    """Say how many there are, "1 outline" or "2 outlines"."""
-    return f"{number} {name[:-1] if number == 1 else name}"
 
 
 def outlines_of(outlines: gpd.GeoDataFrame | None, data: xr.Dataset, shape: tuple[int, ...]) -> gpd.GeoDataFrame | None:

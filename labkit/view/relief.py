@@ -12,6 +12,7 @@ import xarray as xr
 from labkit import geo
 from labkit.errors import LabkitError
 from labkit.view import colours, marks, notebook, pixels
+from labkit.wording import counted
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -95,7 +96,7 @@ def terrain(
             drawn = drawn * hv.Path(_lines(table, name), ["lon", "lat"]).opts(color=colour, line_width=width)
     if outlines is not None:
         placed = _in_degrees(outlines, "outlines").explode(index_parts=False)
-        drawn = drawn * marks.draw_outlines(placed, "", marks.counted(len(placed), "outlines"), axes=("lon", "lat"))
+        drawn = drawn * marks.draw_outlines(placed, "", counted(len(placed), "outline"), axes=("lon", "lat"))
     return drawn.opts(hv.opts.Overlay(**marks.LEGEND_OPTIONS)) if isinstance(drawn, hv.Overlay) else drawn
 
 
