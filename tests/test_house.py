@@ -9,7 +9,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -45,6 +47,23 @@ def test_import_labkit_is_light(tmp_path: Path) -> None:
     loaded = modules_after("import labkit as lk; dir(lk)", tmp_path)
     assert loaded.isdisjoint(HEAVY)
     assert loaded.isdisjoint({"xarray", "rasterio", "numba", "geopandas"})
+
+
+def test_no_help_of_the_command_line_is_swallowed_as_markup() -> None:
+    import typer
+    from rich.text import Text
+
+    from labkit.cli import app
+
+    def walk(command: Any) -> Iterator[tuple[str, str]]:
+        yield from ((f"{command.name} {one.name}", one.help) for one in command.params if getattr(one, "help", None))
+        for below in getattr(command, "commands", {}).values():
+            yield from walk(below)
+
+    said = dict(walk(typer.main.get_command(app)))
+    assert len(said) > 20
+    for where, words in said.items():
+        assert Text.from_markup(words).plain == words, f"{where} must be shown whole"
 
 
 def test_the_command_line_answers_without_loading_what_it_does_not_need(tmp_path: Path) -> None:
